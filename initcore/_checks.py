@@ -1,0 +1,126 @@
+"""Named constraints shared by every public function.
+
+Each check returns the value in the form the caller needs or raises one of
+:mod:`initcore.errors`, naming the argument and the remedy. Nothing here modifies its input.
+"""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, ArgumentTypeError, DTypeError, NonFiniteError, ShapeError
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def describe(value: Any) -> str:
+    """A short description of what was given, for messages."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    return f"{value!r} ({type(value).__name__})"
+
+
+def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf,
+           open_low: bool = False, finite: bool = True) -> float:
+    """A real number in [low, high] (or (low, high] with ``open_low``), as float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise ArgumentTypeError(f"{name} must be a real number, got {describe(value)}.")
+    x = float(value)
+    if math.isnan(x) or (finite and math.isinf(x)):
+        raise ArgumentError(f"{name} must be finite, got {x!r}.")
+    if x < low or x > high or (open_low and x == low):
+        left = "(" if open_low else "["
+        raise ArgumentError(f"{name} must lie in {left}{low:g}, {high:g}], got {x!r}.")
+    return x
+
+
+def integer(name: str, value: Any, *, low: int | None = None) -> int:
+    """An integer >= low, as int; bool and float are refused."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise ArgumentTypeError(f"{name} must be an integer, got {describe(value)}.")
+    n = int(value)
+    if low is not None and n < low:
+        raise ArgumentError(f"{name} must be at least {low}, got {n}.")
+    return n
+
+
+def shape(name: str, value: Any) -> tuple[int, ...]:
+    """A shape: an int or a sequence of ints >= 0, as a tuple."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        value = (value,)
+    try:
+        items = tuple(value)
+    except TypeError:
+        raise ArgumentTypeError(f"{name} must be an int or a sequence of ints, got {describe(value)}.") from None
+    out = tuple(integer(f"{name}[{i}]", v) for i, v in enumerate(items))
+    if any(v < 0 for v in out):
+        raise ShapeError(f"{name}={out} has a negative size; sizes are >= 0.")
+    return out
+
+
+def float_dtype(name: str, value: Any) -> np.dtype:
+    """float32 or float64, from anything NumPy takes as a dtype."""
+    try:
+        dt = np.dtype(value)
+    except TypeError:
+        raise DTypeError(f"{name}={value!r} is not a dtype; use 'float32' or 'float64'.") from None
+    if dt not in FLOATS:
+        raise DTypeError(f"{name} must be float32 or float64, got {dt}; cast with .astype(np.float32).")
+    return dt
+
+
+def float_array(name: str, value: Any, *, ndim: int | None = None, dtype: Any = None) -> np.ndarray:
+    """A float32 or float64 array of the given rank; other dtypes are refused, not cast.
+
+    float16 and bfloat16 are widened to float32 (exact). A Python list is taken as float64.
+    """
+    a = value if isinstance(value, np.ndarray) else np.asarray(value)
+    if not isinstance(value, np.ndarray) and a.dtype.kind in "iu" and not hasattr(value, "dtype"):
+        a = a.astype(np.float64)
+    if a.dtype == np.float16 or a.dtype.name == "bfloat16":
+        a = a.astype(np.float32)
+    if a.dtype not in FLOATS:
+        raise DTypeError(f"{name} must hold float32 or float64, got {describe(a)}; "
+                         f"cast with {name}.astype(np.float32).")
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
+    if dtype is not None and a.dtype != dtype:
+        raise DTypeError(f"{name} has dtype {a.dtype}, but {np.dtype(dtype)} is needed here; "
+                         f"cast with {name}.astype(np.{np.dtype(dtype).name}).")
+    if ndim is not None and a.ndim != ndim:
+        raise ShapeError(f"{name} must have {ndim} dimension(s), got shape {a.shape}.")
+    return a
+
+
+def finite(name: str, a: np.ndarray) -> np.ndarray:
+    """Refuse NaN and infinity, naming the first place they stand."""
+    # One pass without a temporary array: a sum of squares is finite unless an element is not, or it overflows.
+    flat = a.ravel(order="K")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.dot(flat, flat)
+    if math.isfinite(float(total)):
+        return a
+    bad = ~np.isfinite(a)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise NonFiniteError(f"{name} holds {a[where]!r} at index {where} "
+                             f"({int(bad.sum())} non-finite value(s)); the weights cannot be used.")
+    return a
+
+
+def out_array(name: str, out: Any, want_shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """A writable ``out=`` of exactly this shape and dtype whose elements do not share memory."""
+    if not isinstance(out, np.ndarray):
+        raise ArgumentTypeError(f"{name} must be a NumPy array, got {describe(out)}.")
+    if out.dtype != dtype:
+        raise DTypeError(f"{name} has dtype {out.dtype}, but the result is {dtype}.")
+    if out.shape != tuple(want_shape):
+        raise ShapeError(f"{name} has shape {out.shape}, but the result has shape {tuple(want_shape)}.")
+    if not out.flags.writeable:
+        raise ArgumentError(f"{name} is read-only; pass a writable array.")
+    if out.size > 1 and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape)):
+        raise ArgumentError(f"{name} has overlapping elements (a stride of 0, as from broadcast_to); "
+                            "pass an array that owns each element.")
+    return out

@@ -1,0 +1,90 @@
+# The versioned function table: what one instruction-set variant offers, in plain C types.
+# Append only: a field never moves, changes type or disappears; TABLE_VERSION grows with each addition.
+# Strides are in elements. Every function is pure: no state, no threads, no Python.
+# int results: 0 done, -1 out of memory (nothing written).
+
+cdef extern from *:
+    """
+    #define INITCORE_TABLE_VERSION 1u
+    """
+    const unsigned int INITCORE_TABLE_VERSION
+
+ctypedef unsigned int u32
+ctypedef unsigned long long u64
+ctypedef unsigned short u16
+
+ctypedef struct KernelTable:
+    u32 version
+    u32 size                     # sizeof(KernelTable) in bytes
+    const char* isa              # "base", "x86_v3", ...
+    const char* compiler
+    const char* flags
+
+    # --- dense.pxi -------------------------------------------------------------------
+    # c[i, j] := sum_k a[i, k] b[k, j]
+    int (*matmul_f32)(const float* a, Py_ssize_t a_row, Py_ssize_t a_col,
+                      const float* b, Py_ssize_t b_row, Py_ssize_t b_col,
+                      float* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil
+    int (*matmul_f64)(const double* a, Py_ssize_t a_row, Py_ssize_t a_col,
+                      const double* b, Py_ssize_t b_row, Py_ssize_t b_col,
+                      double* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil
+    # z := x w + b, y := phi(z). b and z may be NULL. x, w, z, y row-major with row strides.
+    int (*dense_forward_f32)(const float* x, Py_ssize_t x_row, const float* w, Py_ssize_t w_row, const float* b,
+                             int activation, double alpha, float* z, Py_ssize_t z_row, float* y, Py_ssize_t y_row,
+                             Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
+    int (*dense_forward_f64)(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row, const double* b,
+                             int activation, double alpha, double* z, Py_ssize_t z_row, double* y, Py_ssize_t y_row,
+                             Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
+    # dz := dy phi'(z), from z (accurate) or, where z is NULL, from y; dx := dz w', dw := x' dz, db := sum_rows dz.
+    # dx, or dw and db together, may be NULL: then that part is not computed.
+    int (*dense_backward_f32)(const float* x, Py_ssize_t x_row, const float* w, Py_ssize_t w_row,
+                              int activation, double alpha, const float* z, Py_ssize_t z_row,
+                              const float* y, Py_ssize_t y_row, const float* dy, Py_ssize_t dy_row,
+                              float* dx, Py_ssize_t dx_row, float* dw, Py_ssize_t dw_row, float* db,
+                              Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
+    int (*dense_backward_f64)(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row,
+                              int activation, double alpha, const double* z, Py_ssize_t z_row,
+                              const double* y, Py_ssize_t y_row, const double* dy, Py_ssize_t dy_row,
+                              double* dx, Py_ssize_t dx_row, double* dw, Py_ssize_t dw_row, double* db,
+                              Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
+
+    # --- activations.pxi -------------------------------------------------------------
+    # y := phi(z); in place allowed. Codes: initcore.activations.
+    void (*activation_forward_f32)(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil
+    void (*activation_forward_f64)(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil
+    # dz := dy phi'(z); dy NULL stands for ones (the slope itself); in place allowed.
+    void (*activation_backward_f32)(int code, double alpha, const float* z, const float* dy, float* dz,
+                                    Py_ssize_t n) noexcept nogil
+    void (*activation_backward_f64)(int code, double alpha, const double* z, const double* dy, double* dz,
+                                    Py_ssize_t n) noexcept nogil
+    # dz := dy phi'(z) from y = phi(z), for the codes where y determines the slope (returns 0), else -2.
+    int (*activation_backward_from_y_f32)(int code, double alpha, const float* y, const float* dy, float* dz,
+                                          Py_ssize_t n) noexcept nogil
+    int (*activation_backward_from_y_f64)(int code, double alpha, const double* y, const double* dy, double* dz,
+                                          Py_ssize_t n) noexcept nogil
+
+    # --- losses.pxi ------------------------------------------------------------------
+    # value returned (mean over rows, float64), gradient written; contiguous rows x cols.
+    double (*mse_f32)(const float* pred, const float* target, float* grad,
+                      Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+    double (*mse_f64)(const double* pred, const double* target, double* grad,
+                      Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+    # labels (class indices) or target (probabilities): the other is NULL.
+    double (*softmax_cross_entropy_f32)(const float* logits, const Py_ssize_t* labels, const float* target,
+                                        float* grad, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+    double (*softmax_cross_entropy_f64)(const double* logits, const Py_ssize_t* labels, const double* target,
+                                        double* grad, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+    double (*binary_cross_entropy_f32)(const float* logits, const float* target, float* grad,
+                                       Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+    double (*binary_cross_entropy_f64)(const double* logits, const double* target, double* grad,
+                                       Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
+
+    # --- philox.pxi ------------------------------------------------------------------
+    # Stream v1: element i of the stream `words` (k0, k1, s0, s1); out[0:n] are elements start .. start + n.
+    void (*random_bits)(const u32* words, u64 start, u32* out, Py_ssize_t n) noexcept nogil
+
+    # --- signals.pxi -----------------------------------------------------------------
+
+    # --- ties.pxi --------------------------------------------------------------------
+
+    # --- end -------------------------------------------------------------------------

@@ -1,0 +1,67 @@
+"""The exceptions of initcore: one small tree, each also the built-in a caller expects.
+
+::
+
+    InitcoreError
+     +-- ArgumentError (ValueError)      a value outside what is allowed
+     |    +-- ShapeError                 a rank, size or layout that does not fit
+     |    +-- NonFiniteError             NaN or infinity where the mathematics has none
+     |    +-- UnknownNameError           no activation, initialiser, loss ... of that name
+     +-- DTypeError (TypeError)          an element type that is not supported
+     +-- ArgumentTypeError (TypeError)   an object of the wrong kind
+     +-- MissingExtraError (ImportError) an optional dependency is not installed
+     +-- FileFormatError (ValueError)    a file that holds no network we can read
+
+Every message names the argument, what was given, what is allowed and the remedy.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InitcoreError(Exception):
+    """Base of every exception initcore raises on purpose."""
+
+
+class ArgumentError(InitcoreError, ValueError):
+    """A value outside what is allowed."""
+
+
+class ShapeError(ArgumentError):
+    """A rank, size or layout that does not fit."""
+
+
+class NonFiniteError(ArgumentError):
+    """NaN or infinity where the mathematics has none."""
+
+
+class UnknownNameError(ArgumentError):
+    """No activation, initialiser, loss or rule of that name."""
+
+
+class DTypeError(InitcoreError, TypeError):
+    """An element type that is not supported."""
+
+
+class ArgumentTypeError(InitcoreError, TypeError):
+    """An object of the wrong kind."""
+
+
+class MissingExtraError(InitcoreError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class FileFormatError(InitcoreError, ValueError):
+    """A file that holds no network we can read."""
+
+
+class InitcoreWarning(UserWarning):
+    """Base of every warning initcore gives."""
+
+
+def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownNameError:
+    """The error for a misspelt name, with the nearest known one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UnknownNameError(f"{argument}={given!r} is not known; {hint}Known: {', '.join(names)}.")

@@ -1,0 +1,228 @@
+"""Dense layers and chains of them: forward, trace, gradients, on the compiled kernels.
+
+A network here is a value: layers hold arrays, nothing is trained in place (see :mod:`initcore.lab`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import activations, kernels
+from ._checks import float_array, number
+from .errors import ArgumentTypeError, NonFiniteError, ShapeError
+
+Array = np.ndarray
+
+
+class Dense:
+    """A dense layer ``y = phi(x w + b)``.
+
+    Parameters
+    ----------
+    w : array, shape ``(fan_in, fan_out)``, float32 or float64 (layout "io", as Keras and JAX;
+        PyTorch's ``nn.Linear.weight`` is ``(fan_out, fan_in)``: pass ``weight.T``).
+    b : array, shape ``(fan_out,)``, or None for no bias.
+    activation : name, :class:`initcore.activations.Activation` or callable. Default "identity".
+
+    The arrays are referenced, not copied, and never modified.
+
+    >>> import numpy as np
+    >>> Dense(np.ones((3, 2)), np.zeros(2), "tanh")
+    Dense(3 -> 2, tanh, float64)
+    """
+
+    __slots__ = ("activation", "b", "w")
+
+    def __init__(self, w: Any, b: Any = None, activation: Any = "identity") -> None:
+        self.w = float_array("w", w, ndim=2)
+        self.b = None if b is None else float_array("b", b, ndim=1, dtype=self.w.dtype)
+        if self.b is not None and self.b.shape != (self.w.shape[1],):
+            hint = " (is w in PyTorch's (fan_out, fan_in) layout? pass w.T)" if self.b.size == self.w.shape[0] else ""
+            raise ShapeError(f"b has shape {self.b.shape}, but w of shape {self.w.shape} needs "
+                             f"({self.w.shape[1]},){hint}.")
+        self.activation = activations.get(activation)
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs."""
+        return int(self.w.shape[0])
+
+    @property
+    def fan_out(self) -> int:
+        """Number of units."""
+        return int(self.w.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type of the parameters."""
+        return self.w.dtype
+
+    def __repr__(self) -> str:
+        return f"Dense({self.fan_in} -> {self.fan_out}, {self.activation.name}, {self.dtype.name})"
+
+    def replace(self, **changes: Any) -> Dense:
+        """A layer with some of ``w``, ``b``, ``activation`` replaced."""
+        return Dense(**{"w": self.w, "b": self.b, "activation": self.activation, **changes})
+
+    def forward(self, x: Any, *, z_out: Array | None = None, threads: int | None = None) -> Array:
+        """``phi(x w + b)``, shape ``(batch, fan_out)``; ``z_out`` receives the pre-activations."""
+        if self.activation.code is not None:
+            return kernels.dense_forward(x, self.w, self.b, self.activation, z_out=z_out, threads=threads)
+        z = kernels.dense_forward(x, self.w, self.b, "identity", threads=threads)
+        if z_out is not None:
+            z_out[...] = z
+        return np.asarray(self.activation.phi(z), dtype=z.dtype)
+
+    def backward(self, x: Array, z: Array, dy: Array, *, threads: int | None = None) -> tuple[Array, Array, Array]:
+        """``(dx, dw, db)`` for the loss gradient ``dy`` at the output, slopes taken from ``z``."""
+        if self.activation.code is not None:
+            return kernels.dense_backward(x, self.w, self.b, self.activation, dy, z=z, threads=threads)
+        dz = np.asarray(dy * self.activation.dphi(z), dtype=z.dtype)
+        return kernels.dense_backward(x, self.w, self.b, "identity", dz, z=z, threads=threads)
+
+
+class Trace(NamedTuple):
+    """Everything a forward pass computed: input ``x``, and per layer ``z`` (pre-activation) and ``a`` (output)."""
+
+    x: Array
+    z: list[Array]
+    a: list[Array]
+
+    @property
+    def y(self) -> Array:
+        """The network's output."""
+        return self.a[-1] if self.a else self.x
+
+
+class LayerGradient(NamedTuple):
+    """Gradients of one layer: ``w (fan_in, fan_out)``, ``b (fan_out,)`` or None without bias."""
+
+    w: Array
+    b: Array | None
+
+
+class Network:
+    """A chain of dense layers.
+
+    >>> import numpy as np
+    >>> net = Network([Dense(np.ones((3, 2)), np.zeros(2), "tanh"), Dense(np.ones((2, 1)))])
+    >>> net.forward(np.zeros((4, 3))).shape
+    (4, 1)
+
+    Raises ShapeError where layers do not chain, NonFiniteError (naming layer and index) where weights
+    hold NaN or infinity; :func:`initcore.check` reports the latter instead, through ``check_finite=False``.
+    """
+
+    __slots__ = ("layers",)
+
+    def __init__(self, layers: Iterable[Dense], *, check_finite: bool = True) -> None:
+        self.layers: tuple[Dense, ...] = tuple(layers)
+        if not self.layers:
+            raise ShapeError("layers is empty; a network needs at least one Dense.")
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, Dense):
+                raise ArgumentTypeError(f"layers[{i}] must be an initcore.Dense, got {type(layer).__name__}.")
+            if layer.dtype != self.layers[0].dtype:
+                raise ShapeError(f"layers[{i}] is {layer.dtype}, layers[0] is {self.layers[0].dtype}; "
+                                 "cast them to one dtype.")
+        for i in range(1, len(self.layers)):
+            a, b = self.layers[i - 1], self.layers[i]
+            if a.fan_out != b.fan_in:
+                hint = " (w is (fan_in, fan_out); PyTorch's layout is the transpose)" if a.fan_out == b.fan_out else ""
+                raise ShapeError(f"layers[{i - 1}] has {a.fan_out} units but layers[{i}] takes {b.fan_in} "
+                                 f"inputs{hint}.")
+        if check_finite:
+            self.check_finite()
+
+    def check_finite(self) -> None:
+        """Raise NonFiniteError at the first NaN or infinity, naming layer and index."""
+        for _, name, array in self.parameters():
+            bad = ~np.isfinite(array)
+            if bad.any():
+                where = tuple(int(i) for i in np.argwhere(bad)[0])
+                raise NonFiniteError(f"{name} holds {array[where]} at index {where} "
+                                     f"({int(bad.sum())} non-finite value(s)); weights must be finite.")
+
+    def parameters(self) -> Iterator[tuple[int, str, Array]]:
+        """Each weight and bias as ``(layer index, "layers[i].w", array)``."""
+        for i, layer in enumerate(self.layers):
+            yield i, f"layers[{i}].w", layer.w
+            if layer.b is not None:
+                yield i, f"layers[{i}].b", layer.b
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type of the parameters."""
+        return self.layers[0].dtype
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Inputs, hidden widths, outputs."""
+        return (self.layers[0].fan_in, *(layer.fan_out for layer in self.layers))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __repr__(self) -> str:
+        return f"Network({' -> '.join(map(str, self.widths))}, {self.dtype.name})"
+
+    def _input(self, x: Any) -> Array:
+        a = float_array("x", x, ndim=2)
+        if a.shape[1] != self.widths[0]:
+            raise ShapeError(f"x has shape {a.shape}, but the network takes {self.widths[0]} features.")
+        return a if a.dtype == self.dtype else a.astype(self.dtype)
+
+    def forward(self, x: Any, *, threads: int | None = None) -> Array:
+        """Outputs, shape ``(batch, outputs)``, for inputs ``x`` of shape ``(batch, features)``."""
+        a = self._input(x)
+        for layer in self.layers:
+            a = layer.forward(a, threads=threads)
+        return a
+
+    def trace(self, x: Any, *, threads: int | None = None) -> Trace:
+        """Forward pass that keeps ``z`` and ``a`` of every layer."""
+        a = self._input(x)
+        trace = Trace(a, [], [])
+        for layer in self.layers:
+            z = np.empty((a.shape[0], layer.fan_out), self.dtype)
+            a = layer.forward(a, z_out=z, threads=threads)
+            trace.z.append(z)
+            trace.a.append(a)
+        return trace
+
+    def gradients(self, x: Any, y: Any, *, loss: str = "softmax_cross_entropy", trace: Trace | None = None,
+                  threads: int | None = None) -> tuple[float, list[LayerGradient]]:
+        """The loss and its gradient for every layer.
+
+        Parameters
+        ----------
+        x : ``(batch, features)``.
+        y : targets: ``(batch,)`` integer classes or ``(batch, outputs)`` probabilities for
+            "softmax_cross_entropy"; ``(batch, outputs)`` for "mse" and "binary_cross_entropy".
+        loss : "softmax_cross_entropy" (mean over rows), "mse" or "binary_cross_entropy" (means over elements);
+            the cross entropies take the network's outputs as logits.
+        trace : a :meth:`trace` of the same ``x``, to save the forward pass.
+        """
+        t = self.trace(x, threads=threads) if trace is None else trace
+        value, dy = kernels.loss(loss, t.y, y)
+        return value, self.backward(t, dy, threads=threads)
+
+    def backward(self, trace: Trace, dy: Array, *, threads: int | None = None) -> list[LayerGradient]:
+        """Gradients of every layer from the loss gradient ``dy`` at the output."""
+        grads: list[LayerGradient] = []
+        for i in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[i]
+            x = trace.a[i - 1] if i else trace.x
+            dy, dw, db = layer.backward(x, trace.z[i], dy, threads=threads)
+            grads.append(LayerGradient(dw, db if layer.b is not None else None))
+        return grads[::-1]
+
+    def scaled(self, factor: float, layers: Sequence[int] | None = None) -> Network:
+        """The network with the weights of some (default: all) layers multiplied by ``factor``."""
+        factor = number("factor", factor)
+        chosen = range(len(self.layers)) if layers is None else layers
+        return Network([la.replace(w=la.w * la.dtype.type(factor)) if i in chosen else la
+                        for i, la in enumerate(self.layers)])

@@ -1,0 +1,72 @@
+"""Extensions of initcore and their instruction sets. Everything declarative stands in pyproject.toml.
+
+Environment (all optional):
+  INITCORE_CHECKED=1     build with bounds, None and initialisation checks on
+  INITCORE_EXTRA_ISA=x86_v4   also build the opt-in AVX-512 variant
+"""
+
+import os
+import platform
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CHECKED = os.environ.get("INITCORE_CHECKED", "0") not in ("", "0")
+MSVC = platform.system() == "Windows" and "GCC" not in platform.python_compiler()
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": CHECKED,
+    "wraparound": False,
+    "initializedcheck": CHECKED,
+    "nonecheck": CHECKED,
+    "cdivision": True,
+    "freethreading_compatible": True,
+    "embedsignature": True,
+}
+FLAGS = ["/O2", "/fp:precise"] if MSVC else [
+    "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-strict-aliasing", "-g0"]
+ISA_FLAGS = {
+    "base": [],
+    "x86_v3": ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"],
+    "x86_v4": ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe",
+               "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"],
+}
+
+
+def variants():
+    """The instruction sets built here: the baseline always, AVX2 on x86-64, AVX-512 when asked for."""
+    names = ["base"]
+    if platform.machine().lower() in ("x86_64", "amd64") and not MSVC:
+        names.append("x86_v3")
+        names += [n for n in os.environ.get("INITCORE_EXTRA_ISA", "").split() if n == "x86_v4"]
+    return names
+
+
+def extension(name, source, flags=(), macros=()):
+    """One extension; `name` decides the module, `source` the Cython file."""
+    return Extension(
+        f"initcore.{name}", [source], include_dirs=["src"], depends=sorted(str(p) for p in Path("src").iterdir()),
+        extra_compile_args=[*FLAGS, *flags], define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), *macros],
+    )
+
+
+def build_list():
+    """Cythonize each extension in its own folder: two of them share one source."""
+    names = variants()
+    built = []
+    for isa in names:
+        flags = ISA_FLAGS[isa]
+        macros = [("INITCORE_ISA", f'"{isa}"'), ("INITCORE_FLAGS", '"' + " ".join([*FLAGS, *flags]) + '"')]
+        built += one(extension(f"_variant_{isa}", "src/_variant.pyx", flags, macros))
+    built += one(extension("kernels", "src/kernels.pyx"))
+    return built
+
+
+def one(ext):
+    return cythonize([ext], build_dir=f"build/cython/{ext.name}", include_path=["src", "."],
+                     compiler_directives=DIRECTIVES, force=CHECKED)
+
+
+setup(ext_modules=build_list())

@@ -1,0 +1,55 @@
+"""All numeric kernels, compiled once per instruction set; exports one function table in a capsule.
+
+Design
+A. One source: setup.py compiles this file under several names, each with its own flags. Nothing here
+   looks at the CPU; initcore.kernels picks a variant at import.
+B. Scalar or vector `inline` function first, loop second, table entry last. No Python objects inside.
+C. Every function is pure and single-threaded; workspaces are bounded and freed before return.
+"""
+
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdlib cimport malloc, free
+from libc.string cimport memset, memcpy
+from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION, u16, u32, u64
+
+include "simd.pxi"
+include "activations.pxi"
+include "losses.pxi"
+include "dense.pxi"
+include "philox.pxi"
+include "signals.pxi"
+include "ties.pxi"
+
+cdef extern from *:
+    """
+    #define STRINGIZE_(x) #x
+    #define STRINGIZE(x) STRINGIZE_(x)
+    #if defined(__VERSION__)
+    #  if defined(__clang__)
+    #    define INITCORE_COMPILER __VERSION__
+    #  else
+    #    define INITCORE_COMPILER "GCC " __VERSION__
+    #  endif
+    #else
+    #  define INITCORE_COMPILER "unknown"
+    #endif
+    """
+    const char* INITCORE_COMPILER
+    const char* INITCORE_ISA          # set by setup.py
+    const char* INITCORE_FLAGS
+
+cdef KernelTable table
+memset(&table, 0, sizeof(KernelTable))
+table.version = INITCORE_TABLE_VERSION
+table.size = sizeof(KernelTable)
+table.isa = INITCORE_ISA
+table.compiler = INITCORE_COMPILER
+table.flags = INITCORE_FLAGS
+fill_activations(&table)
+fill_losses(&table)
+fill_dense(&table)
+fill_philox(&table)
+fill_signals(&table)
+fill_ties(&table)
+
+capsule = PyCapsule_New(&table, "initcore.kernel_table", NULL)

@@ -1,0 +1,95 @@
+"""The compiled kernels as Python sees them, and the choice of instruction set.
+
+Design
+A. At import the best variant the CPU and OS support is loaded and its function table copied; the
+   environment variable INITCORE_ISA forces one. Nothing reads the environment after import.
+B. The public functions allocate, check and copy (only when strides or dtype force it, see each docstring);
+   the kernels behind the table only fill.
+C. The C API (kernels.pxd) are trampolines through the same table.
+"""
+
+import importlib
+import os
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION
+
+from initcore.errors import InitcoreError
+
+cdef extern from *:
+    """
+    #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+    static int initcore_cpu_has(int level) {
+        __builtin_cpu_init();
+        if (level >= 3 && !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+                            && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))) return 0;
+        if (level >= 4 && !(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+                            && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
+                            && __builtin_cpu_supports("avx512vl"))) return 0;
+        return 1;
+    }
+    #else
+    static int initcore_cpu_has(int level) { return level <= 0; }
+    #endif
+    """
+    int initcore_cpu_has(int level) nogil
+
+cdef KernelTable* table = NULL
+cdef object _loaded_capsule = None      # keeps the variant alive
+
+# name -> level of the CPU needed; the first usable one that is not opt-in is the default.
+_LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
+_OPT_IN = ("x86_v4",)
+
+
+def _exists(isa):
+    import importlib.util
+    return importlib.util.find_spec(f"initcore._variant_{isa}") is not None
+
+
+def _usable(isa):
+    return bool(initcore_cpu_has(_LEVELS[isa]))
+
+
+def _select():
+    global table, _loaded_capsule
+    forced = os.environ.get("INITCORE_ISA", "").strip()
+    if forced:
+        if forced not in _LEVELS:
+            raise ImportError(f"INITCORE_ISA={forced!r} is not known; known: {', '.join(_LEVELS)}.")
+        if not _exists(forced):
+            raise ImportError(f"INITCORE_ISA={forced!r}: this build of initcore has no such variant.")
+        if not _usable(forced):
+            raise ImportError(f"INITCORE_ISA={forced!r}: this CPU or operating system cannot run it.")
+        chosen = forced
+    else:
+        chosen = next(n for n in _LEVELS if n not in _OPT_IN and _usable(n) and _exists(n))
+    module = importlib.import_module(f"initcore._variant_{chosen}")
+    cdef KernelTable* t = <KernelTable*> PyCapsule_GetPointer(module.capsule, "initcore.kernel_table")
+    if t.version != INITCORE_TABLE_VERSION or t.size != sizeof(KernelTable):
+        raise ImportError("initcore's variants and its dispatcher are of different builds; reinstall initcore.")
+    table = t
+    _loaded_capsule = module.capsule
+    return chosen
+
+
+isa = _select()
+capsule = _loaded_capsule
+
+
+def variants():
+    """Every variant name -> "in use", "available", "not built" or "CPU lacks it"."""
+    return {n: "in use" if n == isa else "not built" if not _exists(n)
+            else "available" if _usable(n) else "CPU lacks it" for n in _LEVELS}
+
+
+def build_info():
+    """Compiler and flags of the variant in use."""
+    return {"compiler": table.compiler.decode(), "flags": table.flags.decode()}
+
+
+include "wrap_dense.pxi"
+include "wrap_activations.pxi"
+include "wrap_philox.pxi"
+include "wrap_signals.pxi"
+include "wrap_ties.pxi"

@@ -1,0 +1,1 @@
+# ties: checked wrappers.
