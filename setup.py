@@ -26,7 +26,7 @@ DIRECTIVES = {
     "embedsignature": True,
 }
 FLAGS = ["/O2", "/fp:precise"] if MSVC else [
-    "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-strict-aliasing", "-g0"]
+    "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-strict-aliasing", "-g0", "-Wno-psabi"]
 ISA_FLAGS = {
     "base": [],
     "x86_v3": ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"],
@@ -44,11 +44,11 @@ def variants():
     return names
 
 
-def extension(name, source, flags=(), macros=()):
+def extension(name, source, flags=()):
     """One extension; `name` decides the module, `source` the Cython file."""
     return Extension(
         f"initcore.{name}", [source], include_dirs=["src"], depends=sorted(str(p) for p in Path("src").iterdir()),
-        extra_compile_args=[*FLAGS, *flags], define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), *macros],
+        extra_compile_args=[*FLAGS, *flags],
     )
 
 
@@ -58,8 +58,9 @@ def build_list():
     built = []
     for isa in names:
         flags = ISA_FLAGS[isa]
-        macros = [("INITCORE_ISA", f'"{isa}"'), ("INITCORE_FLAGS", '"' + " ".join([*FLAGS, *flags]) + '"')]
-        built += one(extension(f"_variant_{isa}", "src/_variant.pyx", flags, macros))
+        # As flags, not as define_macros: Cython remembers those per source file, and this file is built twice.
+        named = [f'-DINITCORE_ISA="{isa}"', f'-DINITCORE_FLAGS="{" ".join([*FLAGS, *flags])}"']
+        built += one(extension(f"_variant_{isa}", "src/_variant.pyx", [*flags, *named]))
     built += one(extension("kernels", "src/kernels.pyx"))
     return built
 
