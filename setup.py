@@ -45,29 +45,26 @@ def variants():
 
 
 def extension(name, source, flags=()):
-    """One extension; `name` decides the module, `source` the Cython file."""
-    return Extension(
-        f"initcore.{name}", [source], include_dirs=["src"], depends=sorted(str(p) for p in Path("src").iterdir()),
-        extra_compile_args=[*FLAGS, *flags],
-    )
+    """One extension module, cythonized in its own folder, since two of them share one source.
+
+    The flags are set after cythonize: Cython keeps them per source file and would mix the variants'.
+    """
+    bare = Extension(f"initcore.{name}", [source], include_dirs=["src"],
+                     depends=sorted(str(p) for p in Path("src").iterdir()))
+    [ext] = cythonize([bare], build_dir=f"build/cython/{name}", include_path=["src", "."],
+                      compiler_directives=DIRECTIVES, force=CHECKED)
+    ext.extra_compile_args = [*FLAGS, *flags]
+    return ext
 
 
 def build_list():
-    """Cythonize each extension in its own folder: two of them share one source."""
-    names = variants()
+    """The variants, each told its name and flags, and the dispatcher."""
     built = []
-    for isa in names:
+    for isa in variants():
         flags = ISA_FLAGS[isa]
-        # As flags, not as define_macros: Cython remembers those per source file, and this file is built twice.
         named = [f'-DINITCORE_ISA="{isa}"', f'-DINITCORE_FLAGS="{" ".join([*FLAGS, *flags])}"']
-        built += one(extension(f"_variant_{isa}", "src/_variant.pyx", [*flags, *named]))
-    built += one(extension("kernels", "src/kernels.pyx"))
-    return built
-
-
-def one(ext):
-    return cythonize([ext], build_dir=f"build/cython/{ext.name}", include_path=["src", "."],
-                     compiler_directives=DIRECTIVES, force=CHECKED)
+        built.append(extension(f"_variant_{isa}", "src/_variant.pyx", [*flags, *named]))
+    return [*built, extension("kernels", "src/kernels.pyx")]
 
 
 setup(ext_modules=build_list())
