@@ -5,6 +5,12 @@ threads says so and the harness widens them for its time (see ``harness.py``).
 """
 
 import os
+import sys
+from pathlib import Path
+
+# Run from the source tree, `initcore` must be the installed package where there is one: look here last.
+_root = str(Path(__file__).resolve().parent.parent)
+sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(_root)] + [_root]
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "2")        # the ceiling; threadpoolctl lowers it to the case's number
