@@ -9,13 +9,17 @@ C. How a range is split never changes a bit of the result (guarantee G3): kernel
    and random numbers belong to an index, not to a thread.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._checks import integer
+
+if TYPE_CHECKING:               # imported when the first pool is made: 4 ms nobody else should pay
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _MOST = 256                     # workers the pool may grow to; they are made only when there is work for them
 _default = 1
@@ -99,6 +103,7 @@ def _get_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
+            from concurrent.futures import ThreadPoolExecutor
             _pool = ThreadPoolExecutor(_MOST, thread_name_prefix="initcore")
         return _pool
 
