@@ -12,7 +12,7 @@ import importlib
 import os
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION
+from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION, u16, u32, u64
 
 from initcore.errors import InitcoreError
 
@@ -88,6 +88,7 @@ def build_info():
     return {"compiler": table.compiler.decode(), "flags": table.flags.decode()}
 
 
+include "capi.pxi"
 include "wrap_dense.pxi"
 include "wrap_activations.pxi"
 include "wrap_philox.pxi"

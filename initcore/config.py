@@ -1,0 +1,51 @@
+"""What is installed and what runs: instruction sets, compiler, flags, threads, include directory."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _threads, kernels
+
+
+def get_include() -> str:
+    """The directory to give Cython's ``include_path`` for ``from initcore cimport kernels``.
+
+    >>> from pathlib import Path
+    >>> (Path(get_include()) / "initcore" / "kernels.pxd").exists()
+    True
+    """
+    return str(Path(__file__).resolve().parent.parent)
+
+
+def _facts() -> dict[str, Any]:
+    from . import __version__
+    return {"initcore": __version__, "numpy": np.__version__, "python": platform.python_version(),
+            "machine": platform.machine(), "isa": kernels.isa, "variants": kernels.variants(),
+            **kernels.build_info(), "threads": _threads.get_num_threads(), "include": get_include()}
+
+
+def show_config(mode: str = "stdout") -> dict[str, Any] | None:
+    """Print which variant runs, which exist, compiler, flags and threads.
+
+    Parameters
+    ----------
+    mode : "stdout" prints and returns None, "dicts" returns the facts as a dict (as ``numpy.show_config``).
+
+    >>> show_config(mode="dicts")["threads"]
+    1
+    """
+    if mode not in ("stdout", "dicts"):
+        from .errors import unknown_name
+        raise unknown_name("mode", mode, ("stdout", "dicts"))
+    facts = _facts()
+    if mode == "dicts":
+        return facts
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{k} ({v})" for k, v in value.items())
+        print(f"{key:9} {value}")
+    return None

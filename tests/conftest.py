@@ -1,0 +1,28 @@
+"""Shared by all tests: the instruction-set variants, and running code on each."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import initcore as ic
+
+USABLE = [name for name, state in ic.kernels.variants().items() if state in ("in use", "available")]
+
+
+@pytest.fixture
+def run_on():
+    """Run Python code in a fresh interpreter on a named variant; returns what it printed."""
+    def run(isa, code, timeout=300):
+        env = {**os.environ, "INITCORE_ISA": isa, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=timeout)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    return run
+
+
+@pytest.fixture(params=USABLE)
+def isa(request):
+    """Each variant this machine can run."""
+    return request.param
