@@ -24,7 +24,8 @@ cdef enum:
     PACK_M = 96                 # rows of a transposed a packed at once; a multiple of 6
     PANEL_BYTES = 1024          # bytes of a row of b's packed panel: 256 float32, 128 float64
     SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
-    STACK_BYTES = 16384
+    ROOM_SIZE = 4096            # elements of workspace on the stack
+    EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
     DIRECT_ROWS = 24            # b is not packed for fewer rows
     DIRECT_BYTES = 16384        # nor when all of it fits the first-level cache
     IDENTITY = 0                # the code of the identity in initcore/activations.py
@@ -146,8 +147,8 @@ cdef void pack_columns(const real* b, Py_ssize_t b_row, Py_ssize_t b_col, Py_ssi
     elif b_row == 1:
         whole_k = k // block * block
         whole_n = n // block * block
-        for j in range(0, whole_n, block):
-            for p in range(0, whole_k, block):
+        for j from 0 <= j < whole_n by block:
+            for p from 0 <= p < whole_k by block:
                 transpose_block(b + j * b_col + p, b_col, panel + p * width + j, width)
     else:
         whole_k = whole_n = 0
@@ -169,7 +170,7 @@ cdef void pack_slopes(const Slope* s, Py_ssize_t p0, Py_ssize_t k, Py_ssize_t j0
         if sums != NULL:
             for j in range(n):
                 sums[j] += dz[j]
-        for j in range(0, n, width):
+        for j from 0 <= j < n by width:
             count = smaller(width, n - j)
             if count == width:
                 memcpy(panels + j * k + p * width, dz + j, (2 * LANES_F32 if real is float else 2 * LANES_F64)
@@ -225,8 +226,6 @@ cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssiz
     cdef Py_ssize_t over = width - n % width        # elements beyond the row's end
     if over == width:
         return 0
-    if b_row <= 0:
-        return k
     return smaller(k, (over + b_row - 1) // b_row)
 
 
@@ -237,10 +236,11 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     """c := a b (b NULL: dz of `slope`, sums := its column sums); finished rows go through `finish`."""
     cdef Py_ssize_t width = tile_width(a)
     cdef Py_ssize_t panel_n = PANEL_BYTES // sizeof(real)
-    cdef bint direct = b != NULL and b_col == 1 and (
+    cdef bint direct = b != NULL and b_col == 1 and b_row > 0 and (
         m <= DIRECT_ROWS or n * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
     cdef bint pack_a = a_col != 1 and not (m <= 6 or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
-    cdef real[4096 // sizeof(float)] edge
+    cdef real[EDGE_SIZE] edge
+    cdef real[ROOM_SIZE] room
     cdef double* totals = NULL
     cdef void* work = NULL
     cdef real* panels = NULL
@@ -249,15 +249,16 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef size_t most_k = smaller(k, BLOCK_K)
     cdef size_t most_n = (smaller(n, panel_n) + width - 1) // width * width
     cdef size_t need = 0
-    cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col
+    cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col, unsafe = 0
     cdef const real* at
     cdef const real* bt
     cdef const real* from_a
     if n <= 0 or (m <= 0 and sums == NULL):
         return 0
     if direct:
-        if m > DIRECT_ROWS or True:
-            panel_n = n if m <= 6 else panel_n
+        if m <= 6:
+            panel_n = n
+        unsafe = edge_steps(k, n, b_row, width)
     else:
         need = most_k * most_n * sizeof(real)
     if slope != NULL:
@@ -265,10 +266,11 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     if pack_a:
         need += most_k * (smaller(m, PACK_M) + 5) * sizeof(real)
     if need > 0:
-        work = malloc(need + 256)
-        if work == NULL:
-            return -1
-        panels = <real*> aligned(work)
+        if need + 256 > sizeof(room):
+            work = malloc(need + 256)
+            if work == NULL:
+                return -1
+        panels = <real*> aligned(work if work != NULL else room)
         block = panels
         if not direct:
             block = panels + most_k * most_n
@@ -276,7 +278,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
             totals = <double*> aligned(block)
             row = <real*> (totals + most_n)
             block = row + most_n
-    for j in range(0, n, panel_n):
+    for j from 0 <= j < n by panel_n:
         nc = smaller(panel_n, n - j)
         if totals != NULL:
             memset(totals, 0, nc * sizeof(double))
@@ -285,25 +287,24 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                 memset(c + i * c_row + j, 0, nc * sizeof(real))
             if finish != NULL:
                 finish_rows(finish, 0, m, j, nc, c, c_row)
-        for p in range(0, k, BLOCK_K):
+        for p from 0 <= p < k by BLOCK_K:
             kc = smaller(BLOCK_K, k - p)
             k_edge = 0
             if direct:
                 bt = b + p * b_row + j
-                if p + kc == k and j + nc == n:
-                    k_edge = edge_steps(kc, nc, b_row, width)
-                    if k_edge > 0:
-                        pack_columns(bt + (kc - k_edge) * b_row + nc // width * width, b_row, b_col, k_edge,
-                                     nc % width, edge)
+                if j + nc == n and p + kc > k - unsafe:
+                    k_edge = smaller(kc, p + kc - (k - unsafe))
+                    pack_columns(bt + (kc - k_edge) * b_row + nc // width * width, b_row, b_col, k_edge, nc % width,
+                                 edge)
             elif slope != NULL:
                 pack_slopes(slope, p, kc, j, nc, row, panels, totals if sums != NULL else NULL)
                 bt = panels
             else:
-                for q in range(0, nc, width):
+                for q from 0 <= q < nc by width:
                     pack_columns(b + p * b_row + (j + q) * b_col, b_row, b_col, kc, smaller(width, nc - q),
                                  panels + q * kc)
                 bt = panels
-            for ic in range(0, m, PACK_M):
+            for ic from 0 <= ic < m by PACK_M:
                 mc = smaller(PACK_M, m - ic)
                 from_a = a + ic * a_row + p * a_col
                 if pack_a:
@@ -351,9 +352,9 @@ cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py
         return -1
     panels = <real*> aligned(work)
     block = panels + panel_n * most_k
-    for i in range(0, m, BLOCK_M):
+    for i from 0 <= i < m by BLOCK_M:
         mc = smaller(BLOCK_M, m - i)
-        for p in range(0, k, BLOCK_K):
+        for p from 0 <= p < k by BLOCK_K:
             kc = smaller(BLOCK_K, k - p)
             if slope.code == IDENTITY:
                 dz = <const real*> slope.dy + i * slope.dy_row + p
@@ -363,9 +364,9 @@ cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py
                     slope_row(slope, i + r, p, kc, block + r * kc)
                 dz = block
                 dz_row = kc
-            for j in range(0, n, panel_n):
+            for j from 0 <= j < n by panel_n:
                 nc = smaller(panel_n, n - j)
-                for q in range(0, nc, width):
+                for q from 0 <= q < nc by width:
                     pack_columns(b + p * b_row + (j + q) * b_col, b_row, b_col, kc, smaller(width, nc - q),
                                  panels + q * kc)
                 for r in range(0, mc, 6):
@@ -400,13 +401,13 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
                         Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
     """dz := dy phi'(z); dx := dz w', dw := x' dz, db := column sums of dz."""
     cdef Slope slope
-    cdef real[STACK_BYTES // sizeof(float)] room
+    cdef real[ROOM_SIZE] room
     cdef void* work = NULL
     cdef real* dz = room
     cdef Py_ssize_t i
     cdef int status = 0
     cdef size_t size = batch * fan_out * sizeof(real)
-    slope.code = code
+    slope.code = code if size > 0 else <int> IDENTITY
     slope.alpha = alpha
     slope.z = z
     slope.y = y
@@ -414,15 +415,15 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
     slope.z_row = z_row
     slope.y_row = y_row
     slope.dy_row = dy_row
-    if z == NULL and code != IDENTITY:
+    if z == NULL and slope.code != IDENTITY:
         if real is float:
             status = activation_backward_from_y_f32(code, alpha, y, dy, dz, 0)
         else:
             status = activation_backward_from_y_f64(code, alpha, y, dy, dz, 0)
         if status != 0:
             return status
-    if code != IDENTITY and size <= SMALL_BYTES:
-        if size > STACK_BYTES:
+    if slope.code != IDENTITY and size <= SMALL_BYTES:
+        if size > sizeof(room):
             work = malloc(size)
             if work == NULL:
                 return -1
@@ -443,3 +444,19 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
                          fan_out)
     free(work)
     return status
+
+
+cdef int dense_matmul(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                      Py_ssize_t b_col, real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k,
+                      Py_ssize_t n) noexcept nogil:
+    """c[i, j] := sum_k a[i, k] b[k, j]."""
+    return product(a, a_row, a_col, b, b_row, b_col, NULL, <real*> NULL, c, c_row, NULL, m, k, n)
+
+
+cdef void fill_dense(KernelTable* t) noexcept:
+    t.matmul_f32 = dense_matmul[float]
+    t.matmul_f64 = dense_matmul[double]
+    t.dense_forward_f32 = dense_forward[float]
+    t.dense_forward_f64 = dense_forward[double]
+    t.dense_backward_f32 = dense_backward[float]
+    t.dense_backward_f64 = dense_backward[double]
