@@ -11,9 +11,9 @@ import numpy as np
 
 from libc.math cimport NAN
 
-from initcore import reference as _ref
 from initcore import _checks, _threads, activations as _activations
-from initcore.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from initcore.errors import (ArgumentError as _ArgumentError, ArgumentTypeError as _ArgumentTypeError,
+                             DTypeError as _DTypeError, ShapeError as _ShapeError)
 
 cnp.import_array()
 
@@ -22,7 +22,7 @@ cdef enum:
     KEEP_GIL = 65536
     WORTH_THREADS = 3000000
 
-cdef type _Activation = _activations.Activation
+cdef type _ActivationType = _activations.Activation
 cdef dict _codes = {name: (f.code, f.alpha) for name, f in _activations._CACHE.items()}
 
 
@@ -139,9 +139,9 @@ cdef inline tuple activation_code(object activation):
         known = _codes.get(activation)
         if known is not None:
             return <tuple> known
-    f = activation if type(activation) is _Activation else _activations.get(activation)
+    f = activation if type(activation) is _ActivationType else _activations.get(activation)
     if f.code is None:
-        raise ArgumentTypeError(f"activation={f.name!r} is a callable without a compiled kernel; apply it to the "
+        raise _ArgumentTypeError(f"activation={f.name!r} is a callable without a compiled kernel; apply it to the "
                                 "result of activation='identity', or use initcore.Dense, which does.")
     return f.code, f.alpha
 

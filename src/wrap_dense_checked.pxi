@@ -111,7 +111,7 @@ def _plain_rows(name, value, shape, dtype):
     """The same, of that shape and with adjacent elements in each row."""
     a = _plain(name, value, len(shape), dtype)
     if a.shape != shape:
-        raise ShapeError(f"{name} has shape {a.shape}, but the layer's output has shape {shape}.")
+        raise _ShapeError(f"{name} has shape {a.shape}, but the layer's output has shape {shape}.")
     return a if a.shape[a.ndim - 1] <= 1 or a.strides[a.ndim - 1] == a.itemsize else np.ascontiguousarray(a)
 
 
@@ -142,7 +142,7 @@ def _chain(left, left_shape, right, right_shape):
     if left_shape[1] != right_shape[0]:
         hint = (f"; did you mean {right}.T (PyTorch keeps weights as (fan_out, fan_in))?"
                 if left_shape[1] == right_shape[1] else ".")
-        raise ShapeError(f"{left} has shape {left_shape} and {right} has shape {right_shape}: {left}.shape[1] = "
+        raise _ShapeError(f"{left} has shape {left_shape} and {right} has shape {right_shape}: {left}.shape[1] = "
                          f"{left_shape[1]} must equal {right}.shape[0] = {right_shape[0]}{hint}")
 
 
@@ -172,7 +172,7 @@ def _layer(x, w, b):
     if b is not None:
         b = _plain("b", b, 1, x.dtype)
         if b.shape[0] != w.shape[1]:
-            raise ShapeError(f"b has shape {b.shape}, but w of shape {w.shape} needs ({w.shape[1]},).")
+            raise _ShapeError(f"b has shape {b.shape}, but w of shape {w.shape} needs ({w.shape[1]},).")
         b = np.ascontiguousarray(b)[np.newaxis]
     return x, w, b
 
@@ -188,7 +188,7 @@ def _forward_checked(x, w, b, activation, out, z_out, threads):
     z = None
     if z_out is not None:
         if np.may_share_memory(out, z_out):
-            raise ArgumentError("out and z_out share memory; pass two separate arrays.")
+            raise _ArgumentError("out and z_out share memory; pass two separate arrays.")
         z, z_out = _target("z_out", z_out, shape, x.dtype, (x, w, b))
     if shape[1] >= shape[0]:
         pieces = [(x, w[:, s:e], None if b is None else b[:, s:e], code, alpha, None if z is None else z[:, s:e],
@@ -210,7 +210,7 @@ def _backward_checked(x, w, b, activation, dy, z, y, out, threads, need_dx):
     count = _threads.resolve(threads) if 2.0 * shape[0] * shape[1] * (x.shape[1] + 8) >= WORTH_THREADS else 1
     out = (None, None, None) if out is None else out
     if not isinstance(out, (tuple, list)) or len(out) != 3:
-        raise ArgumentTypeError(f"out must be a tuple (dx, dw, db), got {_checks.describe(out)}.")
+        raise _ArgumentTypeError(f"out must be a tuple (dx, dw, db), got {_checks.describe(out)}.")
     inputs = (x, w, b, z, y, dy)
     shapes = (x.shape, w.shape, (shape[1],))
     for name, o, s in zip(("out[0] (dx)", "out[1] (dw)", "out[2] (db)"), out, shapes):
@@ -218,7 +218,7 @@ def _backward_checked(x, w, b, activation, dy, z, y, out, threads, need_dx):
             _checks.out_array(name, o, s, dtype)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         if out[i] is not None and out[j] is not None and np.may_share_memory(out[i], out[j]):
-            raise ArgumentError(f"out[{i}] and out[{j}] share memory; pass separate arrays.")
+            raise _ArgumentError(f"out[{i}] and out[{j}] share memory; pass separate arrays.")
     if code != 0 and z is None and (y is None or not _y_tells(code, alpha, y)):
         z, y = np.empty(shape, dtype), None
         _forward_checked(x, w, None if b is None else b[0], "identity", z, None, threads)

@@ -40,13 +40,13 @@ def _loss_views(name, const floating[:, ::1] p not None, const floating[:, ::1] 
 def _labels(target, rows, cols):
     """Class indices, checked."""
     if target.shape != (rows,):
-        raise ShapeError(f"target has shape {target.shape}, but {rows} row(s) of logits need class indices of shape "
+        raise _ShapeError(f"target has shape {target.shape}, but {rows} row(s) of logits need class indices of shape "
                          f"({rows},) or probabilities of shape ({rows}, {cols}).")
     labels = np.ascontiguousarray(target, dtype=np.intp)
     bad = (labels < 0) | (labels >= cols)
     if bad.any():
         i = int(np.argmax(bad))
-        raise ArgumentError(f"target[{i}] = {target[i]} is not a class index; {cols} logits allow 0 .. {cols - 1}.")
+        raise _ArgumentError(f"target[{i}] = {target[i]} is not a class index; {cols} logits allow 0 .. {cols - 1}.")
     return labels
 
 
@@ -55,9 +55,9 @@ def _float_target(target, p):
     given = isinstance(target, np.ndarray) and target.dtype.kind not in "biu"
     t = _checks.float_array("target", target if given else np.asarray(target).astype(p.dtype))
     if t.dtype != p.dtype:
-        raise DTypeError(f"target has dtype {t.dtype}, prediction {p.dtype}; cast with target.astype(np.{p.dtype}).")
+        raise _DTypeError(f"target has dtype {t.dtype}, prediction {p.dtype}; cast with target.astype(np.{p.dtype}).")
     if t.shape != p.shape:
-        raise ShapeError(f"target has shape {t.shape}, but prediction has shape {p.shape}.")
+        raise _ShapeError(f"target has shape {t.shape}, but prediction has shape {p.shape}.")
     return np.ascontiguousarray(t)
 
 
@@ -96,7 +96,7 @@ def loss(name, prediction, target):
     labels = t = None
     if name == "softmax_cross_entropy":
         if p.ndim != 2:
-            raise ShapeError(f"prediction must be (rows, classes) logits, got shape {p.shape}.")
+            raise _ShapeError(f"prediction must be (rows, classes) logits, got shape {p.shape}.")
         target = np.asarray(target)
         if target.dtype.kind in "iu" and target.ndim != 2:
             labels = _labels(target, *p.shape)
@@ -105,7 +105,7 @@ def loss(name, prediction, target):
     else:
         t = _float_target(target, p)
         if name == "binary_cross_entropy" and t.size and not (t.min() >= 0 and t.max() <= 1):
-            raise ArgumentError(f"target must lie in [0, 1] for binary_cross_entropy, got {t.min()} .. {t.max()}; "
+            raise _ArgumentError(f"target must lie in [0, 1] for binary_cross_entropy, got {t.min()} .. {t.max()}; "
                                 "map labels -1 and 1 with (t + 1) / 2.")
     grad = np.empty(p.shape, p.dtype)
     flat = p.shape if p.ndim == 2 else (1, p.size)
