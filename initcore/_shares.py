@@ -7,6 +7,7 @@ come from the activation's ``cutoff`` where its slope is symmetric, else from a 
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
     flat = lambda x: np.abs(a.dphi(np.asarray(x))) < r * a.max_slope
     ends = [-math.inf, *crossings(flat, 64.0, a.kinks), math.inf]
     probes = [(-80.0 if low == -math.inf else low, 80.0 if high == math.inf else high)
-              for low, high in zip(ends[:-1], ends[1:])]
+              for low, high in pairwise(ends)]
     inside = flat(np.array([(low + high) / 2 for low, high in probes]))
     return tuple((low, high) for low, high, yes in zip(ends[:-1], ends[1:], inside) if yes)
 

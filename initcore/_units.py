@@ -53,7 +53,7 @@ def gaussian_moments(activation: Any, mean: Any, variance: Any) -> UnitMoments:
 
     >>> m = gaussian_moments("tanh", [0.0, 0.5], 1.0)
     >>> m.second.round(6), float(m.share1[0].round(6))
-    (array([0.394294, 0.451107]), 0.00276)
+    (array([0.394294, 0.438007]), 0.00276)
     """
     mean, variance = np.broadcast_arrays(np.asarray(mean, dtype=float), np.asarray(variance, dtype=float))
     if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
