@@ -9,7 +9,8 @@ except ImportError as error:
             "(pip install .) and start Python elsewhere, or build in place: python setup.py build_ext --inplace.",
             name=error.name) from error
     raise
-from . import activations, errors, gains, random
+from . import activations, errors, fans, gains, meanfield, random, rules, saturation, symmetry
+from . import initializers as init
 from ._threads import get_num_threads, set_num_threads
 from .config import get_include, show_config
 from .gains import gain
@@ -17,5 +18,6 @@ from .network import Dense, Network
 from .random import Key
 
 __version__ = "0.1.0"
-__all__ = ["Dense", "Key", "Network", "activations", "errors", "gain", "gains", "get_include", "get_num_threads",
-           "kernels", "random", "set_num_threads", "show_config"]
+__all__ = ["Dense", "Key", "Network", "activations", "errors", "fans", "gain", "gains", "get_include",
+           "get_num_threads", "init", "kernels", "meanfield", "random", "rules", "saturation", "set_num_threads",
+           "show_config", "symmetry"]
