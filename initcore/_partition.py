@@ -15,7 +15,8 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field as _dc_field
+from dataclasses import dataclass, replace
+from dataclasses import field as _dc_field
 
 import numpy as np
 
@@ -97,6 +98,7 @@ class Refinement:
         self.scales = scales and strength == "affine"
         self.bias_stays, self.seed, self.sweeps, self.certified = bias_stays, seed, 0, False
         self._step = 0
+        self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
         self.states = [self._first(a) for a in system.axes] if start is None else start
 
     def _first(self, axis: Axis) -> State:
@@ -126,6 +128,8 @@ class Refinement:
                             changed = True
                             if watch is not None and watch(self, i, direction):
                                 return
+                if direction == FORWARD and not self.forward_only:
+                    self.forward_only = [group(s.cell, s.unit_p) for s in self.states]
                 for coupling in self.system.couplings:
                     for i in self.couple(coupling):
                         changed = True
@@ -238,6 +242,17 @@ class Refinement:
             f = flip[z & ~stay[some]]
             unit[at] = np.where(f, -1.0, 1.0)
             unit_p[at] = np.where(f, np.uint64(field.P - 1), np.uint64(1))
+
+    def backward_only(self) -> list[Array]:
+        """Labels of units with equal sums to every cell above, whatever is below: one backward pass."""
+        axes = self.system.axes
+        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False)
+                 for a in axes]
+        other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
+        for i in range(len(axes) - 1, -1, -1):
+            if axes[i].fixed is None and not other.states[i].discrete:
+                other.refine(i, BACKWARD, other.system.outgoing(i))
+        return [s.cell for s in other.states]
 
     @staticmethod
     def _normalise(state: State, left: Array, error: Array) -> None:

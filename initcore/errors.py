@@ -11,6 +11,7 @@
      +-- ArgumentTypeError (TypeError)   an object of the wrong kind
      +-- MissingExtraError (ImportError) an optional dependency is not installed
      +-- FileFormatError (ValueError)    a file that holds no network we can read
+     +-- UntrainableError (AssertionError) a check found what must not be; holds the report
 
 Every message names the argument, what was given, what is allowed and the remedy.
 """
@@ -53,6 +54,14 @@ class MissingExtraError(InitcoreError, ImportError):
 
 class FileFormatError(InitcoreError, ValueError):
     """A file that holds no network we can read."""
+
+
+class UntrainableError(InitcoreError, AssertionError):
+    """A check found something at or above its fail level; ``report`` is the whole verdict."""
+
+    def __init__(self, report: object) -> None:
+        super().__init__(str(report))
+        self.report = report
 
 
 class InitcoreWarning(UserWarning):

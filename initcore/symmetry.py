@@ -132,6 +132,7 @@ def _report(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: fl
     dead = [(s.cell == 0) & (a.fixed is None) & (found.certified and not none)
             for s, a in zip(found.states, system.axes)]
     layers = [_layer(system, i, found, finer, none) for i, a in enumerate(system.axes) if a.layer is not None]
+    _degenerate(system, found, layers)
     report = Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
                     {a.name: la for a, la in zip((a for a in system.axes if a.layer is not None), layers)})
     return report
@@ -170,6 +171,27 @@ def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, 
     live_cells = len(first) - int(zero.any())
     return LayerSymmetry(axis.layer if axis.layer is not None else -1, axis.name, labels, tuple(status.tolist()),
                          multipliers, len(first), live_cells, first, sizes, strength)
+
+
+def _degenerate(system: System, found: Refinement, layers: list[LayerSymmetry]) -> None:
+    """Fill in what is equal at step 0 only: units of one forward (backward) class that lie in different cells."""
+    backward = found.backward_only()
+    for la, i in zip(layers, (i for i, a in enumerate(system.axes) if a.layer is not None)):
+        la.forward_width = int(found.forward_only[i].max(initial=-1)) + 1
+        la.forward_duplicates = _across(found.forward_only[i], la)
+        la.backward_duplicates = _across(backward[i], la)
+        outputs = [int(np.unique(found.states[b.target].cell).size) for b in system.outgoing(i)]
+        inputs = [int(np.unique(found.forward_only[b.source]).size) for b in system.incoming(i)]
+        la.update_rank_bound = min(la.effective_width, sum(outputs), sum(inputs)) if outputs else la.effective_width
+
+
+def _across(classes: Array, la: LayerSymmetry) -> tuple[tuple[int, ...], ...]:
+    """Classes of several units that are not one cell."""
+    if len(classes) < 2 or int(np.ptp(classes)) + 1 == len(classes):
+        return ()
+    order = np.argsort(classes, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(classes[order])) + 1)
+    return tuple(tuple(p.tolist()) for p in parts if len(p) > 1 and len(set(la.labels[p].tolist())) > 1)
 
 
 def _first_seen(cell: Array) -> tuple[Array, Array]:

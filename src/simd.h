@@ -11,6 +11,7 @@
 #ifndef INITCORE_SIMD_H
 #define INITCORE_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <math.h>
@@ -54,8 +55,8 @@ INITCORE_INLINE vecf vecf_load(const float *p) { vecf v; memcpy(&v, p, sizeof v)
 INITCORE_INLINE vecd vecd_load(const double *p) { vecd v; memcpy(&v, p, sizeof v); return v; }
 INITCORE_INLINE void vecf_store(float *p, vecf v) { memcpy(p, &v, sizeof v); }
 INITCORE_INLINE void vecd_store(double *p, vecd v) { memcpy(p, &v, sizeof v); }
-INITCORE_INLINE vecf vecf_set(float x) { vecf z; memset(&z, 0, sizeof z); return z + x; }
-INITCORE_INLINE vecd vecd_set(double x) { vecd z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE vecf vecf_set(float x) { vecf z; memset(&z, 0, sizeof z); return x - z; }   /* exact; + is not for -0 */
+INITCORE_INLINE vecd vecd_set(double x) { vecd z; memset(&z, 0, sizeof z); return x - z; }
 INITCORE_INLINE veci32 vecf_bits(vecf v) { veci32 r; memcpy(&r, &v, sizeof r); return r; }
 INITCORE_INLINE vecf vecf_from_bits(veci32 v) { vecf r; memcpy(&r, &v, sizeof r); return r; }
 INITCORE_INLINE veci64 vecd_bits(vecd v) { veci64 r; memcpy(&r, &v, sizeof r); return r; }
@@ -104,6 +105,50 @@ INITCORE_INLINE vecd vecd_fma(vecd a, vecd b, vecd c) {
 #else
 INITCORE_INLINE vecf vecf_muladd(vecf a, vecf b, vecf c) { return a * b + c; }
 INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
+#endif
+
+/* dst[j, i] := src[i, j] of a square block as wide as a 32-byte vector: 8x8 float32, 4x4 float64. */
+#if defined(__has_builtin)
+#  if __has_builtin(__builtin_shufflevector)
+#    define INITCORE_SHUFFLE 1
+#  endif
+#endif
+#ifdef INITCORE_SHUFFLE
+typedef float  transpose_f __attribute__((vector_size(32)));
+typedef double transpose_d __attribute__((vector_size(32)));
+#  define SHUFFLE8(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+    transpose_f r[8], t[8];
+    for (int i = 0; i < 8; i++) memcpy(&r[i], src + i * src_row, sizeof r[i]);
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = SHUFFLE8(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        t[i + 1] = SHUFFLE8(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15); }
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = SHUFFLE8(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+        r[i + 1] = SHUFFLE8(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        r[i + 2] = SHUFFLE8(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+        r[i + 3] = SHUFFLE8(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15); }
+    for (int i = 0; i < 4; i++) {
+        t[i] = SHUFFLE8(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        t[i + 4] = SHUFFLE8(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15); }
+    for (int i = 0; i < 8; i++) memcpy(dst + i * dst_row, &t[i], sizeof t[i]);
+}
+INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
+    transpose_d r[4], t[4];
+    for (int i = 0; i < 4; i++) memcpy(&r[i], src + i * src_row, sizeof r[i]);
+    for (int i = 0; i < 4; i += 2) {
+        t[i] = SHUFFLE8(r[i], r[i + 1], 0, 4, 2, 6);
+        t[i + 1] = SHUFFLE8(r[i], r[i + 1], 1, 5, 3, 7); }
+    for (int i = 0; i < 2; i++) {
+        r[i] = SHUFFLE8(t[i], t[i + 2], 0, 1, 4, 5);
+        r[i + 2] = SHUFFLE8(t[i], t[i + 2], 2, 3, 6, 7); }
+    for (int i = 0; i < 4; i++) memcpy(dst + i * dst_row, &r[i], sizeof r[i]);
+}
+#else
+INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+    for (int i = 0; i < 8; i++) for (int j = 0; j < 8; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
+INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
+    for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 #endif
 
 #endif
