@@ -96,7 +96,8 @@ class Request:
             warnings.warn(
                 f"the bounds [{lower:g}, {upper:g}] truncate nothing: they are in units of sigma, and no {self.name} "
                 f"normal reaches beyond {far:g} sigma. If they come from torch.nn.init.trunc_normal_(std={std:g}), "
-                "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, upper=2.",
+                "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, "
+                "upper=2.",
                 InitcoreWarning, stacklevel=4)
         elif std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
             warnings.warn(
