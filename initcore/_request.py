@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import _checks, _threads, fans, random
-from ._truncation import reach, truncated_std
+from ._truncated_moments import reach, truncated_std
 from .errors import ArgumentError, ArgumentTypeError, InitcoreWarning
 from .random import _KINDS, _block, _dtype_of, _kind, _target, as_key
 

@@ -94,7 +94,7 @@ def test_trunc_normal(lower, upper, std_of):
 def test_truncated_std_against_high_precision():
     import mpmath as mp
 
-    from initcore._truncation import truncated_moments
+    from initcore._truncated_moments import truncated_moments
     with mp.workdps(800):
         for a, b in [(-2, 2), (-1, 1), (-3, 3), (-1, 3), (0, 40), (5.5, 30), (37, 38), (-38, -37), (1, 1 + 1e-9)]:
             x, y = mp.mpf(a), mp.mpf(b)
