@@ -107,7 +107,6 @@ INITCORE_INLINE vecf vecf_muladd(vecf a, vecf b, vecf c) { return a * b + c; }
 INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
 #endif
 
-<<<<<<< HEAD
 /* dst[j, i] := src[i, j] of a square block as wide as a 32-byte vector: 8x8 float32, 4x4 float64. */
 #if defined(__has_builtin)
 #  if __has_builtin(__builtin_shufflevector)
@@ -151,7 +150,6 @@ INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *d
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
     for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 #endif
-=======
 /* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
 
 #define PHILOX_GROUP (8 * LANES_F64)                    /* words made at a time: 2 * LANES_F64 blocks */
@@ -368,6 +366,5 @@ INITCORE_INLINE void vecf_store_bfloat(uint16_t *p, vecf v) {
     for (int i = 0; i < LANES_F32; i++) p[i] = (uint16_t)LANE(b, i);
 #endif
 }
->>>>>>> philox
 
 #endif
