@@ -1,0 +1,49 @@
+"""The plain NumPy twin of src/philox.pxi: stream v1 spelled out, slowly. Specification, oracle, benchmark rival."""
+
+from statistics import NormalDist
+
+import numpy as np
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_LOW32 = np.uint64(0xFFFFFFFF)
+_SHIFT32 = np.uint64(32)
+_STANDARD = NormalDist()
+
+
+def words_of(words: tuple[int, int, int, int], index: np.ndarray) -> np.ndarray:
+    """uint32 words of the stream ``words`` at the element numbers ``index`` (uint64, any shape)."""
+    k0, k1, s0, s1 = words
+    index = np.asarray(index, dtype=np.uint64)
+    block = index >> np.uint64(2)
+    c = [block & _LOW32, block >> _SHIFT32, np.full_like(block, s0), np.full_like(block, s1)]
+    for r in range(10):
+        key0, key1 = np.uint64((k0 + r * _W0) & 0xFFFFFFFF), np.uint64((k1 + r * _W1) & 0xFFFFFFFF)
+        p0, p1 = _M0 * c[0], _M1 * c[2]
+        c = [(p1 >> _SHIFT32) ^ c[1] ^ key0, p1 & _LOW32, (p0 >> _SHIFT32) ^ c[3] ^ key1, p0 & _LOW32]
+    lane = index & np.uint64(3)
+    return np.choose(lane.astype(np.intp), c).astype(np.uint32)
+
+
+def words64_of(words: tuple[int, int, int, int], index: np.ndarray) -> np.ndarray:
+    """uint64 words: the stream's own word above, the word of the stream with s1 ^ 0x80000000 below."""
+    k0, k1, s0, s1 = words
+    high = words_of(words, index).astype(np.uint64)
+    return (high << _SHIFT32) | words_of((k0, k1, s0, s1 ^ 0x80000000), index)
+
+
+def uniform_of(words: tuple[int, int, int, int], index: np.ndarray, dtype: str) -> np.ndarray:
+    """u in [0, 1): the top 24 bits (float32) or 53 bits (float64)."""
+    if dtype == "float64":
+        return (words64_of(words, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (words_of(words, index) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def normal_of(words: tuple[int, int, int, int], index: np.ndarray, dtype: str) -> np.ndarray:
+    """Standard normal by the inverse CDF, in float64 (to about 1e-15)."""
+    bits = 64 if dtype == "float64" else 32
+    w = words64_of(words, index) if bits == 64 else words_of(words, index)
+    flat = [int(v) for v in w.ravel()]
+    top = 1 << (bits - 1)
+    z = [_STANDARD.inv_cdf(((v & (top - 1)) + 0.5) / (2 * top)) if v & (top - 1) < top - 1 else -0.0 for v in flat]
+    return np.array([-x if v & top else x for x, v in zip(z, flat, strict=True)]).reshape(w.shape)
