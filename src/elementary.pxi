@@ -219,7 +219,7 @@ cdef inline vecd act_sine_f64(vecd x, double turn) noexcept nogil:
     cdef vecd v = r * r
     cdef vecd y = vecd_muladd(r * v, act_horner_f64(ACT_SINE, 8, v), r)
     y = vecd_from_bits(vecd_bits(vecd_copysign(y, r)) ^ (vecd_bits(q) << 63))
-    if vecd_any(vecd_lt(vecd_set(1048576.0), vecd_abs(x))):
+    if veci64_mask(vecd_lt(vecd_set(1048576.0), vecd_abs(x))):
         y = act_sine_far(x, y, turn)
     return y
 
