@@ -97,7 +97,7 @@ def check(
         head = [f"{file}: {loaded.network!r}, {', '.join(la.activation.name for la in loaded.network.layers)}"]
         text = "\n".join([*head, *(f"note: {note}" for note in loaded.notes), str(report)])
     else:
-        text = report.to_json() if format == "json" else report.to_sarif()
+        text = report.to_json() if format == "json" else report.to_sarif(uri=file.as_posix())
         for note in loaded.notes:
             typer.echo(f"note: {note}", err=True)
     _emit(text, output)
@@ -147,7 +147,7 @@ def gain(
 def rule(name: Annotated[str, typer.Argument(metavar="RULE", help="An identifier: SAT201, SYM101, ...")]) -> None:
     """Print the page of one rule: what it says, when it speaks, what to do."""
     from . import rules
-    typer.echo(rules.page(name))
+    typer.echo(rules.get(name).page().rstrip("\n"))
 
 
 @app.command()

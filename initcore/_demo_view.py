@@ -12,6 +12,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from . import rules
 from .demo import View
 
 WIDTH = 80
@@ -119,7 +120,7 @@ class TextView(View):
         for found in verdict:
             where = "network" if found["layer"] is None else str(found["layer"])
             lines.setdefault((found["severity"], found["rule"]), []).append(where)
-        return Group(*[Text(f"{severity} {rule} ({_title(rule)}), layers {', '.join(where)}".replace(
+        return Group(*[Text(f"{severity} {rule} ({rules.get(rule).title}), layers {', '.join(where)}".replace(
             "layers network", "whole network"), style="red" if severity == "fail" else "yellow")
             for (severity, rule), where in lines.items()])
 
@@ -184,8 +185,3 @@ class TextView(View):
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _title(rule: str) -> str:
-    from .rules import RULES
-    return RULES[rule].title
