@@ -23,7 +23,8 @@ def zeros(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any 
     >>> zeros((2, 3)).sum()
     np.float32(0.0)
     """
-    return Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads).write(0.0)
+    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return w.write(0.0) if out is not None else np.zeros(w.shape, w.stored)     # untouched pages cost nothing
 
 
 def ones(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any = None, dtype: Any = "float32",

@@ -64,6 +64,11 @@ class Request:
         return np.dtype(np.float64 if self.name == "float64" else np.float32)
 
     @property
+    def stored(self) -> np.dtype:
+        """The dtype of a new result."""
+        return _dtype_of(self.kind)
+
+    @property
     def name(self) -> str:
         """Name of the element type."""
         return _NAMES[self.kind]
@@ -125,7 +130,7 @@ class Request:
 
     def write(self, values: Array | float) -> Array:
         """Round ``values`` (of the block's shape, in the working dtype, or one number) once into the target."""
-        if self.out is None and isinstance(values, np.ndarray) and values.dtype == _dtype_of(self.kind) \
+        if self.out is None and isinstance(values, np.ndarray) and values.dtype == self.stored \
                 and values.flags.c_contiguous and values.flags.owndata:
             return values
         target = _target(self.shape, self.kind, self.out)
