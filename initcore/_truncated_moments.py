@@ -50,13 +50,13 @@ def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
             exponent = (b - a) * (b + a) / 2 if math.isfinite(far) else Decimal(_NOTHING)
             decay = (-exponent).exp() if exponent < _NOTHING else Decimal(0)
             at_a, at_b = rise, rise * decay
-            share = 1 - (at_b / _hazard(b) if decay else 0)
+            share = 1 - at_b / _hazard(b) if decay else Decimal(1)
         else:
-            (below_a, above_a), (below_b, above_b) = _tails(near), _tails(far)
+            (below_a, above_a), (_, above_b) = _tails(near), _tails(far)
             share = above_a - above_b if near >= 0 else 1 - below_a - above_b
             at_a, at_b = _density(a), _density(b)
         mean = (at_a - at_b) / share
-        second = (a * at_a if at_a else 0) - (b * at_b if at_b else 0)
+        second = sum((end * at for end, at in ((a, at_a), (-b, at_b)) if at), Decimal(0))
         std = (1 + second / share - mean * mean).sqrt()
         return side * float(mean) + 0.0, float(std)
 
