@@ -143,9 +143,13 @@ def series(squares: Array, c: float) -> tuple[float, float]:
 # --- closed forms --------------------------------------------------------------------------------------------------
 
 def _leaky(q: float, c: float, a: float) -> tuple[float, float]:
-    angle = math.pi - math.acos(min(1.0, max(-1.0, c)))
     root = math.sqrt(max(0.0, (1 - c) * (1 + c)))
-    return ((1 - a) ** 2 * q / (2 * math.pi) * (root + c * angle) + a * c * q,
+    angle = math.atan2(root, -c)             # pi - acos c
+    if angle < 0.3:                          # sin t - t cos t
+        arc = sum((-1) ** (k + 1) * 2 * k / math.factorial(2 * k + 1) * angle ** (2 * k + 1) for k in range(1, 9))
+    else:
+        arc = root + c * angle
+    return ((1 - a) ** 2 * q / (2 * math.pi) * arc + a * c * q,
             (1 - a) ** 2 * q / (2 * math.pi) * angle + a * q)
 
 
