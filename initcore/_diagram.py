@@ -4,7 +4,7 @@ Design
 ------
 A. q, V' and chi as :mod:`initcore._fixed` computes them, all points together.
 B. c* of the chaotic points depends on q only through smooth functions: the Hermite coefficients, and above c = 1/2
-   the decorrelation, are computed at Chebyshev points of ln q (and ln(1 - c)) and interpolated. c is good to 1e-7,
+   the decorrelation, are computed at Chebyshev points of ln q (and sqrt(1 - c)) and interpolated. c is good to about 1e-6,
    where :func:`initcore.meanfield.fixed_point` gives 1e-12.
 """
 
@@ -21,9 +21,8 @@ from ._quadrature import Profile, profile
 from .errors import ArgumentError
 
 Array = Any
-_POINTS_Q = 40
-_POINTS_DELTA = 18
-_SMALLEST_DELTA = 1e-7      # 1 - c below this is not told from 1
+_POINTS_Q = 32
+_POINTS_DELTA = 14
 
 
 @dataclass(frozen=True)
@@ -137,21 +136,23 @@ def _correlations(p: Profile, q: Array, w: Array, b: Array) -> tuple[Array, Arra
 
 
 def _near_one(p: Profile, q: Array, w: Array, points: Array, weights: Array) -> tuple[Array, Array]:
-    """c in (1/2, 1): ``ln(D/(q delta))`` on a Chebyshev grid of (ln q, ln delta), one Newton for all points."""
-    ends, bary = _chebyshev(math.log(_SMALLEST_DELTA), math.log(1 - SERIES) + 1e-9, _POINTS_DELTA)
-    table = np.array([[math.log(decorrelation(p, s, d)[0] / (s * d)) for d in np.exp(ends)] for s in np.exp(points)])
+    """c in (1/2, 1): ``D/(q delta)``, known at delta = 0 as ``E phi'^2``, on Chebyshev points of (ln q, sqrt delta)."""
+    ends, bary = _chebyshev(0.0, math.sqrt(1 - SERIES) + 1e-9, _POINTS_DELTA)
+    at = np.exp(points)
+    table = np.empty((at.size, ends.size))
+    table[:, ends > 1e-9] = [[decorrelation(p, s, y * y)[0] / (s * y * y) for y in ends[ends > 1e-9]] for s in at]
+    table[:, ends <= 1e-9] = moments(p, at, ("slope2",))["slope2"][:, None]
     rows = _interpolate(np.log(q), points, weights)[0] @ table
-    x = np.full_like(q, ends.max())
-    for _ in range(60):
-        value, slope = _interpolate(x, ends, bary)
-        gap = np.log(w) + np.einsum("pn,pn->p", rows, value)          # ln(g/delta): 0 at the fixed point
-        rate = np.einsum("pn,pn->p", rows, slope)
-        change = np.where(rate < 0, -gap / rate, -np.inf)
-        new = np.clip(x + change, ends.min(), ends.max())
-        done = np.max(np.abs(new - x)) < 1e-13
-        x = new
-        if done:
-            break
-    value, slope = _interpolate(x, ends, bary)
-    # dg/d delta = (g/delta)(1 + d ln(g/delta)/d ln delta), and g = delta here.
-    return 1 - np.exp(x), 1 + np.einsum("pn,pn->p", rows, slope)
+    # w D/(q delta) falls from chi > 1 to below 1: bisection, then Newton.
+    low, high = np.zeros_like(q), np.full_like(q, ends.max())
+    for _ in range(30):
+        y = (low + high) / 2
+        above = w * np.einsum("pn,pn->p", rows, _interpolate(y, ends, bary)[0]) > 1
+        low, high = np.where(above, y, low), np.where(above, high, y)
+    y = (low + high) / 2
+    for _ in range(3):
+        value, slope = (np.einsum("pn,pn->p", rows, m) for m in _interpolate(y, ends, bary))
+        y = np.clip(y - (w * value - 1) / (w * slope), 0, ends.max())
+    # d(delta f)/d delta = f + y f'(y)/2 with f(y) = w D/(q delta) = 1 here.
+    slope = np.einsum("pn,pn->p", rows, _interpolate(y, ends, bary)[1])
+    return 1 - y * y, 1 + w * y * slope / 2

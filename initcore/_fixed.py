@@ -99,11 +99,14 @@ def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth
         first = below.argmax(axis=1)
         some = below[np.arange(block.size), first]
         open_end[block] = ~some
-        # A pair of roots may hide in the cell where V - q has a minimum above 0: cells with V' < 1 < V' of the next.
-        low = np.where(first > 0, qs[first - 1], 0.0)
-        q = _newton(p, w[some], b[some], low[some], qs[first[some]])
         found = np.full(block.size, np.nan)
-        found[some] = q
+        right, pick = first[some], np.flatnonzero(some)
+        left = np.maximum(right - 1, 0)
+        start = _cubic_root(qs[left], qs[right], excess[pick, left], excess[pick, right],
+                            w[some] * growth[left] - 1, w[some] * growth[right] - 1)
+        low = np.where(right > 0, qs[left], 0.0)
+        start = np.where(right > 0, start, np.minimum(np.maximum(b[some], 1e-300), qs[0]))
+        found[some] = _newton(p, w[some], b[some], low, qs[right], start)
         touch = _touching(p, w, b, qs, excess, growth, found)
         out[block] = np.where(np.isnan(touch), found, touch)
     return out, open_end
@@ -121,11 +124,20 @@ def _zero_attracts(p: Profile, sw2: Array, qs: Array, second: Array) -> Array:
     return out
 
 
-def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array) -> Array:
+def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: Array) -> Array:
+    """Root of the cubic with these values and slopes at the ends of the cell, by bisection (f0 >= 0 > f1)."""
+    h = right - left
+    low, high = np.zeros_like(h), np.ones_like(h)
+    for _ in range(30):
+        t = (low + high) / 2
+        f = ((1 + 2 * t) * f0 + t * h * d0) * (1 - t) ** 2 + ((3 - 2 * t) * f1 - (1 - t) * h * d1) * t * t
+        low, high = np.where(f > 0, t, low), np.where(f > 0, high, t)
+    return left + h * (low + high) / 2
+
+
+def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Array) -> Array:
     """The root of V(q) - q in (low, high], V - q > 0 on the left: Newton kept inside a shrinking bracket."""
-    low, high = low.copy(), high.copy()
-    q = np.where(low > 0, (low + high) / 2, np.maximum(b, 1e-300))
-    q = np.minimum(q, high)
+    low, high, q = low.copy(), high.copy(), start.copy()
     active = np.arange(q.size)
     for _ in range(100):
         if not active.size:
@@ -135,13 +147,16 @@ def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array) -> Array:
         f = w[active] * m["second"] + b[active] - x
         low[active] = np.where(f > 0, x, low[active])
         high[active] = np.where(f > 0, high[active], x)
+        slope = w[active] * m["growth"] - 1
         with np.errstate(divide="ignore", invalid="ignore"):
-            step = x - f / (w[active] * m["growth"] - 1)
+            step = x - f / slope
         lo, hi = low[active], high[active]
         inside = (step >= lo) & (step <= hi) & np.isfinite(step)
         new = np.where(inside, step, np.where(lo > 0, np.sqrt(lo * hi), hi / 16))
         q[active] = new
-        active = active[np.abs(new - x) > 3e-16 * np.abs(new)]
+        # The error after a Newton step is about its square, enlarged where V' is close to 1.
+        small = np.abs(new - x) <= np.where(inside & (slope < -1e-3), 1e-10, 3e-16) * np.abs(new)
+        active = active[~small]
     return q
 
 
@@ -163,7 +178,8 @@ def _touching(p: Profile, w: Array, b: Array, qs: Array, excess: Array, growth: 
                 low, high = (middle, high) if w[row] * one(p, middle, "growth") < 1 else (low, middle)
             value = float(w[row]) * one(p, high, "second") + float(b[row]) - high
             if value < -_ROUND * high:
-                out[row] = _newton(p, w[row:row + 1], b[row:row + 1], qs[cell:cell + 1], np.array([high]))[0]
+                out[row] = _newton(p, w[row:row + 1], b[row:row + 1], qs[cell:cell + 1], np.array([high]),
+                                   np.array([(float(qs[cell]) + high) / 2]))[0]
                 break
             if value <= _ROUND * high:
                 out[row] = high
