@@ -34,9 +34,9 @@ def hermite(profile: Profile, q: Any, terms: int = _TERMS) -> Array:
     weighted = w * (profile.phi(x) - offset(profile))
     out = np.empty((q.size, terms))
     before, now = np.zeros_like(z), np.ones_like(z)
+    odd = profile.odd or offset(profile) != 0
     for n in range(terms):
-        even_part = profile.odd or offset(profile) != 0
-        out[:, n] = 0.0 if even_part and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
+        out[:, n] = 0.0 if odd and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
         before, now = now, (z * now - math.sqrt(n) * before) / math.sqrt(n + 1)
     out[:, 0] += offset(profile)
     return out

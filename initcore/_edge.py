@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._checks import number
-from ._fixed import FARTHEST, grid, homogeneous_slope, reaching, slope_at_zero
+from ._fixed import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero
 from ._moments import moments, one
 from ._quadrature import Profile, profile
 from .errors import ArgumentError
@@ -184,8 +184,16 @@ def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> 
         return out if b == 0 or w * k >= 1 else [(b / (1 - w * k), w * k)]
     if w == 0:
         return out or [(b, 0.0)]
-    qs, second, _ = grid(p, FARTHEST / 100)
-    for low, high in sign_changes(qs, w * second + b - qs, 1e-14 * qs):
-        root = bisect(lambda q: w * one(p, q, "second") + b - q, low, high)
-        out.append((root, w * one(p, root, "growth")))
-    return out
+    gap = lambda q: w * one(p, q, "second") + b - q
+    rate = lambda q: w * one(p, q, "growth") - 1
+    qs, second, growth = grid(p, FARTHEST / 100)
+    # The extrema of V - q part roots that lie close; an extremum at 0 is a half-stable point.
+    extrema = [bisect(rate, low, high) for low, high in sign_changes(qs, w * growth - 1, np.full_like(qs, 1e-13))]
+    touching = [q for q in extrema if abs(gap(q)) <= TOUCH * q]
+    x = np.concatenate([qs, extrema])
+    f = np.concatenate([w * second + b - qs, [gap(q) for q in extrema]])
+    order = np.argsort(x)
+    cells = sign_changes(x[order], f[order], TOUCH * x[order])
+    out += [(q, 1.0) for q in touching]
+    out += [(q, rate(q) + 1) for q in (bisect(gap, *cell) for cell in cells)]
+    return sorted(out)

@@ -23,6 +23,7 @@ Array = Any
 _ROUND = 4e-15        # |V(q) - q| below this times q is rounding
 _BUILT_IN = (1e-14, 1e14)
 _CALLABLE = (1e-10, 4.0)
+TOUCH = 4e-14        # an extremum of V - q closer to 0 than this times q is a half-stable point
 FARTHEST = 1e6       # a callable is not explored beyond
 
 
@@ -57,9 +58,14 @@ def slope_at_zero(p: Profile) -> float:
 
 
 def homogeneous_slope(p: Profile) -> float | None:
-    """``E phi^2/q`` where it does not depend on q (ReLU family), else None."""
+    """``E phi^2/q`` where it does not depend on q (phi(a x) = a phi(x) for a > 0: the ReLU family), else None."""
     name, a = family(p)
-    return (1 + a * a) / 2 if name == "leaky_relu" else None
+    if name is not None:
+        return (1 + a * a) / 2 if name == "leaky_relu" else None
+    x = np.array([1.0, -1.0, 0.37, -0.37])
+    y = np.asarray(p.phi(x), dtype=float)
+    same = all(np.allclose(p.phi(f * x), f * y, rtol=1e-14, atol=0) for f in (1e-3, 0.7, 3.0, 50.0))
+    return float(y[0] ** 2 + y[1] ** 2) / 2 if same else None
 
 
 def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
@@ -177,11 +183,11 @@ def _touching(p: Profile, w: Array, b: Array, qs: Array, excess: Array, growth: 
                 middle = (low + high) / 2
                 low, high = (middle, high) if w[row] * one(p, middle, "growth") < 1 else (low, middle)
             value = float(w[row]) * one(p, high, "second") + float(b[row]) - high
-            if value < -_ROUND * high:
+            if value < -TOUCH * high:
                 out[row] = _newton(p, w[row:row + 1], b[row:row + 1], qs[cell:cell + 1], np.array([high]),
                                    np.array([(float(qs[cell]) + high) / 2]))[0]
                 break
-            if value <= _ROUND * high:
+            if value <= TOUCH * high:
                 out[row] = high
                 break
     return out
