@@ -168,7 +168,7 @@ class Refinement:
             exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums, bound)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
-            doubtful = np.abs(sums[0]) <= bound[0]
+            doubtful = np.abs(sums[0]) <= bound
             kind = np.where(doubtful, 2 + np.arange(len(active)), 0 if free_sign else (sign > 0))
             component = group(component, np.where(zero & ~stay, kind, 0))
         label = group(np.where(zero, -1, state.cell[active]), component, *keys) + 1 + int(state.cell.max())
@@ -178,7 +178,7 @@ class Refinement:
         state.unit[active], state.unit_p[active] = unit, unit_p
         if zero.any() and (free_sign or scaled):
             gone = zero & ~stay
-            error = bound[0][gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
+            error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
             self._normalise(state, active[gone], error)
         return state.settle()
 
@@ -188,13 +188,13 @@ class Refinement:
         """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
         u = state.unit[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, radius = sums[0] / u, bound[0] / np.abs(u)
+            value, radius = sums[0] / u, bound / np.abs(u)
             radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
             unsure = zero & (np.abs(parted) <= part_bound)
             if scaled:
                 ratio = sums[1] / sums[0]
-                spread = (bound[1] + np.abs(ratio) * bound[0]) / (np.abs(sums[0]) - bound[0]) + 4 * _EPS * np.abs(ratio)
-                certain = np.abs(sums[0]) > 2 * bound[0]
+                spread = (1 + np.abs(ratio)) * bound / (np.abs(sums[0]) - bound) + 4 * _EPS * np.abs(ratio)
+                certain = np.abs(sums[0]) > 2 * bound
                 value = np.where(zero, np.where(certain, ratio, 0.0), value)
                 radius = np.where(zero, np.where(certain, spread, np.inf), radius)
             elif free_sign:
@@ -305,9 +305,9 @@ class _Look:
         return self._words(n * k, index, 1).reshape(k, n)[:, state.cell]
 
     def floats(self, k: int) -> tuple[Array, Array, Array, Array]:
-        """k projections and their error bounds; and the first again without the bias where that may be <= 0."""
+        """k projections and one error bound for all; and the first again without the bias where that may be <= 0."""
         n = len(self.active)
-        sums, size = np.zeros((k, n)), np.zeros((k, n))
+        sums, size = np.zeros((k, n)), np.zeros(n)
         terms, error = len(self.views) + len(self.bias) + 8, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for index, (block, w, _, state) in enumerate(self.views):
@@ -315,13 +315,13 @@ class _Look:
                 v[:, state.cell == 0] = 0.0
                 columns, at = self._columns(block, w, self.active)
                 f, a = passes.project(columns, v)
-                sums, size = sums + f[:, at], size + a[:, at]
+                sums, size = sums + f[:, at], size + a[at]
                 terms, error = terms + w.shape[0], max(error, state.error)
             rate = 1.1 * (terms * _EPS + 2 * error)
-            part, part_bound = sums[0].copy(), rate * size[0] + terms * 5e-324
+            part, part_bound = sums[0].copy(), rate * size + terms * 5e-324
             for index, (values, _, _) in enumerate(self.bias):
                 v = field.uniform(self._words(k, index, 2))[:, None] * np.asarray(values, np.float64)[self.active]
-                sums, size = sums + v, size + np.abs(v)
+                sums, size = sums + v, size + np.abs(v).max(axis=0)
             bound = rate * size + terms * 5e-324
             if self.half_line:
                 positive = np.zeros(n, dtype=bool)
@@ -329,9 +329,10 @@ class _Look:
                     positive |= np.asarray(values)[self.active] > 0
                 part = np.where(positive, np.inf, part)
             else:
-                part, part_bound = sums[0], bound[0]
+                part, part_bound = sums[0], bound
         wild = ~np.isfinite(size)
-        sums[wild], bound[wild] = 0.0, np.inf
+        sums[:, wild], bound[wild] = 0.0, np.inf
+        self.size = size
         part_bound = np.where(np.isfinite(part_bound), part_bound, np.inf)
         return sums, bound, np.where(np.isnan(part), 0.0, part), part_bound
 
@@ -369,8 +370,8 @@ class _Look:
         whole_plus, whole_minus = plus.copy(), minus.copy()
         for index, (values, _, _) in enumerate(self.bias):
             b, c = np.asarray(values)[units], self._words(2, index, 2)[:, None]
-            whole_plus += field.mix(field.mix(field.bits(b) + c) ^ c)
-            whole_minus += field.mix(field.mix(field.bits(-b) + c) ^ c)
+            whole_plus += field.mix(field.bits(b) + c)
+            whole_minus += field.mix(field.bits(-b) + c)
         if not self.half_line:
             plus, minus = whole_plus, whole_minus
         return whole_plus, whole_minus, plus, minus, self._positive(units)

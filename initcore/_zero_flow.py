@@ -41,7 +41,7 @@ class _Reach:
         elif live.all() and self._full():
             out = np.ones(w.shape[1], dtype=bool)
         else:
-            out = passes.project(w, live[None].astype(np.float64))[1][0] > 0
+            out = passes.project(w, live[None].astype(np.float64))[1] > 0
         for x, d in self.learnt:
             if backward:
                 x, d = d, x

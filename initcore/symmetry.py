@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _field as field
+from . import _passes as passes
 from ._checks import integer, number
 from ._optimizers import Rule, rule
 from ._partition import FORWARD, Refinement, State, group
@@ -30,7 +31,8 @@ Array = np.ndarray
 def as_network(net: Any) -> Network:
     """A Network from a Network or from ``(w, b, activation)`` tuples, ``w`` of shape ``(fan_in, fan_out)``."""
     if isinstance(net, Network):
-        net.check_finite()
+        if any(passes.look(a if a.ndim == 2 else a[None]) < 0 for _, _, a in net.parameters()):
+            net.check_finite()
         return net
     if isinstance(net, (str, bytes, np.ndarray)) or not isinstance(net, Sequence):
         raise ArgumentTypeError(f"net must be an initcore.Network, a symmetry.Graph or a list of (w, b, activation), "
