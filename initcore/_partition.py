@@ -16,7 +16,6 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from dataclasses import field as _dc_field
 
 import numpy as np
 
@@ -68,19 +67,18 @@ class State:
     error: float = 0.0                # largest relative error of ``unit``
     cells: int = 0
     discrete: bool = False            # nothing left to split
-    labels: Array = _dc_field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    zeros: int = -1
 
     def settle(self) -> bool:
         """Number the cells 1, 2, ... (0 stays); True if there are more of them, or fewer zero units, than before."""
-        zero = self.cell == 0
         if len(self.cell):
-            self.cell = group(~zero, self.cell) + (0 if zero.any() else 1)
-        count = np.bincount(self.cell, minlength=1)
-        live = int((count[1:] > 0).sum())
-        now = (live, int(count[0]))
-        changed = now != (self.cells, getattr(self, "_zeros", -1))
-        self.cells, self._zeros = now
-        self.discrete = live == len(self.cell)
+            _, cell = np.unique(self.cell, return_inverse=True)
+            self.cell = cell if self.cell.min() == 0 else cell + 1
+        zeros = int((self.cell == 0).sum())
+        now = (int(self.cell.max(initial=0)), zeros)
+        changed = now != (self.cells, self.zeros)
+        self.cells, self.zeros = now
+        self.discrete = self.cells == len(self.cell)
         return changed
 
 
@@ -157,6 +155,8 @@ class Refinement:
         low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
                                                     parted, part_bound)
         component = clusters(pseudo, low, high)
+        if int(component.max()) + 1 == len(active) and not unsure.any():
+            return self._scatter(state, active)
         ask = (np.bincount(component)[component] > 1) | unsure
         keys = np.zeros((4, len(active)), dtype=np.uint64)
         stay = np.zeros(len(active), dtype=bool)
@@ -180,6 +180,14 @@ class Refinement:
             gone = zero & ~stay
             error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
             self._normalise(state, active[gone], error)
+        return state.settle()
+
+    @staticmethod
+    def _scatter(state: State, active: Array) -> bool:
+        """Every active unit differs from every other for certain: each becomes a cell of its own."""
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
+        state.unit[active], state.unit_p[active] = 1.0, 1
         return state.settle()
 
     @staticmethod
@@ -212,7 +220,8 @@ class Refinement:
         stay[some] = z & (part == 0).all(axis=0) & ~positive
         live = np.flatnonzero(~z)
         if len(live):
-            keys[:2, some[live]] = field.multiply(whole[:2, live], field.inverse(unit_p[some[live]]))
+            u, e = unit_p[some[live]], whole[:2, live]
+            keys[:2, some[live]] = e if (u == 1).all() else field.multiply(e, field.inverse(u))
         gone = np.flatnonzero(z & ~stay[some])
         if not len(gone):
             return
@@ -348,7 +357,9 @@ class _Look:
         units = self.active[some]
         part = np.zeros((k, len(units)), dtype=np.uint64)
         for index, (block, w, _, state) in enumerate(self.views):
-            v = field.multiply(field.element(self._values(state, k, index)), state.unit_p)
+            v = field.element(self._values(state, k, index))
+            if not (state.unit_p == 1).all():
+                v = field.multiply(v, state.unit_p)
             v[:, state.cell == 0] = 0
             columns, at = self._columns(block, w, units)
             part = field.add(part, passes.field_sums(columns, v)[:, at])

@@ -85,13 +85,20 @@ class System:
     blocks: list[Block]
     couplings: list[Coupling] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._incoming: list[list[Block]] = [[] for _ in self.axes]
+        self._outgoing: list[list[Block]] = [[] for _ in self.axes]
+        for b in self.blocks:
+            self._incoming[b.target].append(b)
+            self._outgoing[b.source].append(b)
+
     def incoming(self, axis: int) -> list[Block]:
         """Blocks that write to an axis."""
-        return [b for b in self.blocks if b.target == axis]
+        return self._incoming[axis]
 
     def outgoing(self, axis: int) -> list[Block]:
         """Blocks that read from an axis."""
-        return [b for b in self.blocks if b.source == axis]
+        return self._outgoing[axis]
 
 
 def admit(axis: Axis, activation: Activation) -> Axis:

@@ -150,7 +150,7 @@ def flow(system: System, dead: list[Array], max_steps: int | None = None) -> Zer
     """First step with a gradient of every block and bias; ``dead[i]`` marks units of axis i that are zero for ever."""
     state, first = _Flow(system, dead), ZeroFlow()
     for i, axis in enumerate(system.axes):
-        first.update({b.name: None for b in system.blocks if b.target == i and not b.frozen})
+        first.update({b.name: None for b in system.incoming(i) if not b.frozen})
         first.update({name: None for _, name, _ in axis.bias})
     dirty, step = set(range(len(system.axes))), 0
     while dirty and (max_steps is None or step <= max_steps):
