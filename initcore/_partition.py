@@ -57,6 +57,38 @@ def clusters(cell: Array, low: Array, high: Array) -> Array:
     return out
 
 
+def linked(cell: Array, points: Array, radius: Array | float) -> Array:
+    """Single-linkage clusters of points ``(k, n)`` within cells: linked where every coordinate is within the radius.
+
+    Candidates come from grids twice the largest radius wide, shifted by half a width in the first two coordinates,
+    and each is compared with the next two of its box, so this costs n log n; boxes crowded by strangers may miss
+    a link, none is ever made in error.
+    """
+    n = points.shape[1]
+    parent = np.arange(n)
+    width = 4 * float(np.max(radius, initial=0.0)) or 1e-300
+    r = np.broadcast_to(np.asarray(radius, dtype=np.float64), (n,))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for shift in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
+            box = [np.floor(p / width + s) for p, s in zip(points[:2], shift)]
+            order = np.lexsort((points[0], *box, cell))
+            for step in (1, 2):
+                a, b = order[:-step], order[step:]
+                near = (cell[a] == cell[b]) & (np.abs(points[:, a] - points[:, b]) <= np.maximum(r[a], r[b])).all(axis=0)
+                for x, y in zip(a[near].tolist(), b[near].tolist()):
+                    x, y = root(parent, x), root(parent, y)
+                    parent[max(x, y)] = min(x, y)
+    return np.array([root(parent, x) for x in range(n)], dtype=np.int64)
+
+
+def root(parent: Array, x: int) -> int:
+    """The representative of x in a union-find forest."""
+    while parent[x] != x:
+        parent[x] = parent[parent[x]]
+        x = int(parent[x])
+    return x
+
+
 @dataclass
 class State:
     """The units of one axis: ``cell`` (0 = identically zero), and the multiplier in float64 and in F_p."""
@@ -88,15 +120,18 @@ class Refinement:
     strength : "affine" (sums) or "elementwise" (multisets).
     signs, scales : admit units that are each other's negative; or multiples.
     bias_stays : does a negative bias that gets no gradient keep its sign (half-line activations)?
+    tolerance : count sums as equal that differ by at most this share of their absolute terms; proves nothing.
     """
 
     def __init__(self, system: System, *, strength: str = "affine", signs: bool = True, scales: bool = False,
-                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0) -> None:
+                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0,
+                 tolerance: float | None = None) -> None:
         self.system, self.strength, self.signs = system, strength, signs
-        self.scales = scales and strength == "affine"
+        self.scales, self.tolerance = scales and strength == "affine", tolerance
         self.bias_stays, self.seed, self.sweeps, self.certified = bias_stays, seed, 0, False
         self._step = 0
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
+        self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
         self.states = [self._first(a) for a in system.axes] if start is None else start
 
     def _first(self, axis: Axis) -> State:
@@ -151,7 +186,11 @@ class Refinement:
         zero = state.cell[active] == 0
         scaled = self.scales and axis.homogeneous
         free_sign = axis.odd and self.signs
-        sums, bound, parted, part_bound = look.floats(2 if scaled else 1)
+        sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
+        if direction == FORWARD and len(active) == axis.n and i not in self.probes:
+            self.probes[i] = (sums, sum(w.shape[0] for _, w, _, _ in look.views) + len(look.bias))
+        if self.tolerance is not None:
+            return self._merge_near(state, active, look, sums, bound, zero, free_sign)
         low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
                                                     parted, part_bound)
         component = clusters(pseudo, low, high)
@@ -180,6 +219,18 @@ class Refinement:
             gone = zero & ~stay
             error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
             self._normalise(state, active[gone], error)
+        return state.settle()
+
+    def _merge_near(self, state: State, active: Array, look: "_Look", sums: Array, bound: Array, zero: Array,
+                    free_sign: bool) -> bool:
+        """The step with a tolerance: cells are single-linkage clusters of the projections."""
+        radius = bound + (self.tolerance or 0.0) * look.size
+        stay = zero & (np.abs(sums).max(axis=0) <= radius)
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        flip = zero & ~stay & free_sign & (sums[0] < 0)
+        state.unit[active[flip]], state.unit_p[active[flip]] = -1.0, field.P - 1
+        label = linked(np.where(zero, -1, state.cell[active]), sums / state.unit[active], radius)
+        state.cell[active] = np.where(stay, 0, label + 1 + int(state.cell.max()))
         return state.settle()
 
     @staticmethod
@@ -253,13 +304,16 @@ class Refinement:
             unit_p[at] = np.where(f, np.uint64(field.P - 1), np.uint64(1))
 
     def backward_only(self) -> list[Array]:
-        """Labels of units with equal sums to every cell above, whatever is below: one backward pass."""
+        """Labels of linear units with equal sums to every cell above, whatever is below: one backward pass.
+
+        Only where phi' is constant are their back-signals then equal; other axes come out discrete.
+        """
         axes = self.system.axes
-        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False)
-                 for a in axes]
+        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
+                         fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
         for i in range(len(axes) - 1, -1, -1):
-            if axes[i].fixed is None and not other.states[i].discrete:
+            if plain[i].fixed is None and not other.states[i].discrete:
                 other.refine(i, BACKWARD, other.system.outgoing(i))
         return [s.cell for s in other.states]
 

@@ -16,8 +16,9 @@ import numpy as np
 from . import _field as field
 from . import _passes as passes
 from ._checks import integer, number
+from ._near import near_ties
 from ._optimizers import Rule, rule
-from ._partition import FORWARD, Refinement, State, group
+from ._partition import Refinement, State, group
 from ._report import LayerSymmetry, NearTie, Report
 from ._system import System, chain
 from ._zero_flow import ZeroFlow, flow
@@ -135,6 +136,15 @@ def _report(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: fl
             for s, a in zip(found.states, system.axes)]
     layers = [_layer(system, i, found, finer, none) for i, a in enumerate(system.axes) if a.layer is not None]
     _degenerate(system, found, layers)
+    inner = [i for i, a in enumerate(system.axes) if a.layer is not None]
+    for i, la in zip(inner, layers):
+        la.near_ties = near_ties(system, found, i, la.labels, la.representative, tolerance)
+    if tolerance is not None:
+        loose = Refinement(system, signs=law.signs, tolerance=tolerance)
+        loose.run(max_sweeps)
+        for i, la in zip(inner, layers):
+            la.tolerance_labels = _first_seen(loose.states[i].cell)[1]
+            la.tolerance_cells = int(la.tolerance_labels.max(initial=-1)) + 1
     report = Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
                     {a.name: la for a, la in zip((a for a in system.axes if a.layer is not None), layers)})
     return report
@@ -204,5 +214,3 @@ def _first_seen(cell: Array) -> tuple[Array, Array]:
     rank[order] = np.arange(len(order))
     return first[order], rank[back]
 
-
-_ = FORWARD
