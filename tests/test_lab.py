@@ -185,6 +185,18 @@ def test_permutation():
     assert np.sum((first - 200) ** 2 / 200) < 33
 
 
+@pytest.mark.parametrize("name", sorted(lab.OPTIMIZERS))
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+def test_equal_units_stay_bitwise_equal(name, activation):
+    s = split_digits()
+    net = constant(0.03, activation=activation)
+    counts = []
+    trained = lab.train(net, s.x_train[:300], s.y_train[:300], optimizer=lab.optimizer(name), epochs=5, batch_size=37,
+                        callback=lambda e: counts.append(lab.distinct_units(e.net)))
+    assert counts == [[1, 1]] * 5
+    assert not np.array_equal(trained.layers[0].w, net.layers[0].w)
+
+
 def test_distinct_units_are_counted_bitwise_over_all_three_parts():
     net = constant(0.5, widths=(3, 4, 5, 2))
     assert lab.distinct_units(net) == [1, 1]
