@@ -13,6 +13,21 @@ ctypedef unsigned int u32
 ctypedef unsigned long long u64
 ctypedef unsigned short u16
 
+# A block of random values in an array of any strides. Its element (i0, i1, ...) has the stream's element number
+# base + i0 step[0] + i1 step[1] + ... and stands at out + i0 stride[0] + ... (bytes).
+ctypedef struct RandomJob:
+    int distribution             # 0 bits, 1 uniform, 2 normal, 3 truncated normal: see philox.pxi
+    int kind                     # 0 u32, 1 f32, 2 f64, 3 f16, 4 bf16
+    int method                   # of the truncated normal
+    int ndim
+    u32 words[4]
+    u64 base
+    char* out
+    double params[8]
+    Py_ssize_t shape[64]
+    Py_ssize_t stride[64]
+    u64 step[64]
+
 ctypedef struct KernelTable:
     u32 version
     u32 size                     # sizeof(KernelTable) in bytes
@@ -28,21 +43,26 @@ ctypedef struct KernelTable:
     int (*matmul_f64)(const double* a, Py_ssize_t a_row, Py_ssize_t a_col,
                       const double* b, Py_ssize_t b_row, Py_ssize_t b_col,
                       double* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil
-    # z := x w + b, y := phi(z). b and z may be NULL. x, w, z, y row-major with row strides.
-    int (*dense_forward_f32)(const float* x, Py_ssize_t x_row, const float* w, Py_ssize_t w_row, const float* b,
+    # z := x w + b, y := phi(z). b and z may be NULL. z, y have rows of adjacent elements.
+    int (*dense_forward_f32)(const float* x, Py_ssize_t x_row, Py_ssize_t x_col,
+                             const float* w, Py_ssize_t w_row, Py_ssize_t w_col, const float* b,
                              int activation, double alpha, float* z, Py_ssize_t z_row, float* y, Py_ssize_t y_row,
                              Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
-    int (*dense_forward_f64)(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row, const double* b,
+    int (*dense_forward_f64)(const double* x, Py_ssize_t x_row, Py_ssize_t x_col,
+                             const double* w, Py_ssize_t w_row, Py_ssize_t w_col, const double* b,
                              int activation, double alpha, double* z, Py_ssize_t z_row, double* y, Py_ssize_t y_row,
                              Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
-    # dz := dy phi'(z), from z (accurate) or, where z is NULL, from y; dx := dz w', dw := x' dz, db := sum_rows dz.
+    # dz := dy phi'(z), from z (accurate) or, where z is NULL, from y (-2 where y does not tell);
+    # dx := dz w', dw := x' dz, db := sum_rows dz.
     # dx, or dw and db together, may be NULL: then that part is not computed.
-    int (*dense_backward_f32)(const float* x, Py_ssize_t x_row, const float* w, Py_ssize_t w_row,
+    int (*dense_backward_f32)(const float* x, Py_ssize_t x_row, Py_ssize_t x_col,
+                              const float* w, Py_ssize_t w_row, Py_ssize_t w_col,
                               int activation, double alpha, const float* z, Py_ssize_t z_row,
                               const float* y, Py_ssize_t y_row, const float* dy, Py_ssize_t dy_row,
                               float* dx, Py_ssize_t dx_row, float* dw, Py_ssize_t dw_row, float* db,
                               Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
-    int (*dense_backward_f64)(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row,
+    int (*dense_backward_f64)(const double* x, Py_ssize_t x_row, Py_ssize_t x_col,
+                              const double* w, Py_ssize_t w_row, Py_ssize_t w_col,
                               int activation, double alpha, const double* z, Py_ssize_t z_row,
                               const double* y, Py_ssize_t y_row, const double* dy, Py_ssize_t dy_row,
                               double* dx, Py_ssize_t dx_row, double* dw, Py_ssize_t dw_row, double* db,
@@ -82,6 +102,8 @@ ctypedef struct KernelTable:
     # --- philox.pxi ------------------------------------------------------------------
     # Stream v1: element i of the stream `words` (k0, k1, s0, s1); out[0:n] are elements start .. start + n.
     void (*random_bits)(const u32* words, u64 start, u32* out, Py_ssize_t n) noexcept nogil
+    # Elements first .. first + count, in C order, of the block a RandomJob describes.
+    void (*random_fill)(const RandomJob* job, u64 first, u64 count) noexcept nogil
 
     # --- signals.pxi -----------------------------------------------------------------
 
