@@ -80,6 +80,7 @@ def check(
     select: Annotated[str | None, typer.Option(help="Only these rules or families: SYM,SAT201")] = None,
     ignore: Annotated[str | None, typer.Option(help="Without these rules or families.")] = None,
     fail_level: Annotated[str, typer.Option(help="Least severity that makes exit code 1: fail, warn, info.")] = "fail",
+    baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
     format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
 ) -> None:
@@ -92,7 +93,7 @@ def check(
                                      layout=layout, order=_list(order))
         x, y = (None, None) if data is None else _files.load_data(data, loaded.network)
         report = run(loaded.network, x, y, loss=loss, optimizer=optimizer, select=_list(select), ignore=_list(ignore),
-                     fail_level=fail_level)
+                     fail_level=fail_level, baseline=None if baseline is None else str(baseline))
     if format == "text":
         head = [f"{file}: {loaded.network!r}, {', '.join(la.activation.name for la in loaded.network.layers)}"]
         text = "\n".join([*head, *(f"note: {note}" for note in loaded.notes), str(report)])

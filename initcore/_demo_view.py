@@ -67,8 +67,8 @@ class TextView(View):
     """Prints the demo; the bar appears on a terminal only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        found = console or Console(highlight=False)
-        self.console = Console(file=found.file, width=min(found.width, WIDTH), highlight=False) if not console else found
+        self.console = console or Console(highlight=False)
+        self.console.width = min(self.console.width, WIDTH)
         self.bar: Progress | None = None
         self.task: Any = None
         self.epochs = 0
@@ -78,17 +78,20 @@ class TextView(View):
         self.console.print(Text(text))
 
     def begin(self, document: dict[str, Any]) -> None:
-        """The introduction and the table of fan-ins."""
+        """The introduction."""
         self.epochs = document["epochs"]
         self.marks = {1, 2, 5, max(1, self.epochs // 2), self.epochs}
         self.console.print(Rule("initcore demo: will it learn?"))
-        self._prose(INTRO.format(starts=len(document["plan"]), shape="-".join(map(str, document["widths"])), epochs=self.epochs,
-                                 train=document["train_images"], test=document["test_images"]))
+        self._prose(INTRO.format(starts=len(document["plan"]), shape="-".join(map(str, document["widths"])),
+                                 train=document["train_images"], test=document["test_images"], epochs=self.epochs))
+
+    def growth(self, rows: list[dict[str, float]]) -> None:
+        """The table of fan-ins."""
         self.console.print(Rule("Why large weights are worse in wide layers"))
         self._prose(GROWTH)
         table = self._table("inputs n", "std of sum", "drawn", "tanh flat", "drawn", "sigmoid flat")
-        for row in document["fan_in"]:
-            table.add_row(str(row["fan_in"]), short(row["z_std"]), short(row["measured_z_std"]), percent(row["tanh"]),
+        for row in rows:
+            table.add_row(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]), percent(row["tanh"]),
                           percent(row["measured_tanh"]), percent(row["sigmoid"]))
         self.console.print(table)
 
@@ -126,8 +129,8 @@ class TextView(View):
 
     def epoch(self, entry: dict[str, Any], optimizer: str, record: dict[str, Any]) -> None:
         """Move the bar; print the milestones."""
-        state = (f"epoch {record['epoch']:>2}  loss {short(record['loss']):<5}  right {percent(record['test_accuracy']):>5}  "
-                 f"units {per_layer(record['distinct_units'])}")
+        state = (f"epoch {record['epoch']:>2}  loss {short(record['loss']):<5}  "
+                 f"right {percent(record['test_accuracy']):>5}  units {per_layer(record['distinct_units'])}")
         if self.bar is not None:
             self.bar.update(self.task, advance=1, description=optimizer, state=state)
         if record["epoch"] in self.marks:
@@ -165,7 +168,8 @@ class TextView(View):
                                   error=max(e["saturation_error"] for e in document["starts"])))
         self.console.print(Rule("What training made of it"))
         names = list(document["optimizers"])
-        table = self._table("\nstart", "start\n|dW1|", *[h for n in names for h in (f"{n}\n|dW1|", "\nloss", "\ntrain", "\ntest")])
+        per_run = [h for n in names for h in (f"{n}\n|dW1|", "\nloss", "\ntrain", "\ntest")]
+        table = self._table("\nstart", "start\n|dW1|", *per_run)
         for e in document["starts"]:
             runs = [e["runs"][n] for n in names]
             table.add_row(e["name"], short(runs[0]["first_gradient_norm_at_start"]), *[c for r in runs for c in (
@@ -173,7 +177,9 @@ class TextView(View):
                 percent(r["test_accuracy"]))])
         self.console.print(table)
         self._prose(GRADIENT)
-        self.console.print(Rule())
+        self.console.print(Rule("What it comes to"))
+        for line in _summary(document):
+            self._prose(line)
         self._prose(LAST)
 
     def _table(self, *headers: str) -> Table:
@@ -185,3 +191,25 @@ class TextView(View):
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def _summary(document: dict[str, Any]) -> list[str]:
+    """A sentence for each kind of start, sorted by the forecast alone, ended by the outcome."""
+    steps = document["epochs"] * -(-document["train_images"] // document["batch_size"])
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for e in document["starts"]:
+        p = e["predicted"]
+        kind = ("tied" if max(p["distinct_units"]) == 1 else "flat" if _mean(p["saturated"]) > 0.2
+                else "starved" if geometric_mean(p["gradient_factor"]) < 0.1 else "good")
+        kinds.setdefault(kind, []).append(e)
+    lines = []
+    for kind, members in kinds.items():
+        runs = [run for e in members for run in e["runs"].values()]
+        right = sorted(run["test_accuracy"] for run in runs)
+        units = extent(n for run in runs for n in run["distinct_units"])
+        lines.append({"tied": f"Foretold tied: {units} unit a layer after {steps} steps, bit for bit",
+                      "flat": "Foretold flat: learning is left to the last layer and the few units with a slope",
+                      "starved": "Foretold starved: small gradients cost momentum its epochs, Adam divides by their size",
+                      "good": "Foretold good"}[kind]
+                     + f"; {percent(right[0])} to {percent(right[-1])} of the test images right.")
+    return lines
