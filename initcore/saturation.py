@@ -220,9 +220,10 @@ def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any
     return from_steps(net, state, assumed)
 
 
-def from_steps(net: Network, state: _propagate.State, assumed: str = "") -> SignalReport:
-    """The prediction for a given input state."""
-    done = _propagate.steps(net, state)
+def from_steps(net: Network, state: _propagate.State, assumed: str = "",
+               done: list[_propagate.Step] | None = None) -> SignalReport:
+    """The prediction for a given input state (``done``: the steps, where they have been taken)."""
+    done = _propagate.steps(net, state) if done is None else done
     norms = _propagate.gradient_norms(net, [s.found.dmean for s in done], [s.found.slope2 for s in done])
     layers = [layer_signal(net, i, s, norms[i]) for i, s in enumerate(done)]
     return SignalReport("predicted", tuple(layers), math.sqrt(state.second_moment), assumed,
