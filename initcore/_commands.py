@@ -30,6 +30,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except InitcoreError as error:
             typer.echo(f"initcore: {error}", err=True)
             raise typer.Exit(2) from None
+        except OSError as error:
+            typer.echo(f"initcore: {error.filename or 'file'}: {error.strerror or error}.", err=True)
+            raise typer.Exit(2) from None
         except MemoryError:
             typer.echo("initcore: not enough memory for this network.", err=True)
             raise typer.Exit(2) from None
