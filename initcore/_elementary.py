@@ -117,8 +117,8 @@ def trunc_normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, lower: fl
     (True, 0.9)
     """
     w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    bounds = (_checks.number(n, v, finite=False) for n, v in (("lower", lower), ("upper", upper)))
-    return w.truncated(_checks.number("std", std, low=0.0), *bounds, _checks.number("mean", mean), std_of=std_of)
+    return w.truncated(_checks.number("std", std, low=0.0), _checks.number("lower", lower, finite=False),
+                       _checks.number("upper", upper, finite=False), _checks.number("mean", mean), std_of=std_of)
 
 
 def embedding(shape: Shape, *, std: float = 1.0, padding_idx: int | None = None, layout: str | None = None,

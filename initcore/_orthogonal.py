@@ -144,7 +144,7 @@ def _accumulate(g: Array, threads: int | None) -> Array:
 
     g: (n, m), n >= m >= 1, C-contiguous; its upper triangle is not read.
     """
-    n, m = g.shape
+    m = g.shape[1]
     signs = np.empty(m)
     for j in reversed(range(0, m, _BLOCK)):
         b = min(_BLOCK, m - j)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from . import _checks, _threads, fans, random
-from ._truncation import reach, truncated_std
+from ._truncated_moments import reach, truncated_std
 from .errors import ArgumentError, ArgumentTypeError, InitcoreWarning
-from .random import _KINDS, _block, _dtype_of, _kind, _target
+from .random import _KINDS, _block, _dtype_of, _kind, _target, as_key
 
 Array = np.ndarray
 Shape = int | Sequence[int]
@@ -43,6 +43,8 @@ class Request:
             self.axes()
         if out is not None:
             _target(self.shape, self.kind, out)
+        if isinstance(rng, (bool, float)):      # refused by those too that draw nothing
+            as_key(rng)
         self.dtype, self.rng, self.out, self.threads = dtype, rng, out, _threads.resolve(threads)
 
     @property
@@ -93,8 +95,9 @@ class Request:
         if lower < -far and upper > far:
             warnings.warn(
                 f"the bounds [{lower:g}, {upper:g}] truncate nothing: they are in units of sigma, and no {self.name} "
-                f"normal reaches beyond {far:g} sigma. If they come from torch.nn.init.trunc_normal_(std={std:g}), whose "
-                "a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, upper=2.",
+                f"normal reaches beyond {far:g} sigma. If they come from torch.nn.init.trunc_normal_(std={std:g}), "
+                "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, "
+                "upper=2.",
                 InitcoreWarning, stacklevel=4)
         elif std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
             warnings.warn(

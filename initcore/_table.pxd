@@ -13,6 +13,21 @@ ctypedef unsigned int u32
 ctypedef unsigned long long u64
 ctypedef unsigned short u16
 
+# A block of random values in an array of any strides. Its element (i0, i1, ...) has the stream's element number
+# base + i0 step[0] + i1 step[1] + ... and stands at out + i0 stride[0] + ... (bytes).
+ctypedef struct RandomJob:
+    int distribution             # 0 bits, 1 uniform, 2 normal, 3 truncated normal: see philox.pxi
+    int kind                     # 0 u32, 1 f32, 2 f64, 3 f16, 4 bf16
+    int method                   # of the truncated normal
+    int ndim
+    u32 words[4]
+    u64 base
+    char* out
+    double params[8]
+    Py_ssize_t shape[64]
+    Py_ssize_t stride[64]
+    u64 step[64]
+
 ctypedef struct KernelTable:
     u32 version
     u32 size                     # sizeof(KernelTable) in bytes
@@ -87,6 +102,8 @@ ctypedef struct KernelTable:
     # --- philox.pxi ------------------------------------------------------------------
     # Stream v1: element i of the stream `words` (k0, k1, s0, s1); out[0:n] are elements start .. start + n.
     void (*random_bits)(const u32* words, u64 start, u32* out, Py_ssize_t n) noexcept nogil
+    # Elements first .. first + count, in C order, of the block a RandomJob describes.
+    void (*random_fill)(const RandomJob* job, u64 first, u64 count) noexcept nogil
 
     # --- signals.pxi -----------------------------------------------------------------
 

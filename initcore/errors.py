@@ -16,7 +16,6 @@
 Every message names the argument, what was given, what is allowed and the remedy.
 """
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -70,6 +69,7 @@ class InitcoreWarning(UserWarning):
 
 def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a misspelt name, with the nearest known one."""
+    import difflib
     names = sorted(known)
     near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _threads, kernels
+from . import _threads, _truncation, kernels
 from ._checks import describe, integer, number
 from ._checks import shape as _shape
 from ._keys import Key, as_key
@@ -57,7 +57,9 @@ def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, thread
     if first + size > 1 << 64:
         raise ArgumentError(f"start={first} and {size} elements reach beyond element 2**64 of the stream.")
     threads = _threads.resolve(threads)
-    return _fill(_BITS, _U32, dims, as_key(rng), _target(dims, _U32, out), None, (first,), (), threads)
+    target = _target(dims, _U32, out)
+    kernels.random_fill(_BITS, _U32, 0, as_key(rng).words, target, None, (first,), (), threads)
+    return target
 
 
 def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None, dtype: Any = "float32",
@@ -159,8 +161,8 @@ def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mea
     a, b = number("lower", lower, finite=False), number("upper", upper, finite=False)
     if not a < b:
         raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
-    params = (*scale, a, b)
-    return _draw(_TRUNCATED, kind, shape, rng, out, global_shape, start, params, threads)
+    method, bounds = _truncation.plan(a, b, kind != _F64)
+    return _draw(_TRUNCATED, kind, shape, rng, out, global_shape, start, (*scale, *bounds), threads, method)
 
 
 def _kind(dtype: Any) -> int:
@@ -248,7 +250,7 @@ def _block(dims: tuple[int, ...], global_shape: Any, start: Any) -> tuple[tuple[
 
 
 def _draw(distribution: int, kind: int, shape: Any, rng: Any, out: Any, global_shape: Any, start: Any,
-          params: tuple[float, ...], threads: Any) -> np.ndarray:
+          params: tuple[float, ...], threads: Any, method: int = 0) -> np.ndarray:
     """Check what all distributions share, then fill."""
     dims = _shape("shape", shape)
     whole = first = None
@@ -256,40 +258,7 @@ def _draw(distribution: int, kind: int, shape: Any, rng: Any, out: Any, global_s
         whole, first = _block(dims, global_shape, start)
     count = _threads.resolve(threads)
     target = _target(dims, kind, out)
-    return _fill(distribution, kind, dims, as_key(rng), target, whole, first, params, count)
-
-
-def _fill(distribution: int, kind: int, dims: tuple[int, ...], key: Key, target: np.ndarray, whole: Any, first: Any,
-          params: tuple[float, ...], threads: int) -> np.ndarray:
-    from . import _philox_reference as twin
-    if distribution == _BITS:
-        target[...] = twin.words_of(key.words, np.arange(target.size, dtype=np.uint64)
-                                    + np.uint64(first[0])).reshape(dims)
-        return target
-    index = np.zeros(dims, np.uint64)
-    step = 1
-    whole, first = whole or dims, first or (0,) * len(dims)
-    for axis in reversed(range(len(dims))):
-        along = (np.arange(dims[axis], dtype=np.uint64) + np.uint64(first[axis])) * np.uint64(step)
-        index += along.reshape((-1,) + (1,) * (len(dims) - 1 - axis))
-        step *= whole[axis]
-    work = np.float64 if kind == _F64 else np.float32
-    name = work.__name__
-    if distribution == _UNIFORM:
-        u = twin.uniform_of(key.words, index, name).astype(work)
-        x = np.minimum(work(params[0]) + work(params[1]) * u, work(params[2]))
-    elif distribution == _NORMAL:
-        x = work(params[0]) + work(params[1]) * twin.normal_of(key.words, index, name).astype(work)
-    else:
-        import statistics
-        nd = statistics.NormalDist()
-        a, b = params[2:4]
-        pa, pb = nd.cdf(a), nd.cdf(b)
-        u = (twin.words_of(key.words, index) + 0.5) * 2.0**-32
-        z = np.array([nd.inv_cdf(min(max(pa + (pb - pa) * float(v), 1e-300), 1 - 1e-16)) for v in u.ravel()])
-        x = work(params[0]) + work(params[1]) * np.clip(z, a, b).reshape(dims).astype(work)
-    if target.dtype == np.uint16:
-        b32 = np.asarray(x, np.float32).view(np.uint32)
-        x = ((b32 + np.uint32(0x7FFF) + ((b32 >> 16) & 1)) >> 16).astype(np.uint16)
-    target[...] = x.astype(target.dtype) if isinstance(x, np.ndarray) else x
+    key = as_key(rng)
+    raw = target.view(np.uint16) if kind == _BF16 else target       # bfloat16 has no buffer format
+    kernels.random_fill(distribution, kind, method, key.words, raw, whole, first, params, count)
     return target

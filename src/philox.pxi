@@ -1,4 +1,439 @@
-# philox kernels.
+# Stream v1: Philox4x32-10 words turned into bits, uniform, normal and truncated normal values of any dtype.
+#
+# Design
+# A. Words are made a group at a time: 2 * LANES_F64 consecutive blocks, one block a 64-bit lane, so that a round
+#    is two 32 x 32 -> 64 multiplications whose upper and lower halves need no shuffling. What stands above the
+#    low 32 bits of a lane is never read.
+# B. The upper word of the block number, s0 and s1 are the same for all blocks of a run, so parts of the first
+#    three rounds are computed once (philox_stream).
+# C. philox_group turns one group into values; `distribution` and `kind` are literals at each call, so that the
+#    compiler makes one tight loop of each pair. philox_run adds ragged ends, random_fill strides and blocks.
+# D. A value depends on its element number alone. Nothing is fused that the source does not fuse.
+
+include "inverse_normal.pxi"
+
+cdef enum:
+    BITS = 0
+    UNIFORM = 1
+    NORMAL = 2
+    TRUNCATED = 3
+    KIND_U32 = 0
+    KIND_F32 = 1
+    KIND_F64 = 2
+    KIND_F16 = 3
+    KIND_BF16 = 4
+    PHILOX_BUFFER = 1024
+
+cdef struct philox_stream:
+    u32 words[4]
+    u64 upper                    # the block number's upper word the constants hold for
+    u64 round0, round1, a0, d1, e2       # see philox_start
+    u64 key0[10]
+    u64 key1[10]
+
+
+cdef void philox_start(philox_stream* s, const u32* words, u64 upper) noexcept nogil:
+    """Prepare rounds for the blocks whose number has this upper word."""
+    cdef u64 low = 0xFFFFFFFFULL, c0, c1, p
+    cdef int r
+    for r in range(4):
+        s.words[r] = words[r]
+    for r in range(10):
+        s.key0[r] = (words[0] + <u64> r * 0x9E3779B9ULL) & low
+        s.key1[r] = (words[1] + <u64> r * 0xBB67AE85ULL) & low
+    s.upper = upper
+    p = 0xCD9E8D57ULL * words[2]
+    c0 = (p >> 32) ^ upper ^ s.key0[0]
+    c1 = p & low
+    s.round0 = words[3] ^ s.key1[0]              # c2 of round 0 is the product's upper half ^ this
+    s.round1 = c1 ^ s.key0[1]                    # c0 of round 1, likewise
+    p = 0xD2511F53ULL * c0
+    s.d1 = (p >> 32) ^ s.key1[1]                 # c2 of round 1 is c3 of round 0 ^ this
+    s.e2 = (p & low) ^ s.key1[2]                 # c2 of round 2 is the product's upper half ^ this
+
+
+cdef inline void philox_blocks_of(const philox_stream* s, u64 block, vecu32* out) noexcept nogil:
+    """4 * LANES_F64 words from block number `block` on."""
+    cdef vecu64 m0 = vecu64_set(0xD2511F53ULL), m1 = vecu64_set(0xCD9E8D57ULL)
+    cdef vecu64 c0, c1, c2, c3, p0, p1
+    cdef int r
+    p0 = vecu64_mul32(philox_blocks(block), m0)
+    p1 = vecu64_mul32((p0 >> 32) ^ vecu64_set(s.round0), m1)
+    c0 = (p1 >> 32) ^ vecu64_set(s.round1)
+    c1 = p1
+    c2 = p0 ^ vecu64_set(s.d1)
+    p0 = vecu64_mul32(c0, m0)
+    p1 = vecu64_mul32(c2, m1)
+    c0 = (p1 >> 32) ^ (c1 ^ vecu64_set(s.key0[2]))
+    c1 = p1
+    c2 = (p0 >> 32) ^ vecu64_set(s.e2)
+    c3 = p0
+    for r in range(3, 10):
+        p0 = vecu64_mul32(c0, m0)
+        p1 = vecu64_mul32(c2, m1)
+        c0 = (p1 >> 32) ^ (c1 ^ vecu64_set(s.key0[r]))
+        c2 = (p0 >> 32) ^ (c3 ^ vecu64_set(s.key1[r]))
+        c1 = p1
+        c3 = p0
+    philox_pack(c0, c1, c2, c3, out)
+
+
+cdef inline void philox_words(const philox_stream* s, u64 block, vecu32* out) noexcept nogil:
+    """PHILOX_GROUP words."""
+    philox_blocks_of(s, block, out)
+    philox_blocks_of(s, block + LANES_F64, out + PHILOX_VECTORS // 2)
+
+
+cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
+    """(w >> 8) 2^-24."""
+    return vecf_from_i32(<veci32> (w >> 8)) * vecf_set(5.9604644775390625e-08)
+
+
+cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
+    """Standard normal values of a group of words."""
+    cdef float p_of[PHILOX_GROUP]
+    cdef float q_of[PHILOX_GROUP]
+    cdef vecf p, q
+    cdef u64 tails = 0
+    cdef int v
+    for v in range(PHILOX_VECTORS):
+        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU)) + 0.5
+        q = vecf_from_i32(<veci32> (~w[v] & 0x7FFFFFFFU)) + 0.5
+        q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v] & 0x80000000U))
+        tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
+        vecf_store(p_of + v * LANES_F32, p)
+        vecf_store(q_of + v * LANES_F32, q)
+        vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
+    while tails != 0:
+        v = lowest_bit(tails)
+        tails &= tails - 1
+        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+
+
+cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:
+    """The normal distribution between two bounds, of which at least one is not deep in a tail (method 0)."""
+    cdef float p_of[PHILOX_GROUP]
+    cdef float q_of[PHILOX_GROUP]
+    cdef vecd u[2]
+    cdef vecd below[2]
+    cdef vecd above[2]
+    cdef vecd share = vecd_set(params[6])
+    cdef vecf p, q
+    cdef u64 tails = 0
+    cdef int v, h
+    for v in range(PHILOX_VECTORS):
+        u[1] = vecd_set(0.0)
+        below[1] = u[1]
+        above[1] = u[1]
+        for h in range(LANE_PARTS):
+            u[h] = vecd_from_u32(vecu64_from_words(w[v], h)) + 0.5
+            below[h] = vecd_fma(share, u[h], vecd_set(params[4]))
+            above[h] = vecd_fma(share, 4294967296.0 - u[h], vecd_set(params[5]))
+        q = vecf_from_vecd(2147483648.0 - below[0], 2147483648.0 - below[1])
+        p = vecf_min(vecf_from_vecd(below[0], below[1]), vecf_from_vecd(above[0], above[1]))
+        tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
+        vecf_store(p_of + v * LANES_F32, p)
+        vecf_store(q_of + v * LANES_F32, q)
+        vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
+    while tails != 0:
+        v = lowest_bit(tails)
+        tails &= tails - 1
+        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+
+
+cdef inline void philox_normal_f64(const vecu32* high, const vecu32* low, double* z) noexcept nogil:
+    """Standard normal values of a group of 64-bit words, `high` and `low` halves."""
+    cdef vecd p_of[8]
+    cdef vecd q_of[8]
+    cdef veci64 tail_of[8]
+    cdef vecu64 h
+    cdef vecd upper, lower, p, q
+    cdef unsigned int tails = 0
+    cdef int v
+    for v in range(8):
+        h = vecu64_from_words(high[v // LANE_PARTS], v % LANE_PARTS)
+        upper = vecd_from_u32(h & 0x7FFFFFFFULL)
+        lower = vecd_from_u32(vecu64_from_words(low[v // LANE_PARTS], v % LANE_PARTS)) + 0.5
+        p = upper * 2.3283064365386963e-10 + lower * 5.421010862427522e-20
+        q = (2147483647.0 - upper) * 2.3283064365386963e-10 + (4294967296.0 - lower) * 5.421010862427522e-20
+        p_of[v] = p
+        p = inverse_ratio_f64(p, q, &tail_of[v])
+        q = vecd_from_bits(vecd_bits(q) ^ <veci64> ((h << 32) & 0x8000000000000000ULL))
+        q_of[v] = q
+        tails |= <unsigned int> (veci64_mask(tail_of[v]) != 0) << v
+        vecd_store(z + v * LANES_F64, q * p)
+    while tails != 0:
+        v = lowest_bit(tails)
+        tails &= tails - 1
+        p = inverse_of_log(vecd_min(inverse_log(p_of[v]), vecd_set(-5.3)))
+        p = vecd_select(tail_of[v], vecd_copysign(p, -q_of[v]), vecd_load(z + v * LANES_F64))
+        vecd_store(z + v * LANES_F64, p)
+
+
+cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method) noexcept nogil:
+    """z between the bounds params[0], params[1] from u and v = 1 - u, each with its own relative accuracy.
+
+    Method 1: params = Phi(lower), Q(upper), Phi(upper) - Phi(lower). Methods 2 and 3 (both bounds in one tail,
+    side = -1 the lower, 1 the upper one; a the nearer bound, b the further): params = log Q(a) (method 3, for
+    a >= 1e5: a itself), Q(b) / Q(a), 1 - Q(b) / Q(a), side.
+    """
+    cdef vecd p, q, x, z
+    cdef veci64 tail
+    if method == 1:
+        p = vecd_fma(vecd_set(params[4]), u, vecd_set(params[2]))
+        q = 0.5 - p
+        p = vecd_min(p, vecd_fma(vecd_set(params[4]), v, vecd_set(params[3])))
+        z = q * inverse_ratio_f64(p, vecd_from_bits(vecd_bits(q) & 0x7FFFFFFFFFFFFFFFLL), &tail)
+        if veci64_mask(tail) != 0:
+            x = inverse_of_log(vecd_min(inverse_log(p), vecd_set(-5.3)))
+            z = vecd_select(tail, vecd_copysign(x, -q), z)
+    else:
+        x = inverse_log(vecd_fma(vecd_set(params[4]), v if params[5] > 0.0 else u, vecd_set(params[3])))
+        if method == 2:
+            x = inverse_of_log(x + params[2])
+        else:
+            x = params[2] - x / vecd_set(params[2])
+        z = x * params[5]
+    return vecd_min(vecd_max(z, vecd_set(params[0])), vecd_set(params[1]))
+
+
+cdef inline void philox_truncated_group(const vecu32* high, const vecu32* low, const double* params, int method,
+                                        double* z) noexcept nogil:
+    """A group of truncated normal values in float64, from 32-bit (low NULL) or 64-bit words."""
+    cdef vecd upper, lower, u, w
+    cdef int v
+    for v in range(8):
+        upper = vecd_from_u32(vecu64_from_words(high[v // LANE_PARTS], v % LANE_PARTS))
+        if low == NULL:
+            u = (upper + 0.5) * 2.3283064365386963e-10
+            w = (4294967295.5 - upper) * 2.3283064365386963e-10
+        else:
+            lower = vecd_from_u32(vecu64_from_words(low[v // LANE_PARTS], v % LANE_PARTS)) + 0.5
+            u = upper * 2.3283064365386963e-10 + lower * 5.421010862427522e-20
+            w = (4294967295.0 - upper) * 2.3283064365386963e-10 + (4294967296.0 - lower) * 5.421010862427522e-20
+        vecd_store(z + v * LANES_F64, philox_truncated_f64(u, w, params, method))
+
+
+cdef inline void philox_store(int kind, char* out, int v, vecf x) noexcept nogil:
+    """Vector number v of a group, in the dtype of `kind`."""
+    if kind == KIND_F32:
+        vecf_store(<float*> out + v * LANES_F32, x)
+    elif kind == KIND_F16:
+        vecf_store_half(<unsigned short*> out + v * LANES_F32, x)
+    else:
+        vecf_store_bfloat(<unsigned short*> out + v * LANES_F32, x)
+
+
+cdef inline void philox_group(const philox_stream* s, const philox_stream* low, u64 block, int distribution, int kind,
+                              int method, const double* params, char* out) noexcept nogil:
+    """PHILOX_GROUP values from block number `block` on; `low` makes the low halves of 64-bit words."""
+    cdef vecu32 w[8]
+    cdef vecu32 w_low[8]
+    cdef double z64[PHILOX_GROUP]
+    cdef float z[PHILOX_GROUP]
+    cdef vecf x
+    cdef vecd y, lower
+    cdef vecu64 wide
+    cdef int v
+    if distribution == BITS:
+        philox_words(s, block, <vecu32*> w)
+        for v in range(PHILOX_VECTORS):
+            vecu32_store(<u32*> out + v * LANES_F32, w[v])
+        return
+    philox_words(s, block, w)
+    if kind == KIND_F64:
+        philox_words(low, block, w_low)
+        if distribution == UNIFORM:
+            for v in range(8):
+                wide = vecu64_from_words(w[v // LANE_PARTS], v % LANE_PARTS)
+                lower = vecd_from_u32(vecu64_from_words(w_low[v // LANE_PARTS], v % LANE_PARTS) >> 11)
+                y = vecd_from_u32(wide) * 2.3283064365386963e-10 + lower * 1.1102230246251565e-16
+                y = params[0] + params[1] * y
+                vecd_store(<double*> out + v * LANES_F64, vecd_min(y, vecd_set(params[2])))
+            return
+        if distribution == NORMAL:
+            philox_normal_f64(w, w_low, z64)
+        else:
+            philox_truncated_group(w, w_low, params + 2, method, z64)
+        for v in range(8):
+            vecd_store(<double*> out + v * LANES_F64, params[0] + params[1] * vecd_load(z64 + v * LANES_F64))
+        return
+    if distribution == UNIFORM:
+        for v in range(PHILOX_VECTORS):
+            x = <float> params[0] + <float> params[1] * philox_uniform_f32(w[v])
+            philox_store(kind, out, v, vecf_min(x, vecf_set(<float> params[2])))
+        return
+    if distribution == NORMAL:
+        philox_normal_f32(w, z)
+    elif method == 0:
+        philox_truncated_f32(w, params, z)
+    else:
+        philox_truncated_group(w, NULL, params + 2, method, z64)
+        for v in range(PHILOX_GROUP):
+            z[v] = <float> z64[v]
+    for v in range(PHILOX_VECTORS):
+        x = vecf_load(z + v * LANES_F32)
+        if distribution == TRUNCATED:
+            x = vecf_min(vecf_max(x, vecf_set(<float> params[2])), vecf_set(<float> params[3]))
+        philox_store(kind, out, v, <float> params[0] + <float> params[1] * x)
+
+
+cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,
+                               int distribution, int kind, int method, char* out) noexcept nogil:
+    """n values from element number `index` on, contiguous."""
+    cdef Py_ssize_t size = 8 if kind == KIND_F64 else 2 if kind >= KIND_F16 else 4
+    cdef Py_ssize_t head, count, i
+    cdef u64 block, left
+    cdef u32 low_words[4]
+    cdef char part[8 * PHILOX_GROUP]
+    while n > 0:
+        block = index >> 2
+        head = index & 3
+        if s.upper != block >> 32:
+            philox_start(s, job.words, block >> 32)
+            if kind == KIND_F64:
+                memcpy(low_words, job.words, 16)
+                low_words[3] ^= 0x80000000U
+                philox_start(low, low_words, block >> 32)
+        left = 0x100000000ULL - (block & 0xFFFFFFFFULL)           # blocks until the upper word changes
+        count = <Py_ssize_t> (left // (PHILOX_GROUP // 4))
+        if head == 0 and n >= PHILOX_GROUP and count > 0:
+            count = min(count, n // PHILOX_GROUP)
+            for i in range(count):
+                philox_group(s, low, block + <u64> i * (PHILOX_GROUP // 4), distribution, kind, method, job.params,
+                             out + i * PHILOX_GROUP * size)
+            count *= PHILOX_GROUP
+        else:
+            philox_group(s, low, block, distribution, kind, method, job.params, part)
+            count = min(PHILOX_GROUP - head, n)
+            if left * 4 < <u64> (count + head):
+                count = <Py_ssize_t> left * 4 - head
+            memcpy(out, part + head * size, count * size)
+        index += <u64> count
+        out += count * size
+        n -= count
+
+
+cdef void philox_run(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,
+                     char* out) noexcept nogil:
+    """philox_run_of with every pair of distribution and dtype compiled by itself."""
+    cdef int d = job.distribution, k = job.kind, m = job.method
+    if d == BITS:
+        philox_run_of(job, s, low, index, n, BITS, KIND_U32, 0, out)
+    elif d == UNIFORM:
+        if k == KIND_F32:
+            philox_run_of(job, s, low, index, n, UNIFORM, KIND_F32, 0, out)
+        elif k == KIND_F64:
+            philox_run_of(job, s, low, index, n, UNIFORM, KIND_F64, 0, out)
+        elif k == KIND_F16:
+            philox_run_of(job, s, low, index, n, UNIFORM, KIND_F16, 0, out)
+        else:
+            philox_run_of(job, s, low, index, n, UNIFORM, KIND_BF16, 0, out)
+    elif d == NORMAL:
+        if k == KIND_F32:
+            philox_run_of(job, s, low, index, n, NORMAL, KIND_F32, 0, out)
+        elif k == KIND_F64:
+            philox_run_of(job, s, low, index, n, NORMAL, KIND_F64, 0, out)
+        elif k == KIND_F16:
+            philox_run_of(job, s, low, index, n, NORMAL, KIND_F16, 0, out)
+        else:
+            philox_run_of(job, s, low, index, n, NORMAL, KIND_BF16, 0, out)
+    elif k == KIND_F64:
+        philox_run_of(job, s, low, index, n, TRUNCATED, KIND_F64, m, out)
+    elif m == 0 and k == KIND_F32:
+        philox_run_of(job, s, low, index, n, TRUNCATED, KIND_F32, 0, out)
+    elif k == KIND_F32:
+        philox_run_of(job, s, low, index, n, TRUNCATED, KIND_F32, m, out)
+    elif k == KIND_F16:
+        philox_run_of(job, s, low, index, n, TRUNCATED, KIND_F16, m, out)
+    else:
+        philox_run_of(job, s, low, index, n, TRUNCATED, KIND_BF16, m, out)
+
+
+cdef void random_bits(const u32* words, u64 start, u32* out, Py_ssize_t n) noexcept nogil:
+    """out[i] := word start + i."""
+    cdef RandomJob job
+    cdef philox_stream s
+    job.distribution = BITS
+    memcpy(job.words, words, 16)
+    philox_start(&s, words, start >> 34)
+    philox_run_of(&job, &s, &s, start, n, BITS, KIND_U32, 0, <char*> out)
+
+
+cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil:
+    """Elements first .. first + count, in C order, of the job's block.
+
+    The block's last axes along which element numbers follow one another make one span; a span is filled straight
+    where its places follow one another too, else by way of a buffer.
+    """
+    cdef Py_ssize_t size = 8 if job.kind == KIND_F64 else 2 if job.kind >= KIND_F16 else 4
+    cdef philox_stream s, low
+    cdef Py_ssize_t at[64]
+    cdef char buffer[8 * PHILOX_BUFFER]
+    cdef Py_ssize_t n, taken
+    cdef u64 index, run = 1, place = 1
+    cdef int axis = job.ndim - 1, d, even = 1
+    cdef char* out = job.out
+    s.upper = 0xFFFFFFFFFFFFFFFFULL                          # no block number has it: philox_run starts the stream
+    while axis >= 0 and (job.shape[axis] == 1 or job.step[axis] == run):
+        even = even and (job.shape[axis] == 1 or job.stride[axis] == <Py_ssize_t> run * size)
+        run *= <u64> job.shape[axis]
+        axis -= 1
+    while count > 0:
+        index = first
+        out = job.out
+        for d in range(job.ndim - 1, -1, -1):
+            at[d] = <Py_ssize_t> (index % <u64> job.shape[d])
+            index //= <u64> job.shape[d]
+            out += at[d] * job.stride[d]
+        index = job.base
+        for d in range(job.ndim):
+            index += <u64> at[d] * job.step[d]
+        place = run - first % run                            # elements left in this span
+        if place > count:
+            place = count
+        first += place
+        count -= place
+        if even:
+            philox_run(job, &s, &low, index, <Py_ssize_t> place, out)
+            continue
+        while place > 0:
+            n = <Py_ssize_t> min(place, <u64> PHILOX_BUFFER)
+            philox_run(job, &s, &low, index, n, buffer)
+            out = philox_scatter(job, at, out, buffer, n, size)
+            index += <u64> n
+            place -= <u64> n
+
+
+cdef char* philox_scatter(const RandomJob* job, Py_ssize_t* at, char* out, const char* values, Py_ssize_t n,
+                          Py_ssize_t size) noexcept nogil:
+    """Lay n values along C order from position `at` (address `out`) on; both move past them; the address returned."""
+    cdef int last = job.ndim - 1, d
+    cdef Py_ssize_t row, i, stride = job.stride[last]
+    while n > 0:
+        row = min(n, job.shape[last] - at[last])
+        if size == 4:
+            for i in range(row):
+                (<u32*> (out + i * stride))[0] = (<const u32*> values)[i]
+        elif size == 8:
+            for i in range(row):
+                (<u64*> (out + i * stride))[0] = (<const u64*> values)[i]
+        else:
+            for i in range(row):
+                (<u16*> (out + i * stride))[0] = (<const u16*> values)[i]
+        values += row * size
+        n -= row
+        at[last] += row
+        out += row * stride
+        d = last
+        while at[d] == job.shape[d] and d > 0:
+            out += job.stride[d - 1] - at[d] * job.stride[d]
+            at[d] = 0
+            d -= 1
+            at[d] += 1
+    return out
+
 
 cdef void fill_philox(KernelTable* t) noexcept:
-    pass
+    t.random_bits = random_bits
+    t.random_fill = random_fill

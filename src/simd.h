@@ -150,5 +150,221 @@ INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *d
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
     for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 #endif
+/* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
+
+#define PHILOX_GROUP (8 * LANES_F64)                    /* words made at a time: 2 * LANES_F64 blocks */
+#define PHILOX_VECTORS (PHILOX_GROUP / LANES_F32)
+#define LANE_PARTS (LANES_F32 / LANES_F64)              /* vecd a vecf widens to */
+
+INITCORE_INLINE vecu64 vecu64_set(uint64_t x) { vecu64 z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE vecu32 vecu32_load(const uint32_t *p) { vecu32 v; memcpy(&v, p, sizeof v); return v; }
+INITCORE_INLINE void vecu32_store(uint32_t *p, vecu32 v) { memcpy(p, &v, sizeof v); }
+INITCORE_INLINE vecd vecd_sqrt(vecd x) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecd)_mm512_sqrt_pd((__m512d)x);
+#elif defined(__AVX__) && VECTOR_BYTES == 32
+    return (vecd)_mm256_sqrt_pd((__m256d)x);
+#elif LANES_F64 == 1
+    return sqrt(x);
+#else
+    vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = sqrt(x[i]);
+    return r;
+#endif
+}
+INITCORE_INLINE vecd vecd_copysign(vecd size, vecd sign) {
+    veci64 top = (veci64)vecu64_set(0x8000000000000000ull);
+    return vecd_from_bits((vecd_bits(size) & ~top) | (vecd_bits(sign) & top)); }
+
+/* Low 32 bits of each lane times low 32 bits, 64-bit product. */
+INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecu64)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (vecu64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+    return (a & 0xffffffffull) * (b & 0xffffffffull);
+#endif
+}
+
+/* Block numbers block + 0, 1, ... in the lane order that philox_pack undoes. */
+INITCORE_INLINE vecu64 philox_blocks(uint64_t block) {
+#if LANES_F64 == 8
+    vecu64 order = {0, 4, 1, 5, 2, 6, 3, 7}; return order + block;
+#elif LANES_F64 == 4
+    vecu64 order = {0, 2, 1, 3}; return order + block;
+#else
+    return block;
+#endif
+}
+
+/* The low halves of c0 .. c3, block after block: 4 * LANES_F64 words. */
+INITCORE_INLINE void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vecu32 *out) {
+#if LANES_F64 == 1
+    out[0] = (uint32_t)c0; out[1] = (uint32_t)c1; out[2] = (uint32_t)c2; out[3] = (uint32_t)c3;
+#else
+#  if defined(__clang__)
+#    define PACK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#  else
+#    define PACK(a, b, ...) __builtin_shuffle(a, b, (vecu32){__VA_ARGS__})
+#  endif
+#  if LANES_F64 == 8
+#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30)
+#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31)
+#  else
+#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 8, 10, 4, 6, 12, 14)
+#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 9, 11, 5, 7, 13, 15)
+#  endif
+    vecu32 x = PACK_EVEN((vecu32)c0, (vecu32)c1), y = PACK_EVEN((vecu32)c2, (vecu32)c3);
+    out[0] = PACK_EVEN(x, y);
+    out[1] = PACK_ODD(x, y);
+#endif
+}
+
+/* The words in the lower or upper half of the lanes, zero-extended (all of them where there is one lane). */
+INITCORE_INLINE vecu64 vecu64_from_words(vecu32 w, int upper) {
+#if LANES_F64 == 1
+    (void)upper; return w;
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecu64)_mm512_cvtepu32_epi64(upper ? _mm512_extracti64x4_epi64((__m512i)w, 1)
+                                               : _mm512_castsi512_si256((__m512i)w));
+#elif defined(__AVX2__)
+    return (vecu64)_mm256_cvtepu32_epi64(upper ? _mm256_extracti128_si256((__m256i)w, 1)
+                                               : _mm256_castsi256_si128((__m256i)w));
+#else
+    vecu64 r; for (int i = 0; i < LANES_F64; i++) r[i] = w[i + upper * LANES_F64];
+    return r;
+#endif
+}
+
+/* Exact float64 of integers below 2^32. */
+INITCORE_INLINE vecd vecd_from_u32(vecu64 w) {
+    return vecd_from_bits((veci64)(w | 0x4330000000000000ull)) - 4503599627370496.0; }
+
+/* Float32 of signed integers, rounded to nearest. */
+INITCORE_INLINE vecf vecf_from_i32(veci32 v) {
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_convertvector(v, vecf);
+#else
+    return (float)v;
+#endif
+}
+
+/* Two float64 vectors rounded to one float32 vector (one lane: `high` is not read). */
+INITCORE_INLINE vecf vecf_from_vecd(vecd low, vecd high) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low)),
+                                    _mm512_cvtpd_ps((__m512d)high), 1);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (vecf)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps((__m256d)low)),
+                                      _mm256_cvtpd_ps((__m256d)high), 1);
+#elif LANES_F64 == 1
+    (void)high; return (float)low;
+#else
+    vecf r; for (int i = 0; i < LANES_F64; i++) { r[i] = (float)low[i]; r[i + LANES_F64] = (float)high[i]; }
+    return r;
+#endif
+}
+
+/* table[lane & 7] for each lane of `index`. */
+INITCORE_INLINE vecf vecf_lookup8(const float *table, veci32 index) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_permutexvar_ps((__m512i)index, _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (vecf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+#elif LANES_F32 == 1
+    return table[index & 7];
+#else
+    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = table[index[i] & 7];
+    return r;
+#endif
+}
+
+/* One bit a lane. */
+INITCORE_INLINE unsigned veci32_mask(veci32 m) {
+#if defined(__AVX512DQ__) && VECTOR_BYTES == 64
+    return (unsigned)_mm512_movepi32_mask((__m512i)m);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (unsigned)_mm256_movemask_ps((__m256)m);
+#elif LANES_F32 == 1
+    return (unsigned)m & 1u;
+#else
+    unsigned r = 0; for (int i = 0; i < LANES_F32; i++) r |= ((unsigned)m[i] & 1u) << i;
+    return r;
+#endif
+}
+INITCORE_INLINE unsigned veci64_mask(veci64 m) {
+#if defined(__AVX512DQ__) && VECTOR_BYTES == 64
+    return (unsigned)_mm512_movepi64_mask((__m512i)m);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    return (unsigned)_mm256_movemask_pd((__m256d)m);
+#elif LANES_F64 == 1
+    return (unsigned)m & 1u;
+#else
+    unsigned r = 0; for (int i = 0; i < LANES_F64; i++) r |= ((unsigned)m[i] & 1u) << i;
+    return r;
+#endif
+}
+INITCORE_INLINE int lowest_bit(uint64_t bits) {
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_ctzll(bits);
+#else
+    int n = 0; while (!(bits & 1u)) { bits >>= 1; n++; } return n;
+#endif
+}
+
+/* a < b ? a : b and a < b ? b : a; neither is NaN. */
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__) && VECTOR_BYTES == 32
+    return (vecf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vecf_select(vecf_lt(a, b), a, b);
+#endif
+}
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__) && VECTOR_BYTES == 32
+    return (vecf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vecf_select(vecf_lt(b, a), a, b);
+#endif
+}
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return vecd_select(vecd_lt(a, b), a, b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return vecd_select(vecd_lt(b, a), a, b); }
+
+/* Half precision, rounded to nearest, ties to even; overflow gives infinity. No NaN comes in. */
+INITCORE_INLINE uint16_t half_bits(float f) {
+    uint32_t b, sign; memcpy(&b, &f, 4);
+    sign = (b >> 16) & 0x8000u; b &= 0x7fffffffu;
+    if (b >= 0x47800000u) return (uint16_t)(sign | 0x7c00u);
+    if (b < 0x38800000u) {                      /* below 2^-14: adding 1/2 rounds at the last place, 2^-24 */
+        float x; memcpy(&x, &b, 4); x += 0.5f; memcpy(&b, &x, 4);
+        return (uint16_t)(sign | (b - 0x3f000000u));
+    }
+    return (uint16_t)(sign | ((b - 0x38000000u + 0xfffu + ((b >> 13) & 1u)) >> 13));
+}
+INITCORE_INLINE void vecf_store_half(uint16_t *p, vecf v) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)v, 0));
+#elif defined(__F16C__) && VECTOR_BYTES == 32
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)v, 0));
+#else
+    for (int i = 0; i < LANES_F32; i++) p[i] = half_bits(LANE(v, i));
+#endif
+}
+INITCORE_INLINE void vecf_store_bfloat(uint16_t *p, vecf v) {
+    vecu32 b = (vecu32)vecf_bits(v);
+    b = (b + 0x7fffu + ((b >> 16) & 1u)) >> 16;
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)b));
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+    _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128((__m256i)b),
+                                                   _mm256_extracti128_si256((__m256i)b, 1)));
+#else
+    for (int i = 0; i < LANES_F32; i++) p[i] = (uint16_t)LANE(b, i);
+#endif
+}
 
 #endif

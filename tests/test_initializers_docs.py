@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.parametrize("name", ["fans", "initializers", "_elementary", "_structured", "_orthogonal", "_architectures",
-                                  "_trees", "_truncation"])
+                                  "_trees", "_truncated_moments"])
 def test_docstring_examples(name):
     module = importlib.import_module(f"initcore.{name}")
     result = doctest.testmod(module)

@@ -1,0 +1,116 @@
+# The inverse normal distribution, bit for bit the same on every instruction set.
+#
+# Design
+# A. z = Phi^-1(p) is written (1/2 - p) r(p): 1/2 - p is exact up to one rounding and carries the relative
+#    accuracy near the centre; r is smooth, even about p = 1/2, and changes slowly in both tails.
+# B. float32: r is one polynomial for each octave of p. The eight octaves next to 1/2 sit in registers, one
+#    permutation a coefficient looks them up; the tail (p < 2^-9, one value in 256) reads a table, lane by lane.
+# C. float64: r is a polynomial in w = -log(4 p (1 - p)) for w < 4; beyond, x = -Phi^-1(p) comes from log p:
+#    a polynomial in 1 / sqrt(-log p) down to p = 1e-20, then Newton's method on log Q. So a probability far too
+#    small for a float64 still has its x.
+# D. Every multiply-add is an explicit fma; the only other operations are + - * / sqrt and bit operations.
+# Coefficients and the error of each fit: inverse_normal.h, written by tools/fit_inverse_normal.py.
+
+cdef extern from "inverse_normal.h" nogil:
+    const float* INVERSE_CENTRE_F32
+    const float* INVERSE_TAIL_F32
+    const double* LOG_F64
+    const double* INVERSE_CENTRE_F64
+    const double* INVERSE_TAIL_F64
+    const double* MILLS_F64
+    double INVERSE_TAIL_SCALE
+    double INVERSE_TAIL_SHIFT
+
+cdef extern from "<math.h>" nogil:
+    float inverse_fmaf "fmaf" (float a, float b, float c)
+
+
+cdef inline vecd inverse_polynomial(const double* c, int degree, vecd x) noexcept nogil:
+    """sum_j c[j] x^j: even and odd terms apart, for two short chains instead of a long one."""
+    cdef vecd square = x * x
+    cdef vecd even = vecd_set(c[degree]), odd = vecd_set(c[degree - 1])
+    cdef int j = degree - 2
+    while j >= 1:
+        even = vecd_fma(even, square, vecd_set(c[j]))
+        odd = vecd_fma(odd, square, vecd_set(c[j - 1]))
+        j -= 2
+    if j == 0:                                  # even degree: `even` still lacks the constant
+        even = vecd_fma(even, square, vecd_set(c[0]))
+        return vecd_fma(odd, x, even)
+    return vecd_fma(even, x, odd)
+
+
+cdef inline vecd inverse_log(vecd x) noexcept nogil:
+    """log x for normal x > 0, below 1 ULP: x = 2^k (1 + f), 1 + f in [sqrt 1/2, sqrt 2); s = f / (2 + f);
+    log(1 + f) = f - (f^2 / 2 - s (f^2 / 2 + R)), R = 2 (atanh(s) / s - 1)."""
+    cdef veci64 bits = vecd_bits(x)
+    # + 1024 keeps k positive, so that the shift need not be arithmetic.
+    cdef vecu64 lifted = <vecu64> (bits - 0x3FE6A09E667F3BCDLL + (1024LL << 52))
+    cdef vecd k = vecd_from_u32(lifted >> 52) - 1024.0
+    cdef vecd f = vecd_from_bits(bits - <veci64> (lifted & 0xFFF0000000000000ULL) + (1024LL << 52)) - 1.0
+    cdef vecd s = f / (f + 2.0)
+    cdef vecd v = s * s
+    cdef vecd half_square = f * f * 0.5
+    cdef vecd rest = v * inverse_polynomial(LOG_F64, 7, v)
+    cdef vecd low = vecd_fma(s, half_square + rest, k * vecd_set(1.9082149292705877e-10))
+    return vecd_fma(k, vecd_set(6.93147180369123816490e-01), f - (half_square - low))
+
+
+cdef inline vecd inverse_ratio_f64(vecd p, vecd q, veci64* tail) noexcept nogil:
+    """Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p; `tail` marks the lanes beyond its range."""
+    cdef vecd y = 4.0 * p * (0.5 + q)
+    tail[0] = vecd_lt(y, vecd_set(0.01831563888873418))            # e^-4
+    return inverse_polynomial(INVERSE_CENTRE_F64, 20, vecd_fma(inverse_log(y), vecd_set(-0.5), vecd_set(-1.0)))
+
+
+cdef vecd inverse_of_log(vecd log_q) noexcept nogil:
+    """x with log Q(x) = log_q <= -5.3, Q the upper tail of the standard normal."""
+    cdef vecd root = vecd_sqrt(0.0 - log_q)
+    cdef vecd near = vecd_fma(vecd_set(1.0) / root, vecd_set(INVERSE_TAIL_SCALE), vecd_set(-INVERSE_TAIL_SHIFT))
+    cdef vecd x = root * inverse_polynomial(INVERSE_TAIL_F64, 21, near)
+    cdef veci64 deep = vecd_lt(log_q, vecd_set(-45.5))
+    cdef vecd far, g, step
+    cdef int i
+    if veci64_mask(deep) == 0:
+        return x
+    # log Q(x) = -x^2 / 2 - log(2 pi) / 2 - log(x / g), g = x Q(x) / phi(x); its slope is -x / g.
+    far = -2.0 * vecd_min(log_q, vecd_set(-45.0))
+    far = vecd_sqrt(far - inverse_log(far) - 1.8378770664093453)
+    for i in range(3):
+        g = inverse_polynomial(MILLS_F64, 11, vecd_set(1.0) / (far * far))
+        step = vecd_fma(far * 0.5, far, log_q) + (0.9189385332046727 + inverse_log(far / g))
+        far = far - step * g / far
+    return vecd_select(deep, far, x)
+
+
+cdef inline vecf inverse_ratio_f32(vecf p) noexcept nogil:
+    """Phi^-1(p) / (1/2 - p) / 2^32 from 2^32 p in [2^23, 2^31]."""
+    # The octave of 1/2 itself would wrap round; r is flat there.
+    cdef veci32 bits = vecf_bits(vecf_min(p, vecf_set(2147483520.0)))
+    cdef vecf t = vecf_from_bits((bits & 0x007FFFFF) | 0x3F800000) - 1.5
+    cdef veci32 octave = bits >> 23
+    cdef vecf r = vecf_lookup8(INVERSE_CENTRE_F32 + 56, octave)
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 48, octave))
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 40, octave))
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 32, octave))
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 24, octave))
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 16, octave))
+    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 8, octave))
+    return vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32, octave))
+
+
+cdef inline float inverse_tail_f32(float p, float q) noexcept nogil:
+    """Phi^-1 from 2^32 p in [2^-8, 2^23) and 2^32 (1/2 - p), the latter with the sign the result is to lose."""
+    cdef unsigned int bits
+    cdef float t, r
+    cdef const float* c
+    cdef int j
+    memcpy(&bits, &p, 4)
+    c = INVERSE_TAIL_F32 + 8 * (<int> (bits >> 23) - 119)
+    bits = (bits & 0x007FFFFF) | 0x3F800000
+    memcpy(&t, &bits, 4)
+    t -= 1.5
+    r = c[7]
+    for j in range(6, -1, -1):
+        r = inverse_fmaf(r, t, c[j])
+    return q * r
