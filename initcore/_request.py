@@ -78,19 +78,23 @@ class Request:
         """Fill with U[low, high)."""
         return random.uniform(self.shape, low=low, high=high, rng=self.rng, **self._target())
 
-    def truncated(self, std: float, lower: float, upper: float, mean: float = 0.0, *, std_of: str) -> Array:
-        """Fill with a truncated normal; bounds in units of the parent's sigma; ``std`` of the result or the parent."""
+    def truncated(self, std: float, lower: float, upper: float, mean: float = 0.0, *, std_of: str,
+                  stacklevel: int = 4) -> Array:
+        """Fill with a truncated normal; bounds in units of the parent's sigma; ``std`` of the result or the parent.
+
+        ``stacklevel`` points a warning at the caller of the initialiser.
+        """
         if std_of not in ("result", "parent"):
             raise ArgumentError(f"std_of={std_of!r} is not known: 'result' makes std the deviation of the numbers "
                                 "returned, 'parent' that of the normal distribution before it is cut.")
         if lower >= upper:
             raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
-        self._warn_bounds(std, lower, upper)
+        self._warn_bounds(std, lower, upper, stacklevel)
         parent = std / truncated_std(lower, upper) if std_of == "result" else std
         return random.truncated_normal(self.shape, lower=lower, upper=upper, mean=mean, std=parent, rng=self.rng,
                                        **self._target())
 
-    def _warn_bounds(self, std: float, lower: float, upper: float) -> None:
+    def _warn_bounds(self, std: float, lower: float, upper: float, stacklevel: int) -> None:
         far = reach(self.name)
         if lower < -far and upper > far:
             warnings.warn(
@@ -98,13 +102,13 @@ class Request:
                 f"normal reaches beyond {far:g} sigma. If they come from torch.nn.init.trunc_normal_(std={std:g}), "
                 "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, "
                 "upper=2.",
-                InitcoreWarning, stacklevel=4)
+                InitcoreWarning, stacklevel=stacklevel)
         elif std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
             warnings.warn(
                 f"the bounds [{lower:g}, {upper:g}] are in units of sigma and leave an almost uniform distribution of "
                 f"width {(upper - lower) * std:g}; they look like absolute values for std={std:g}, as "
                 f"torch.nn.init.trunc_normal_ takes them: pass lower={lower / std:g}, upper={upper / std:g}.",
-                InitcoreWarning, stacklevel=4)
+                InitcoreWarning, stacklevel=stacklevel)
 
     def _target(self) -> dict[str, Any]:
         blocked = self.whole != self.shape

@@ -31,7 +31,8 @@ def eye(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int
     w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
     if len(w.shape) != 2:
         raise ShapeError(f"shape={w.shape}: eye is for two dimensions; a convolution's identity is dirac(shape).")
-    index = np.arange(min(w.whole))
+    first, last = max(w.start), min(a + n for a, n in zip(w.start, w.shape))
+    index = np.arange(first, max(first, last))
     return _spikes(w, np.stack([index, index], axis=1), gain_of(gain))
 
 

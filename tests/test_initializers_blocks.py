@@ -55,6 +55,19 @@ def test_any_split_makes_the_whole(name):
     assert made.tobytes() == whole.tobytes()
 
 
+def test_a_block_of_an_array_no_memory_holds():
+    far = 10 ** 9
+    part = init.eye((4, 3), global_shape=(2 * far, 2 * far), start=(far, far + 1))
+    assert np.array_equal(part, np.eye(4, 3, k=-1))
+    assert not init.eye((4, 3), global_shape=(2 * far, far + 9), start=(far, 0)).any()
+    kwargs = {"global_shape": (far, 2 * far), "rng": 0}
+    wide = init.lecun_normal((3, 4), start=(5, far), **kwargs)
+    assert np.array_equal(init.lecun_normal((2, 2), start=(6, far + 1), **kwargs), wide[1:, 1:3])
+    rows = {"global_shape": (50, far), "rng": 0}
+    assert np.array_equal(init.sparse((50, 2), 0.5, start=(0, far - 3), **rows)[7:9, 1:],
+                          init.sparse((2, 1), 0.5, start=(7, far - 2), **rows))
+
+
 @pytest.mark.parametrize("layout", ["oi", "io", "iow", "dhwio", "iohw"])
 @pytest.mark.parametrize("name", ["sparse", "dirac", "orthogonal"])
 def test_blocks_in_other_layouts(name, layout):
@@ -195,8 +208,10 @@ def test_bad_values_leave_out_untouched():
 def test_a_truncation_that_truncates_nothing_warns():
     with pytest.warns(errors.InitcoreWarning, match=r"truncate nothing.*torch.*lower=-2, upper=2"):
         init.trunc_normal((3,), std=0.02, lower=-100, upper=100)
-    with pytest.warns(errors.InitcoreWarning, match="truncate nothing"):
-        init.he_normal((3, 3), truncate=20)
+    for call_it in (lambda: init.he_normal((3, 3), truncate=20), lambda: init.trunc_normal((3,), lower=-9, upper=9)):
+        with pytest.warns(errors.InitcoreWarning, match="truncate nothing") as caught:
+            call_it()
+        assert [w.filename for w in caught] == [__file__]
     with pytest.warns(errors.InitcoreWarning, match=r"absolute values for std=0.02.*lower=-2, upper=2"):
         init.trunc_normal((3,), std=0.02, lower=-0.04, upper=0.04)
     with warnings.catch_warnings():
