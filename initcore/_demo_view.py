@@ -41,9 +41,14 @@ def percent(share: float) -> str:
 def short(value: float) -> str:
     """A number >= 0 in at most five characters."""
     if value == 0 or 0.01 <= value < 1000:
-        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+        return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
     mantissa, exponent = f"{value:.0e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def loss(value: float) -> str:
+    """A loss, to three places while that says something."""
+    return f"{value:.3f}" if 0.001 <= value < 100 else short(value)
 
 
 def per_layer(values: Iterable[Any]) -> str:
@@ -91,8 +96,8 @@ class TextView(View):
         self._prose(GROWTH)
         table = self._table("inputs n", "std of sum", "drawn", "tanh flat", "drawn", "sigmoid flat")
         for row in rows:
-            table.add_row(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]), percent(row["tanh"]),
-                          percent(row["measured_tanh"]), percent(row["sigmoid"]))
+            table.add_row(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]),
+                          percent(row["tanh"]), percent(row["measured_tanh"]), percent(row["sigmoid"]))
         self.console.print(table)
 
     def forecast(self, entry: dict[str, Any], number: int, total: int) -> None:
@@ -119,17 +124,16 @@ class TextView(View):
     def _verdict(self, verdict: list[dict[str, Any]]) -> Group | Text:
         if not verdict:
             return Text("no finding: this can learn", style="green")
-        lines: dict[tuple[str, str], list[str]] = {}
+        lines: dict[tuple[str, str], list[int | None]] = {}
         for found in verdict:
-            where = "network" if found["layer"] is None else str(found["layer"])
-            lines.setdefault((found["severity"], found["rule"]), []).append(where)
-        return Group(*[Text(f"{severity} {rule} ({rules.get(rule).title}), layers {', '.join(where)}".replace(
-            "layers network", "whole network"), style="red" if severity == "fail" else "yellow")
-            for (severity, rule), where in lines.items()])
+            lines.setdefault((found["severity"], found["rule"]), []).append(found["layer"])
+        return Group(*[Text(f"{severity} {rule} ({rules.get(rule).title}), {_places(where)}",
+                            style="red" if severity == "fail" else "yellow")
+                       for (severity, rule), where in lines.items()])
 
     def epoch(self, entry: dict[str, Any], optimizer: str, record: dict[str, Any]) -> None:
         """Move the bar; print the milestones."""
-        state = (f"epoch {record['epoch']:>2}  loss {short(record['loss']):<5}  "
+        state = (f"epoch {record['epoch']:>2}  loss {loss(record['loss']):<6}  "
                  f"right {percent(record['test_accuracy']):>5}  units {per_layer(record['distinct_units'])}")
         if self.bar is not None:
             self.bar.update(self.task, advance=1, description=optimizer, state=state)
@@ -173,7 +177,7 @@ class TextView(View):
         for e in document["starts"]:
             runs = [e["runs"][n] for n in names]
             table.add_row(e["name"], short(runs[0]["first_gradient_norm_at_start"]), *[c for r in runs for c in (
-                short(r["first_gradient_norm"]), short(r["loss"]), percent(r["train_accuracy"]),
+                short(r["first_gradient_norm"]), loss(r["loss"]), percent(r["train_accuracy"]),
                 percent(r["test_accuracy"]))])
         self.console.print(table)
         self._prose(GRADIENT)
@@ -187,6 +191,11 @@ class TextView(View):
         for i, header in enumerate(headers):
             table.add_column(header, justify="right" if i or header == "inputs n" else "left", no_wrap=True)
         return table
+
+
+def _places(layers: list[int | None]) -> str:
+    numbers = [str(layer) for layer in layers if layer is not None]
+    return f"layer{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else "whole network"
 
 
 def _mean(values: list[float]) -> float:
@@ -209,7 +218,7 @@ def _summary(document: dict[str, Any]) -> list[str]:
         units = extent(n for run in runs for n in run["distinct_units"])
         lines.append({"tied": f"Foretold tied: {units} unit a layer after {steps} steps, bit for bit",
                       "flat": "Foretold flat: learning is left to the last layer and the few units with a slope",
-                      "starved": "Foretold starved: small gradients cost momentum its epochs, Adam divides by their size",
+                      "starved": "Foretold starved: small gradients cost momentum its time, Adam divides by them",
                       "good": "Foretold good"}[kind]
                      + f"; {percent(right[0])} to {percent(right[-1])} of the test images right.")
     return lines

@@ -1,6 +1,7 @@
 """The demo's claims on the real digits, and what it prints."""
 
 import io
+import itertools
 import json
 import os
 import pty
@@ -125,7 +126,7 @@ def test_growth_with_the_number_of_inputs(told):
         assert r["measured_z_std"] == pytest.approx(r["z_std"], rel=0.05)
         assert r["measured_tanh"] == pytest.approx(r["tanh"], abs=0.03)
         assert r["tanh"] == saturation.lesson(r["fan_in"], 1.0, activation="tanh", t=0.99 ** 0.5)
-    assert all(a["tanh"] < b["tanh"] and a["sigmoid"] < b["sigmoid"] for a, b in zip(rows, rows[1:]))
+    assert all(a["tanh"] < b["tanh"] and a["sigmoid"] < b["sigmoid"] for a, b in itertools.pairwise(rows))
 
 
 def test_text_fits_80_columns_and_says_what_the_document_says(told):
