@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from . import kernels
-from ._causes import initializer_call, spread
+from ._causes import initializer_call, spread, squared_gain
 from ._context import Context, RuleFunction
 from .report import Finding
 
@@ -34,7 +34,8 @@ def _cause(c: Context) -> tuple[str, str]:
         return "weight_mean", call
     if std > 2 * usual:
         return "weight_scale", f"standard deviation {usual:.3g} or less instead of {std:.3g}: {call}"
-    if len(c.net.layers) == 1 and c.signal is not None and c.signal.input_rms > 3:
+    ordinary = all(la.fan_in * spread(la.w)[1] ** 2 < 5 * squared_gain(la.activation) for la in c.net.layers)
+    if ordinary and c.signal is not None and c.signal.input_rms > 3:
         return "input_scale", f"divide the inputs by {c.signal.input_rms:.3g}"
     if layer.b is not None and float(np.abs(layer.b).max(initial=0)) > 3:
         return "bias", f"zero biases: ic.init.zeros({layer.fan_out})"

@@ -200,12 +200,11 @@ def _activations(c: Context, rule: str) -> list[Finding]:
     """SIG301 over hidden layers, SIG302 over all: output rms over input rms."""
     if c.signal is None or not c.signal.input_rms > 0 or not math.isfinite(c.signal.input_rms):
         return []
-    numbers, up, reference = c.numbers[rule], rule == "SIG302", c.signal.input_rms
+    numbers, up, rms = c.numbers[rule], rule == "SIG302", c.signal.input_rms
+    reference = max(rms, 1.0) if up else min(rms, 1.0)      # inputs off unit scale are not the depth's doing
     for la in c.signal.layers if up else c.signal.layers[:-1]:
         if c.zero(la.index):
             break                                   # a zero layer is SYM104's and SYM106's affair
-        if not up and c.net.layers[la.index].activation.saturating:
-            reference = min(reference, 1.0)         # a bounded output is no smaller for a larger input
         total = la.activation_rms / reference
         factor = max(total, 1e-300) ** (1 / (la.index + 1))
         if (total > numbers["total"] or (total > numbers["short_total"] and factor > numbers["per_layer"])) if up \
@@ -217,7 +216,7 @@ def _activations(c: Context, rule: str) -> list[Finding]:
 def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, factor: float) -> Finding:
     up = rule == "SIG302"
     assert c.signal is not None
-    rms = [c.signal.input_rms, *[x.activation_rms for x in c.signal.layers]]
+    rms = [max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0), *[x.activation_rms for x in c.signal.layers]]
     ratios = [rms[k + 1] / rms[k] if rms[k] > 0 else 1.0 for k in range(la.index + 1)]
     i = int(np.argmax(ratios) if up else np.argmin(ratios))
     layer = c.net.layers[i]
@@ -266,8 +265,10 @@ def variance_misfit(c: Context) -> list[Finding]:
         kind = initializer_name(layer.activation)
         cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: {initializer_call(layer.activation, n, m)}"
         offset = abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(layer.w.size)
-        small = max(n, (n + m) / 2) * square / gain2 < numbers["low"] and not _spectral(layer)
-        large = value > numbers["high"] and not math.isfinite(layer.activation.high - layer.activation.low)
+        # the scale of the data may have been folded into the first layer
+        folded = c.signal.input_rms ** 2 if i == 0 and c.measured and c.signal is not None else 1.0
+        small = max(n, (n + m) / 2) * square / gain2 * max(folded, 1.0) < numbers["low"] and not _spectral(layer)
+        large = value * min(folded, 1.0) > numbers["high"] and not math.isfinite(layer.activation.high - layer.activation.low)
         if offset and n * n * mean * mean > 4 * gain2:
             cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {initializer_call(layer.activation, n, m)}"
             text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."
