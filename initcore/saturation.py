@@ -92,7 +92,7 @@ class SignalReport:
 
     def __str__(self) -> str:
         head = f"Signal, {self.kind}" + (f" ({self.assumed})" if self.assumed else "")
-        lines = [head[:80], "layer activation     units        q <10%  <1% zero  mean r       chi  typical"]
+        lines = [head[:80], "layer activation     units        q  <10%  <1% zero  mean r       chi  typical"]
         for la in self.layers:
             lines.append(f"{la.index:>5} {la.activation[:12]:<12} {la.units:>7} {la.q:>8.3g}  {_pc(la.slope_below_10pct)} "
                          f"{_pc(la.slope_below_1pct)} {_pc(la.slope_zero)} {la.mean_slope:>7.3f} {la.chi:>9.3g} "
