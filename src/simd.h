@@ -50,6 +50,12 @@ typedef uint32_t vecu32; typedef uint64_t vecu64;
 #  include <immintrin.h>
 #endif
 
+/* `cdef inline` of the kernels means inline: a literal argument then makes its own loop (Cython's default is a hint). */
+#if (defined(__GNUC__) || defined(__clang__)) && defined(INITCORE_ISA)
+#  undef CYTHON_INLINE
+#  define CYTHON_INLINE inline __attribute__((always_inline))
+#endif
+
 /* Unaligned loads and stores, broadcasts, bit casts. */
 INITCORE_INLINE vecf vecf_load(const float *p) { vecf v; memcpy(&v, p, sizeof v); return v; }
 INITCORE_INLINE vecd vecd_load(const double *p) { vecd v; memcpy(&v, p, sizeof v); return v; }
@@ -263,7 +269,7 @@ INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
 
 /* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
 
-#define PHILOX_GROUP (8 * LANES_F64)                    /* words made at a time: 2 * LANES_F64 blocks */
+#define PHILOX_GROUP (16 * LANES_F64)                   /* words made at a time: 4 * LANES_F64 blocks */
 #define PHILOX_VECTORS (PHILOX_GROUP / LANES_F32)
 #define LANE_PARTS (LANES_F32 / LANES_F64)              /* vecd a vecf widens to */
 
@@ -293,6 +299,15 @@ INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
 #endif
 }
 
+/* Hold a, b, c, d at this point of the program: without it the compiler runs interleaved chains one after another. */
+INITCORE_INLINE void vecu64_hold(vecu64 *a, vecu64 *b, vecu64 *c, vecu64 *d) {
+#if defined(__AVX2__)
+    __asm__("" : "+x"(*a), "+x"(*b), "+x"(*c), "+x"(*d));
+#else
+    (void)a; (void)b; (void)c; (void)d;
+#endif
+}
+
 /* Block numbers block + 0, 1, ... in the lane order that philox_pack undoes. */
 INITCORE_INLINE vecu64 philox_blocks(uint64_t block) {
 #if LANES_F64 == 8
@@ -309,21 +324,24 @@ INITCORE_INLINE void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vec
 #if LANES_F64 == 1
     out[0] = (uint32_t)c0; out[1] = (uint32_t)c1; out[2] = (uint32_t)c2; out[3] = (uint32_t)c3;
 #else
-#  if defined(__clang__)
-#    define PACK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+    /* Twice the even 32-bit elements of two vectors, within 128 bits (spelled out: the compilers take longer ways). */
+#  if defined(__AVX512F__) && VECTOR_BYTES == 64
+#    define SHUFFLE(a, b, how) (vecu32)_mm512_shuffle_ps((__m512)(a), (__m512)(b), how)
+    vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
+    out[0] = SHUFFLE(x, y, 0x88);
+    out[1] = SHUFFLE(x, y, 0xdd);
+#  elif defined(__AVX__)
+#    define SHUFFLE(a, b, how) (vecu32)_mm256_shuffle_ps((__m256)(a), (__m256)(b), how)
+    vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
+    out[0] = SHUFFLE(x, y, 0x88);
+    out[1] = SHUFFLE(x, y, 0xdd);
 #  else
-#    define PACK(a, b, ...) __builtin_shuffle(a, b, (vecu32){__VA_ARGS__})
+    for (int i = 0; i < LANES_F64; i++) {
+        int b = i / 2 + i % 2 * (LANES_F64 / 2);
+        out[b / 2][b % 2 * 4] = (uint32_t)c0[i]; out[b / 2][b % 2 * 4 + 1] = (uint32_t)c1[i];
+        out[b / 2][b % 2 * 4 + 2] = (uint32_t)c2[i]; out[b / 2][b % 2 * 4 + 3] = (uint32_t)c3[i];
+    }
 #  endif
-#  if LANES_F64 == 8
-#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30)
-#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31)
-#  else
-#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 8, 10, 4, 6, 12, 14)
-#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 9, 11, 5, 7, 13, 15)
-#  endif
-    vecu32 x = PACK_EVEN((vecu32)c0, (vecu32)c1), y = PACK_EVEN((vecu32)c2, (vecu32)c3);
-    out[0] = PACK_EVEN(x, y);
-    out[1] = PACK_ODD(x, y);
 #endif
 }
 
