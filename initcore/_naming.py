@@ -120,6 +120,9 @@ def _groups(arrays: Mapping[str, Array], source: str) -> tuple[list[_Group], lis
         if parsed is None or (parsed[1] and array.ndim < 2):
             continue
         stem, is_weight, convention = parsed
+        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise FileFormatError(f"{name!r} holds {array.dtype}, but weights must be floating point (float16, "
+                                  "bfloat16, float32 or float64); save it with .astype('float32').")
         if is_weight and array.ndim > 2:
             raise FileFormatError(f"{name!r} has shape {array.shape}: a convolution or an attention head; only dense "
                                   "layers (2-D weights) can be checked from a file.")

@@ -48,9 +48,9 @@ class Start:
     def network(self, seed: int) -> Network:
         """The network at its start: float32, biases zero, linear outputs (logits)."""
         key = Key(seed).child(self.name)
-        last = len(WIDTHS) - 2
-        return Network([Dense(self.matrix(shape, key.child(i)), np.zeros(shape[1], np.float32),
-                              "identity" if i == last else self.activation) for i, shape in enumerate(pairwise(WIDTHS))])
+        phis = [*[self.activation] * (len(WIDTHS) - 2), "identity"]
+        return Network([Dense(self.matrix(shape, key.child(i)), np.zeros(shape[1], np.float32), phi)
+                        for i, (shape, phi) in enumerate(zip(pairwise(WIDTHS), phis))])
 
 
 def _filled(value: float) -> Matrix:
@@ -99,7 +99,10 @@ class View:
     """What :func:`run` tells while it works; this one says nothing."""
 
     def begin(self, document: dict[str, Any]) -> None:
-        """The settings and the table of fan-ins are known."""
+        """The settings are known."""
+
+    def growth(self, rows: list[dict[str, float]]) -> None:
+        """What weights of standard deviation 1 do to n inputs, for several n."""
 
     def forecast(self, entry: dict[str, Any], number: int, total: int) -> None:
         """A start's verdict and forecast stand; its training begins."""
@@ -124,8 +127,10 @@ def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STAR
     document: dict[str, Any] = {
         "schema": SCHEMA, "initcore": __version__, "seed": seed, "epochs": epochs, "batch_size": BATCH,
         "widths": list(WIDTHS), "dtype": "float32", "train_images": len(data.x_train), "test_images": len(data.x_test),
-        "optimizers": OPTIMIZERS, "plan": [s.name for s in starts], "fan_in": growth(), "starts": []}
+        "optimizers": OPTIMIZERS, "plan": [s.name for s in starts], "fan_in": [], "starts": []}
     view.begin(document)
+    document["fan_in"] = growth()
+    view.growth(document["fan_in"])
     for number, start in enumerate(starts, 1):
         net = start.network(seed)
         entry: dict[str, Any] = {"name": start.name, "activation": start.activation, "weights": start.weights,

@@ -94,13 +94,13 @@ _ALL = (
          "Zero or small positive biases, weights centred at zero, inputs centred.", {"share": 0.55}),
     Rule("SIG301", "activations vanish with depth", "warn",
          "A factor below 1 in every layer multiplies up: deep layers receive nothing that depends on the input.",
-         "Root mean square of each hidden layer's output over that of the input. Warn below `total`, or below "
+         "Root mean square of each hidden layer's output over that of the input (1 if that is larger). Warn below `total`, or below "
          "`short_total` when the mean factor per layer is below `per_layer`.",
          "Weights of variance gain^2/fan_in, with the gain of the activation (`initcore gain NAME`).",
          {"total": 1e-4, "short_total": 1e-2, "per_layer": 0.25}),
     Rule("SIG302", "activations explode with depth", "warn",
          "A factor above 1 in every layer multiplies up to huge outputs and a huge first loss.",
-         "Root mean square of each layer's output (the last included) over that of the input. Warn above `total`, or "
+         "Root mean square of each layer's output (the last included) over that of the input (1 if that is smaller). Warn above `total`, or "
          "above `short_total` when the mean factor per layer is above `per_layer`.",
          "Weights of variance gain^2/fan_in.", {"total": 1e4, "short_total": 1e2, "per_layer": 4.0}),
     Rule("SIG303", "gradients vanish", "warn",
@@ -122,7 +122,7 @@ _ALL = (
          "layout is blamed when the variance fits fan_out within sampling error, fits fan_in not, and the two differ "
          "by more than `layout_ratio`.",
          "The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or layout=\"oi\".",
-         {"low": 0.05, "high": 20.0, "layout_ratio": 1.5}),
+         {"low": 0.02, "high": 20.0, "layout_ratio": 1.5}),
     Rule("SIG306", "too deep for its width", "info",
          "In a random network the log of the signal's norm wanders with variance about 5 sum 1/n over the widths (ReLU): "
          "one draw in a few differs from the mean by a large factor (Hanin and Rolnick 2018).",

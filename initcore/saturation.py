@@ -92,11 +92,11 @@ class SignalReport:
 
     def __str__(self) -> str:
         head = f"Signal, {self.kind}" + (f" ({self.assumed})" if self.assumed else "")
-        lines = [head[:80], "layer  activation     units         q  <10%  <1% zero  mean r       chi   typical"]
+        lines = [head[:80], "layer activation     units        q  <10%  <1% zero  mean r       chi  typical"]
         for la in self.layers:
-            lines.append(f"{la.index:>5}  {la.activation[:12]:<12} {la.units:>7} {la.q:>9.3g} {_pc(la.slope_below_10pct)} "
+            lines.append(f"{la.index:>5} {la.activation[:12]:<12} {la.units:>7} {la.q:>8.3g}  {_pc(la.slope_below_10pct)} "
                          f"{_pc(la.slope_below_1pct)} {_pc(la.slope_zero)} {la.mean_slope:>7.3f} {la.chi:>9.3g} "
-                         f"{la.typical_factor:>9.2g}")
+                         f"{la.typical_factor:>8.2g}")
         return "\n".join(lines)
 
 
@@ -220,9 +220,10 @@ def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any
     return from_steps(net, state, assumed)
 
 
-def from_steps(net: Network, state: _propagate.State, assumed: str = "") -> SignalReport:
-    """The prediction for a given input state."""
-    done = _propagate.steps(net, state)
+def from_steps(net: Network, state: _propagate.State, assumed: str = "",
+               done: list[_propagate.Step] | None = None) -> SignalReport:
+    """The prediction for a given input state (``done``: the steps, where they have been taken)."""
+    done = _propagate.steps(net, state) if done is None else done
     norms = _propagate.gradient_norms(net, [s.found.dmean for s in done], [s.found.slope2 for s in done])
     layers = [layer_signal(net, i, s, norms[i]) for i, s in enumerate(done)]
     return SignalReport("predicted", tuple(layers), math.sqrt(state.second_moment), assumed,
