@@ -30,8 +30,6 @@ from ._edge import (
 )
 from ._finite_width import FiniteWidth, JacobianMoments, finite_width, jacobian_moments
 from ._fixed import depth_scale
-from ._moments import moments, one
-from ._quadrature import Profile, profile
 from ._laws import (
     log_slope,
     mean_slope,
@@ -40,6 +38,8 @@ from ._laws import (
     rakitianskaia,
     slope_share,
 )
+from ._moments import moments, one
+from ._quadrature import Profile, profile
 from ._units import UnitMoments, gaussian_moments
 from .errors import ArgumentError
 
