@@ -6,7 +6,7 @@ A. Coordinates ``u = sqrt(q) (a z1 +- b z2)``, ``a, b = sqrt((1 +- c)/2)``: exch
    the plane suffices; for odd phi a quarter. For every z2 the panels in z1 end at both images of every kink, and the
    panels in z2 where two images cross: between the ends the integrand is smooth whatever c.
 B. Near c = 1 the difference ``E phi^2 - E phi(u1) phi(u2)`` is integrated as ``E (phi(u1) - phi(u2))^2 / 2``.
-C. For \\|c\\| <= 1/2 the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
+C. Up to ``|c| = 1/2`` the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
    near c = 0.
 D. Closed forms: ReLU family (Cho and Saul 2009), erf (Williams 1997), sin, GELU (Tsuchida et al. 2021).
 """

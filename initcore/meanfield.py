@@ -222,8 +222,9 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
 
 
 __all__ = [
-    "CriticalPoint", "FiniteWidth", "FixedPoint", "JacobianMoments", "PhaseDiagram", "UnitMoments", "chi", "correlation_map",
-    "covariance", "critical_line", "critical_sigma_w2", "finite_width", "fixed_point", "fixed_points",
-    "gaussian_moments", "half_stable_points", "jacobian_moments", "length_map", "log_slope", "mean_slope",
-    "mean_square_slope", "output_share", "phase_diagram", "q_variance", "rakitianskaia", "slope_share", "v_prime",
+    "CriticalPoint", "FiniteWidth", "FixedPoint", "JacobianMoments", "PhaseDiagram", "UnitMoments", "chi",
+    "correlation_map", "covariance", "critical_line", "critical_sigma_w2", "finite_width", "fixed_point",
+    "fixed_points", "gaussian_moments", "half_stable_points", "jacobian_moments", "length_map", "log_slope",
+    "mean_slope", "mean_square_slope", "output_share", "phase_diagram", "q_variance", "rakitianskaia", "slope_share",
+    "v_prime",
 ]
