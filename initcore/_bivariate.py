@@ -6,7 +6,7 @@ A. Coordinates ``u = sqrt(q) (a z1 +- b z2)``, ``a, b = sqrt((1 +- c)/2)``: exch
    the plane suffices; for odd phi a quarter. For every z2 the panels in z1 end at both images of every kink, and the
    panels in z2 where two images cross: between the ends the integrand is smooth whatever c.
 B. Near c = 1 the difference ``E phi^2 - E phi(u1) phi(u2)`` is integrated as ``E (phi(u1) - phi(u2))^2 / 2``.
-C. For \\|c\\| <= 1/2 the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
+C. Up to ``|c| = 1/2`` the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
    near c = 0.
 D. Closed forms: ReLU family (Cho and Saul 2009), erf (Williams 1997), sin, GELU (Tsuchida et al. 2021).
 """
@@ -129,8 +129,6 @@ def decorrelation(profile: Profile, q: float, delta: float, *, closed: bool = Tr
     name, alpha = family(profile)
     if closed and name in _CLOSED_DROP:
         return _CLOSED_DROP[name](q, delta, alpha)
-    if closed and name in _CLOSED:
-        return _drop_of(lambda c: _CLOSED[name](q, c, alpha)[1], q, delta)
     half, slope = plane(profile, q, 2 - delta, delta,
                         lambda u, v: (np.square(profile.phi(u) - profile.phi(v)), profile.dphi(u) * profile.dphi(v)))
     return half / 2, q * slope
@@ -197,15 +195,15 @@ def _sin_drop(q: float, delta: float, w: float) -> tuple[float, float]:
     return -(1 + math.exp(-p * (2 - delta))) * math.expm1(-p * delta) / 2, _sin(q, 1 - delta, w)[1]
 
 
-def _drop_of(slope: Callable[[float], float], q: float, delta: float) -> tuple[float, float]:
-    """The integral of dK/dc over [1 - delta, 1], panels halving towards 1 down to where the slope bends, 1/q."""
+def _gelu_drop(q: float, delta: float, alpha: float) -> tuple[float, float]:
+    # The integral of dK/dc over [1 - delta, 1]; panels halve towards 1 down to where the slope bends, 1/q.
     ends = [delta]
     while ends[-1] * max(q, 1e3) > 1:
         ends.append(ends[-1] / 2)
     x, w = panels(np.array([0.0, *ends[::-1]]))
-    return sum(b * slope(1 - float(a)) for a, b in zip(x, w)), slope(1 - delta)
+    return sum(float(b) * _gelu(q, 1 - float(a), alpha)[1] for a, b in zip(x, w)), _gelu(q, 1 - delta, alpha)[1]
 
 
 _CLOSED_DROP: dict[str | None, Callable[[float, float, float], tuple[float, float]]] = {
-    "erf": _erf_drop, "sin": _sin_drop}
+    "erf": _erf_drop, "sin": _sin_drop, "gelu": _gelu_drop}
 

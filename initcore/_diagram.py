@@ -4,8 +4,8 @@ Design
 ------
 A. q, V' and chi as :mod:`initcore._fixed` computes them, all points together.
 B. c* of the chaotic points depends on q only through smooth functions: the Hermite coefficients, and above c = 1/2
-   the decorrelation, are computed at Chebyshev points of ln q (and sqrt(1 - c)) and interpolated. c is good to about 1e-6,
-   where :func:`initcore.meanfield.fixed_point` gives 1e-12.
+   the decorrelation, are computed at Chebyshev points of ln q (and sqrt(1 - c)) and interpolated. c is good to
+   about 1e-6, where :func:`initcore.meanfield.fixed_point` gives 1e-12.
 """
 
 import math

@@ -186,7 +186,10 @@ def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> 
         return out or [(b, 0.0)]
     gap = lambda q: w * one(p, q, "second") + b - q
     rate = lambda q: w * one(p, q, "growth") - 1
-    qs, second, growth = grid(p, FARTHEST / 100)
+    # Half-stable points sit close to a second root: finer than the grid that serves fixed_point.
+    qs = np.union1d(grid(p, FARTHEST / 100)[0], np.geomspace(1e-4, 1e3, 1401))
+    m = moments(p, qs, ("second", "growth"))
+    second, growth = m["second"], m["growth"]
     # The extrema of V - q part roots that lie close; an extremum at 0 is a half-stable point.
     extrema = [bisect(rate, low, high) for low, high in sign_changes(qs, w * growth - 1, np.full_like(qs, 1e-13))]
     touching = [q for q in extrema if abs(gap(q)) <= TOUCH * q]

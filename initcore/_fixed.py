@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from . import activations
 from ._bivariate import SERIES, covariance, decorrelation, hermite, series
 from ._moments import family, moments, one
 from ._quadrature import Profile, profile
@@ -29,15 +30,14 @@ FARTHEST = 1e6       # a callable is not explored beyond
 
 def grid(p: Profile, high: float | None = None) -> tuple[Array, Array, Array]:
     """``(q, A(q), A'(q))`` on a logarithmic grid, 24 points a decade."""
-    name = p.name
-    if name is not None:
-        return _grid_of(name)
+    if p.name is not None:
+        return _grid_of(p.activation.code or 0, p.activation.alpha)
     return _grid(p, _CALLABLE[0], high or _CALLABLE[1])
 
 
 @lru_cache(maxsize=32)
-def _grid_of(name: str) -> tuple[Array, Array, Array]:
-    return _grid(profile(name), *_BUILT_IN)
+def _grid_of(code: int, alpha: float) -> tuple[Array, Array, Array]:
+    return _grid(profile(activations.get(activations.names[code], alpha)), *_BUILT_IN)
 
 
 def _grid(p: Profile, low: float, high: float) -> tuple[Array, Array, Array]:
@@ -200,6 +200,8 @@ def correlation(p: Profile, q: float, sw2: float, sb2: float) -> tuple[float, fl
     name, _ = family(p)
     closed = name in ("erf", "sin")
     squares = None if closed else hermite(p, q)[0] ** 2
+    if squares is not None and squares[0] < 1e-29 * q:
+        squares[0] = 0.0          # a mean of 0 (SELU at q = 1) but for rounding
 
     def step(c: float) -> tuple[float, float]:
         k, dk = covariance(p, q, c) if squares is None else series(squares, c)

@@ -1,4 +1,4 @@
-"""Saturation laws of one unit or many: flat-slope and large-output shares, mean slopes, E\\|phi~\\|.
+"""Saturation laws of one unit or many: flat-slope and large-output shares, mean slopes, ``E|phi~|``.
 
 ``x ~ N(mean, q)``; every function broadcasts ``q`` and ``mean`` and returns a float for numbers, else an array.
 """
@@ -83,8 +83,8 @@ def rakitianskaia(activation: Any, q: Any, mean: Any = 0.0) -> Any:
 
     0.5 for uniform outputs, towards 1 when saturated. NaN where phi is unbounded.
 
-    >>> round(rakitianskaia("tanh", 25.0), 12)
-    0.890784051150
+    >>> round(rakitianskaia("tanh", 25.0), 10)
+    0.8907840512
     """
     return _column(activation, q, mean, "output")
 

@@ -1,7 +1,7 @@
 """Probabilities of flat slope and large output under ``x ~ N(mean, variance)``.
 
 No integration: ``{x: |phi'(x)| < r max|phi'|}`` is a union of intervals that depends on the activation alone. They
-come from the activation's ``cutoff`` where its slope is symmetric, else from a search, once for each (name, r).
+come from the activation's ``cutoff`` where its slope is symmetric, else from a search, once for each activation and r.
 """
 
 import math
@@ -51,12 +51,12 @@ def intervals(a: Activation, r: float) -> list[tuple[float, float]]:
     if a.cutoff is not None:
         c = a.cutoff(r) if r <= 1 else 0.0
         return [(-math.inf, -c), (c, math.inf)]
-    return list(_found_intervals(a.name, r)) if a.code is not None else list(_search(a, r))
+    return list(_found_intervals(a.code, a.alpha, r)) if a.code is not None else list(_search(a, r))
 
 
 @lru_cache(maxsize=256)
-def _found_intervals(name: str, r: float) -> tuple[tuple[float, float], ...]:
-    return _search(activations.get(name), r)
+def _found_intervals(code: int, alpha: float, r: float) -> tuple[tuple[float, float], ...]:
+    return _search(activations.get(activations.names[code], alpha), r)
 
 
 def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:

@@ -30,8 +30,6 @@ from ._edge import (
 )
 from ._finite_width import FiniteWidth, JacobianMoments, finite_width, jacobian_moments
 from ._fixed import depth_scale
-from ._moments import moments, one
-from ._quadrature import Profile, profile
 from ._laws import (
     log_slope,
     mean_slope,
@@ -40,6 +38,8 @@ from ._laws import (
     rakitianskaia,
     slope_share,
 )
+from ._moments import moments, one
+from ._quadrature import Profile, profile
 from ._units import UnitMoments, gaussian_moments
 from .errors import ArgumentError
 
@@ -222,8 +222,9 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
 
 
 __all__ = [
-    "CriticalPoint", "FiniteWidth", "FixedPoint", "JacobianMoments", "PhaseDiagram", "UnitMoments", "chi", "correlation_map",
-    "covariance", "critical_line", "critical_sigma_w2", "finite_width", "fixed_point", "fixed_points",
-    "gaussian_moments", "half_stable_points", "jacobian_moments", "length_map", "log_slope", "mean_slope",
-    "mean_square_slope", "output_share", "phase_diagram", "q_variance", "rakitianskaia", "slope_share", "v_prime",
+    "CriticalPoint", "FiniteWidth", "FixedPoint", "JacobianMoments", "PhaseDiagram", "UnitMoments", "chi",
+    "correlation_map", "covariance", "critical_line", "critical_sigma_w2", "finite_width", "fixed_point",
+    "fixed_points", "gaussian_moments", "half_stable_points", "jacobian_moments", "length_map", "log_slope",
+    "mean_slope", "mean_square_slope", "output_share", "phase_diagram", "q_variance", "rakitianskaia", "slope_share",
+    "v_prime",
 ]
