@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from initcore import _demo_view, demo, saturation
+from initcore import _demo_view, demo, kernels, saturation
 from initcore._commands import app
 
 HIDDEN = len(demo.WIDTHS) - 2
@@ -161,6 +161,16 @@ def test_json(tmp_path, monkeypatch):
     [entry] = document["starts"]
     assert document["epochs"] == 1 and entry["runs"]["adam"]["distinct_units"] == [1] * HIDDEN
     assert set(entry) >= {"name", "verdict", "predicted", "measured", "runs", "saturation_error"}
+
+
+@pytest.mark.parametrize("isa", [n for n, state in kernels.variants().items() if state in ("in use", "available")])
+def test_every_instruction_set_keeps_the_tie(isa):
+    code = ("from initcore import demo, kernels\n"
+            "runs = demo.run(epochs=2, starts=demo.STARTS[2:3])['starts'][0]['runs']\n"
+            "print(kernels.isa, [r['distinct_units'] for run in runs.values() for r in run['epochs']])")
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "INITCORE_ISA": isa}, capture_output=True,
+                          text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == [isa, str([[1] * HIDDEN] * 4) + "\n"]
 
 
 def test_bar_on_a_terminal_only():
