@@ -34,9 +34,9 @@ def hermite(profile: Profile, q: Any, terms: int = _TERMS) -> Array:
     weighted = w * (profile.phi(x) - offset(profile))
     out = np.empty((q.size, terms))
     before, now = np.zeros_like(z), np.ones_like(z)
+    odd = profile.odd or offset(profile) != 0
     for n in range(terms):
-        even_part = profile.odd or offset(profile) != 0
-        out[:, n] = 0.0 if even_part and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
+        out[:, n] = 0.0 if odd and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
         before, now = now, (z * now - math.sqrt(n) * before) / math.sqrt(n + 1)
     out[:, 0] += offset(profile)
     return out
@@ -94,7 +94,8 @@ def plane(profile: Profile, q: float, one_plus: float, one_minus: float,
     """
     total: list[float] = []
     for u1, u2, w in _rows(profile, q, math.sqrt(one_plus / 2), math.sqrt(one_minus / 2), order):
-        parts = [float(np.vdot(w, y)) for y in f(u1, u2)]
+        # einsum, not dot: no BLAS, whose threads cost more than they bring here
+        parts = [float(np.einsum("ij,ij->", w, y)) for y in f(u1, u2)]
         total = parts if not total else [t + p for t, p in zip(total, parts)]
     return total
 
@@ -115,8 +116,8 @@ def covariance(profile: Profile, q: float, c: float, *, closed: bool = True) -> 
         return sign * centred + shift * shift, q * one(profile, q, "slope2")
     if c == -1.0:
         x, _, w = normal_nodes(profile, np.zeros(1), np.array([math.sqrt(q)]), extra=-np.asarray(profile.kinks))
-        return (float(np.vdot(w, profile.phi(x) * profile.phi(-x))),
-                q * float(np.vdot(w, profile.dphi(x) * profile.dphi(-x))))
+        return (float(np.sum(w * profile.phi(x) * profile.phi(-x))),
+                q * float(np.sum(w * profile.dphi(x) * profile.dphi(-x))))
     k, slope = plane(profile, q, 1 + sign * c, 1 - sign * c,
                      lambda u, v: ((profile.phi(u) - shift) * (profile.phi(v) - shift),
                                    profile.dphi(u) * profile.dphi(v)))
@@ -128,6 +129,8 @@ def decorrelation(profile: Profile, q: float, delta: float, *, closed: bool = Tr
     name, alpha = family(profile)
     if closed and name in _CLOSED_DROP:
         return _CLOSED_DROP[name](q, delta, alpha)
+    if closed and name in _CLOSED:
+        return _drop_of(lambda c: _CLOSED[name](q, c, alpha)[1], q, delta)
     half, slope = plane(profile, q, 2 - delta, delta,
                         lambda u, v: (np.square(profile.phi(u) - profile.phi(v)), profile.dphi(u) * profile.dphi(v)))
     return half / 2, q * slope
@@ -143,9 +146,13 @@ def series(squares: Array, c: float) -> tuple[float, float]:
 # --- closed forms --------------------------------------------------------------------------------------------------
 
 def _leaky(q: float, c: float, a: float) -> tuple[float, float]:
-    angle = math.pi - math.acos(min(1.0, max(-1.0, c)))
     root = math.sqrt(max(0.0, (1 - c) * (1 + c)))
-    return ((1 - a) ** 2 * q / (2 * math.pi) * (root + c * angle) + a * c * q,
+    angle = math.atan2(root, -c)             # pi - acos c
+    if angle < 0.3:                          # sin t - t cos t
+        arc = sum((-1) ** (k + 1) * 2 * k / math.factorial(2 * k + 1) * angle ** (2 * k + 1) for k in range(1, 9))
+    else:
+        arc = root + c * angle
+    return ((1 - a) ** 2 * q / (2 * math.pi) * arc + a * c * q,
             (1 - a) ** 2 * q / (2 * math.pi) * angle + a * q)
 
 
@@ -188,6 +195,15 @@ def _erf_drop(q: float, delta: float, alpha: float) -> tuple[float, float]:
 def _sin_drop(q: float, delta: float, w: float) -> tuple[float, float]:
     p = w * w * q
     return -(1 + math.exp(-p * (2 - delta))) * math.expm1(-p * delta) / 2, _sin(q, 1 - delta, w)[1]
+
+
+def _drop_of(slope: Callable[[float], float], q: float, delta: float) -> tuple[float, float]:
+    """The integral of dK/dc over [1 - delta, 1], panels halving towards 1 down to where the slope bends, 1/q."""
+    ends = [delta]
+    while ends[-1] * max(q, 1e3) > 1:
+        ends.append(ends[-1] / 2)
+    x, w = panels(np.array([0.0, *ends[::-1]]))
+    return sum(b * slope(1 - float(a)) for a, b in zip(x, w)), slope(1 - delta)
 
 
 _CLOSED_DROP: dict[str | None, Callable[[float, float, float], tuple[float, float]]] = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from .random import _KINDS, _block, _dtype_of, _kind, _target, as_key
 Array = np.ndarray
 Shape = int | Sequence[int]
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@lru_cache(maxsize=1024)
+def _fan(whole: tuple[int, ...], mode: str, layout: str | None, groups: int) -> float:
+    return fans.fan(whole, mode, layout=layout, groups=groups)
 
 
 class Request:
@@ -58,6 +64,11 @@ class Request:
         return np.dtype(np.float64 if self.name == "float64" else np.float32)
 
     @property
+    def stored(self) -> np.dtype:
+        """The dtype of a new result."""
+        return _dtype_of(self.kind)
+
+    @property
     def name(self) -> str:
         """Name of the element type."""
         return _NAMES[self.kind]
@@ -68,6 +79,8 @@ class Request:
 
     def fan(self, mode: Any) -> float:
         """The fan of the whole array."""
+        if mode.__class__ is str and self.groups.__class__ is int:
+            return _fan(self.whole, mode, self.layout, self.groups)
         return fans.fan(self.whole, mode, layout=self.layout, groups=self.groups)
 
     def normal(self, std: float, mean: float = 0.0, *, key: Any = None) -> Array:
@@ -111,13 +124,13 @@ class Request:
                 InitcoreWarning, stacklevel=stacklevel)
 
     def _target(self) -> dict[str, Any]:
-        blocked = self.whole != self.shape
+        blocked = self.whole is not self.shape
         return {"dtype": self.dtype, "out": self.out, "threads": self.threads,
                 "global_shape": self.whole if blocked else None, "start": self.start if blocked else None}
 
     def write(self, values: Array | float) -> Array:
         """Round ``values`` (of the block's shape, in the working dtype, or one number) once into the target."""
-        if self.out is None and isinstance(values, np.ndarray) and values.dtype == _dtype_of(self.kind) \
+        if self.out is None and isinstance(values, np.ndarray) and values.dtype == self.stored \
                 and values.flags.c_contiguous and values.flags.owndata:
             return values
         target = _target(self.shape, self.kind, self.out)
@@ -131,6 +144,8 @@ class Request:
 
 def gain_of(gain: Any) -> float:
     """A gain as a number >= 0: a number as it stands, anything else the activation it belongs to."""
+    if gain.__class__ is float and 0.0 <= gain < math.inf:
+        return gain
     if isinstance(gain, (int, float, np.floating, np.integer)) and not isinstance(gain, bool):
         return _checks.number("gain", gain, low=0.0)
     if isinstance(gain, bool) or gain is None:

@@ -70,7 +70,7 @@ def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
 
 def share(a: Activation, r: float, m: Array, s: Array) -> Array:
     if a.code is not None and activations.names[a.code] == "sin":
-        return _share_sin(a.alpha, r, m, s)
+        return share_sin(a.alpha, r, m, s)
     return mass(intervals(a, r), m, s)
 
 
@@ -83,7 +83,7 @@ def mass(intervals: list[tuple[float, float]], m: Array, s: Array) -> Array:
     return total
 
 
-def _share_sin(frequency: float, r: float, m: Array, s: Array) -> Array:
+def share_sin(frequency: float, r: float, m: Array, s: Array) -> Array:
     """P(|cos(w x)| < r): the arcs around pi/2 + k pi, or their Fourier series where many lie under the density."""
     half = math.asin(min(max(r, 0.0), 1.0))
     t, sd = np.abs(frequency) * m, np.abs(frequency) * s

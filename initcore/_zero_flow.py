@@ -41,7 +41,7 @@ class _Reach:
         elif live.all() and self._full():
             out = np.ones(w.shape[1], dtype=bool)
         else:
-            out = passes.project(w, live[None].astype(np.float64))[1][0] > 0
+            out = passes.project(w, live[None].astype(np.float64))[1] > 0
         for x, d in self.learnt:
             if backward:
                 x, d = d, x
@@ -150,7 +150,7 @@ def flow(system: System, dead: list[Array], max_steps: int | None = None) -> Zer
     """First step with a gradient of every block and bias; ``dead[i]`` marks units of axis i that are zero for ever."""
     state, first = _Flow(system, dead), ZeroFlow()
     for i, axis in enumerate(system.axes):
-        first.update({b.name: None for b in system.blocks if b.target == i and not b.frozen})
+        first.update({b.name: None for b in system.incoming(i) if not b.frozen})
         first.update({name: None for _, name, _ in axis.bias})
     dirty, step = set(range(len(system.axes))), 0
     while dirty and (max_steps is None or step <= max_steps):

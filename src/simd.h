@@ -63,10 +63,22 @@ INITCORE_INLINE veci64 vecd_bits(vecd v) { veci64 r; memcpy(&r, &v, sizeof r); r
 INITCORE_INLINE vecd vecd_from_bits(veci64 v) { vecd r; memcpy(&r, &v, sizeof r); return r; }
 
 /* mask ? a : b, lane by lane. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
+    return (vecf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), (__m512)b, (__m512)a); }
+INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
+    return (vecd)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)m), (__m512d)b, (__m512d)a); }
+#elif defined(__AVX2__) && defined(__FMA__)
+INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
+    return (vecf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)m); }
+INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
+    return (vecd)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
+#else
 INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
     return vecf_from_bits((m & vecf_bits(a)) | (~m & vecf_bits(b))); }
 INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
     return vecd_from_bits((m & vecd_bits(a)) | (~m & vecd_bits(b))); }
+#endif
 INITCORE_INLINE veci32 vecf_lt(vecf a, vecf b) { return MASK32(a < b); }
 INITCORE_INLINE veci64 vecd_lt(vecd a, vecd b) { return MASK64(a < b); }
 INITCORE_INLINE veci32 vecf_ne(vecf a, vecf b) { return MASK32(a != b); }
@@ -150,6 +162,95 @@ INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *d
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
     for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 #endif
+
+/* --- elementwise functions ------------------------------------------------------------------- */
+
+/* Whether muladd is one rounding: where it is two, a few kernels take a longer, as accurate way. */
+#if defined(__FMA__)
+#  define VECTOR_FUSES 1
+#else
+#  define VECTOR_FUSES 0
+#endif
+
+/* a > b ? a : b and a < b ? a : b; b where either is NaN (so write the limit first, the data second). */
+#if LANES_F32 == 1
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return a > b ? a : b; }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return a < b ? a : b; }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return a > b ? a : b; }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return a < b ? a : b; }
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm512_max_ps((__m512)a, (__m512)b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm512_min_ps((__m512)a, (__m512)b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm512_max_pd((__m512d)a, (__m512d)b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm512_min_pd((__m512d)a, (__m512d)b); }
+#elif defined(__AVX2__) && defined(__FMA__)
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm256_max_ps((__m256)a, (__m256)b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm256_min_ps((__m256)a, (__m256)b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm256_max_pd((__m256d)a, (__m256d)b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm256_min_pd((__m256d)a, (__m256d)b); }
+#else
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return vecf_select(vecf_lt(b, a), a, b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return vecf_select(vecf_lt(a, b), a, b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return vecd_select(vecd_lt(b, a), a, b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return vecd_select(vecd_lt(a, b), a, b); }
+#endif
+
+/* |v|; |a| with the sign of s (NaN keeps its payload). */
+INITCORE_INLINE veci32 veci32_set(int32_t x) { veci32 z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE veci64 veci64_set(int64_t x) { veci64 z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE vecf vecf_abs(vecf v) { return vecf_from_bits(vecf_bits(v) & veci32_set(INT32_MAX)); }
+INITCORE_INLINE vecd vecd_abs(vecd v) { return vecd_from_bits(vecd_bits(v) & veci64_set(INT64_MAX)); }
+INITCORE_INLINE vecf vecf_copysign(vecf a, vecf s) {
+    veci32 m = veci32_set(INT32_MIN); return vecf_from_bits((vecf_bits(a) & ~m) | (vecf_bits(s) & m)); }
+INITCORE_INLINE vecd vecd_copysign(vecd a, vecd s) {
+    veci64 m = veci64_set(INT64_MIN); return vecd_from_bits((vecd_bits(a) & ~m) | (vecd_bits(s) & m)); }
+
+/* t[index mod 8], lane by lane. */
+INITCORE_INLINE vecf vecf_lookup8(const float *t, veci32 index) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_permutexvar_ps((__m512i)index,
+                                       _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(t)),
+                                                          _mm256_loadu_ps(t), 1));
+#elif defined(__AVX2__)
+    return (vecf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(t), (__m256i)index);
+#elif LANES_F32 == 1
+    return t[index & 7];
+#else
+    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = t[index[i] & 7];
+    return r;
+#endif
+}
+
+/* LANES_F64 floats widened to doubles, and doubles rounded to floats. */
+INITCORE_INLINE vecd vecd_load_f32(const float *p) {
+#if LANES_F64 == 1
+    return (double)*p;
+#else
+    typedef float half __attribute__((vector_size(VECTOR_BYTES / 2)));
+    half h; memcpy(&h, p, sizeof h); return __builtin_convertvector(h, vecd);
+#endif
+}
+INITCORE_INLINE void vecd_store_f32(float *p, vecd v) {
+#if LANES_F64 == 1
+    *p = (float)v;
+#else
+    typedef float half __attribute__((vector_size(VECTOR_BYTES / 2)));
+    half h = __builtin_convertvector(v, half); memcpy(p, &h, sizeof h);
+#endif
+}
+
+/* a * b - p for p = round(a * b), exactly (but for underflow): Dekker's product where nothing fuses. */
+INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
+#if VECTOR_FUSES
+    return vecd_fma(a, b, -p);
+#else
+    veci64 high = veci64_set(-(INT64_C(1) << 27));
+    vecd ah = vecd_from_bits(vecd_bits(a) & high), bh = vecd_from_bits(vecd_bits(b) & high);
+    vecd al = a - ah, bl = b - bh;
+    return ((ah * bh - p) + (ah * bl + al * bh)) + al * bl;
+#endif
+}
+
 /* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
 
 #define PHILOX_GROUP (8 * LANES_F64)                    /* words made at a time: 2 * LANES_F64 blocks */
@@ -171,10 +272,6 @@ INITCORE_INLINE vecd vecd_sqrt(vecd x) {
     return r;
 #endif
 }
-INITCORE_INLINE vecd vecd_copysign(vecd size, vecd sign) {
-    veci64 top = (veci64)vecu64_set(0x8000000000000000ull);
-    return vecd_from_bits((vecd_bits(size) & ~top) | (vecd_bits(sign) & top)); }
-
 /* Low 32 bits of each lane times low 32 bits, 64-bit product. */
 INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
@@ -265,20 +362,6 @@ INITCORE_INLINE vecf vecf_from_vecd(vecd low, vecd high) {
 #endif
 }
 
-/* table[lane & 7] for each lane of `index`. */
-INITCORE_INLINE vecf vecf_lookup8(const float *table, veci32 index) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_permutexvar_ps((__m512i)index, _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
-#elif defined(__AVX2__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
-#elif LANES_F32 == 1
-    return table[index & 7];
-#else
-    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = table[index[i] & 7];
-    return r;
-#endif
-}
-
 /* One bit a lane. */
 INITCORE_INLINE unsigned veci32_mask(veci32 m) {
 #if defined(__AVX512DQ__) && VECTOR_BYTES == 64
@@ -311,28 +394,6 @@ INITCORE_INLINE int lowest_bit(uint64_t bits) {
     int n = 0; while (!(bits & 1u)) { bits >>= 1; n++; } return n;
 #endif
 }
-
-/* a < b ? a : b and a < b ? b : a; neither is NaN. */
-INITCORE_INLINE vecf vecf_min(vecf a, vecf b) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_min_ps((__m512)a, (__m512)b);
-#elif defined(__AVX__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_min_ps((__m256)a, (__m256)b);
-#else
-    return vecf_select(vecf_lt(a, b), a, b);
-#endif
-}
-INITCORE_INLINE vecf vecf_max(vecf a, vecf b) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_max_ps((__m256)a, (__m256)b);
-#else
-    return vecf_select(vecf_lt(b, a), a, b);
-#endif
-}
-INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return vecd_select(vecd_lt(a, b), a, b); }
-INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return vecd_select(vecd_lt(b, a), a, b); }
 
 /* Half precision, rounded to nearest, ties to even; overflow gives infinity. No NaN comes in. */
 INITCORE_INLINE uint16_t half_bits(float f) {
