@@ -97,7 +97,7 @@ cdef inline vecf act_horner_f32(const float* c, int n, vecf x) noexcept nogil:
 
 # --- exponentials ------------------------------------------------------------------------------------------------
 cdef inline void act_reduce_f64(vecd x, vecd low, double bias, vecd* s, vecd* p) noexcept nogil:
-    """exp(x + low) 2^(bias - 1023) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (fdlibm's split of ln 2)."""
+    """exp(x + low) 2^(bias - 1023) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (fdlibm's ln 2)."""
     cdef vecd magic = vecd_set(6755399441055744.0 + bias)       # 1.5 * 2^52: the integer stands in the low bits
     cdef vecd q = vecd_muladd(x, vecd_set(1.4426950408889634074), magic)
     cdef vecd n = q - magic

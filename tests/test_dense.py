@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dense_guarantees import EDGES, K, batch_rows, bits, layouts, sample, same, threads, ties, views
+from dense_guarantees import EDGES, K, batch_rows, bits, layouts, same, sample, threads, ties, views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
