@@ -76,7 +76,7 @@ class Dense:
             z_out[...] = z
         return np.asarray(self.activation.phi(z), dtype=z.dtype)
 
-    def backward(self, x: Array, z: Array, dy: Array, *, need_dx: bool = True,
+    def backward(self, x: Array, z: Array, dy: Any, *, need_dx: bool = True,
                  threads: int | None = None) -> tuple[Array | None, Array, Array]:
         """``(dx, dw, db)`` for the loss gradient ``dy`` at the output, slopes taken from ``z``.
 
@@ -217,10 +217,11 @@ class Network:
     def backward(self, trace: Trace, dy: Array, *, threads: int | None = None) -> list[LayerGradient]:
         """Gradients of every layer from the loss gradient ``dy`` at the output."""
         grads: list[LayerGradient] = []
+        flow: Array | None = dy
         for i in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[i]
             x = trace.a[i - 1] if i else trace.x
-            dy, dw, db = layer.backward(x, trace.z[i], dy, need_dx=i > 0, threads=threads)
+            flow, dw, db = layer.backward(x, trace.z[i], flow, need_dx=i > 0, threads=threads)
             grads.append(LayerGradient(dw, db if layer.b is not None else None))
         return grads[::-1]
 
