@@ -150,6 +150,8 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
         act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
     elif code == ACT_MISH:
         act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIN and alpha == 1:
+        act_each_f32(act_sin_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIN:
         act_each_wide(act_sin_f64, alpha, z, NULL, y, n)
     elif y != z:
@@ -191,6 +193,8 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
         act_each_wide(act_silu_slope_f64, alpha, z, dy, dz, n)
     elif code == ACT_MISH:
         act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIN and alpha == 1:
+        act_each_f32(act_sin_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SIN:
         act_each_wide(act_sin_slope_f64, alpha, z, dy, dz, n)
     else:

@@ -3,17 +3,16 @@
 
 cdef extern from *:
     """
-    /* Centres c near 1.2014 n whose tanh lies within 3e-8 (relative) of the float T: T carries no error of its
-       own; K = 1 - T^2. */
+    /* Centres c near 1.2 n whose tanh is the float T to 2^-35: T carries no error of its own; K = 1 - T^2. */
     static const float ACT_TANH_CENTRE[8] = {
         0.0f, 1.2016185522079468f, 2.40285062789917f, 3.6046907901763916f,
-        4.804519176483154f, 6.0077338218688965f, 7.210230350494385f, 8.407405853271484f};
+        4.804519176483154f, 6.0077338218688965f, 7.166473388671875f, 8.317766189575195f};
     static const float ACT_TANH_VALUE[8] = {
         0.0f, 0.8341476321220398f, 0.9837669134140015f, 0.9985218644142151f,
-        0.9998657703399658f, 0.9999879002571106f, 0.999998927116394f, 0.9999998807907104f};
+        0.9998657703399658f, 0.9999879002571106f, 0.9999988079071045f, 0.9999998807907104f};
     static const float ACT_TANH_SLOPE[8] = {
         1.0f, 0.3041977286338806f, 0.03220266103744507f, 0.0029540862888097763f,
-        0.00026844130479730666f, 2.41993348026881e-05f, 2.1841044384611046e-06f, 1.9928748429265397e-07f};
+        0.00026844130479730666f, 2.41993348026881e-05f, 2.3841839720262215e-06f, 2.3841853646899835e-07f};
     """
     const float* ACT_TANH_CENTRE
     const float* ACT_TANH_VALUE
@@ -89,6 +88,15 @@ cdef inline vecf act_softsign_f32(vecf z, vecf a) noexcept nogil:
 cdef inline vecf act_softsign_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf i = vecf_set(<float> 1.0) / (vecf_abs(z) + vecf_set(<float> 1.0))
     return i * i
+
+
+cdef inline vecf act_sin_f32(vecf z, vecf a) noexcept nogil:
+    """sin(z): frequency 1 only, others need more of the product than a float holds (act_sin_f64)."""
+    return act_sine_f32(z, 0.0)
+
+
+cdef inline vecf act_sin_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_sine_f32(z, 0.5)
 
 
 cdef inline vecf act_arctan_f32(vecf z, vecf a) noexcept nogil:

@@ -224,6 +224,35 @@ cdef inline vecd act_sine_f64(vecd x, double turn) noexcept nogil:
     return y
 
 
+cdef inline vecf act_sine_f32(vecf x, float turn) noexcept nogil:
+    """As act_sine_f64: pi in four parts, three products exact up to |x| = 3000."""
+    cdef vecf magic = vecf_set(<float> 12582912.0)
+    cdef vecf q = vecf_muladd(x, vecf_set(<float> 0.31830988618379067154), vecf_set(turn)) + magic
+    cdef vecf n = q - magic - vecf_set(turn)
+    cdef vecf r = vecf_muladd(n, vecf_set(<float> -0.0004793405532836914),
+                              vecf_muladd(n, vecf_set(<float> -3.14111328125), x))
+    r = vecf_muladd(n, vecf_set(<float> -5.126688136514179e-12), vecf_muladd(n, vecf_set(<float> -3.1781382858753204e-08), r))
+    cdef vecf v = r * r
+    cdef vecf y = vecf_muladd(r * v, act_horner_f32(ACT_SINEF, 4, v), r)
+    y = vecf_from_bits(vecf_bits(vecf_copysign(y, r)) ^ (vecf_bits(q) << 31))
+    if veci32_mask(vecf_lt(vecf_set(<float> 3000.0), vecf_abs(x))):
+        y = act_sine_far_f32(x, y, turn)
+    return y
+
+
+cdef vecf act_sine_far_f32(vecf x, vecf y, float turn) noexcept nogil:
+    """y with the lanes where |x| > 3000 taken from libm's double functions."""
+    cdef float xs[LANES_F32]
+    cdef float ys[LANES_F32]
+    cdef int k
+    vecf_store(xs, x)
+    vecf_store(ys, y)
+    for k in range(LANES_F32):
+        if c_fabs(xs[k]) > 3000.0:
+            ys[k] = <float> (c_sin(xs[k]) if turn == 0 else c_cos(xs[k]))
+    return vecf_load(ys)
+
+
 cdef vecd act_sine_far(vecd x, vecd y, double turn) noexcept nogil:
     """y with the lanes where |x| > 2^20 taken from libm."""
     cdef double xs[LANES_F64]
