@@ -135,7 +135,7 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
     elif code == ACT_ARCTAN:
         act_each_f32(act_arctan_f32, alpha, z, NULL, y, n)
     elif code == ACT_ERF:
-        act_each_wide(act_erf_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_erf_f32, alpha, z, NULL, y, n)
     elif code == ACT_SOFTPLUS:
         act_each_f32(act_softplus_f32, alpha, z, NULL, y, n)
     elif code == ACT_ELU:
@@ -143,13 +143,13 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
     elif code == ACT_SELU:
         act_each_f32(act_selu_f32, alpha, z, NULL, y, n)
     elif code == ACT_GELU:
-        act_each_wide(act_gelu_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_gelu_f32, alpha, z, NULL, y, n)
     elif code == ACT_GELU_TANH:
-        act_each_wide(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_gelu_tanh_f32, alpha, z, NULL, y, n)
     elif code == ACT_SILU:
         act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
     elif code == ACT_MISH:
-        act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_mish_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIN and alpha == 1:
         act_each_f32(act_sin_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIN:
@@ -178,7 +178,7 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
     elif code == ACT_ARCTAN:
         act_each_f32(act_arctan_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_ERF:
-        act_each_wide(act_erf_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_erf_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SOFTPLUS:
         act_each_f32(act_sigmoid_f32, alpha, z, dy, dz, n)
     elif code == ACT_ELU:
@@ -186,13 +186,13 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
     elif code == ACT_SELU:
         act_each_f32(act_selu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_GELU:
-        act_each_wide(act_gelu_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_gelu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_GELU_TANH:
-        act_each_wide(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_gelu_tanh_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SILU:
-        act_each_wide(act_silu_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_silu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_MISH:
-        act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_mish_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SIN and alpha == 1:
         act_each_f32(act_sin_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SIN:
