@@ -119,7 +119,7 @@ cdef inline vecf act_erf_slope_f32(vecf z, vecf a) noexcept nogil:
 
 cdef inline vecf act_gelu_f32(vecf z, vecf a) noexcept nogil:
     """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 1, else max(z, 0) - |z| Phi(-|z|)."""
-    cdef vecf x = vecf_min(vecf_set(<float> 14.5), vecf_abs(z)), half = vecf_set(<float> 0.5)
+    cdef vecf x = vecf_min(vecf_set(<float> 15.2), vecf_abs(z)), half = vecf_set(<float> 0.5)
     cdef vecf t = x * vecf_set(<float> 0.70710678118654752440)
     cdef vecf tail = act_exp_square_f32(x, 0.5) * (x * act_erfcx_f32(t))
     cdef vecf y = vecf_max(vecf_set(<float> 0.0), z) - tail * vecf_set(<float> 0.5 * ACT_UNSCALEF)
@@ -130,7 +130,7 @@ cdef inline vecf act_gelu_f32(vecf z, vecf a) noexcept nogil:
 
 cdef inline vecf act_gelu_slope_f32(vecf z, vecf a) noexcept nogil:
     """g = Phi(-|z|) - |z| pdf(z) left of 0, 1 - g right of it; the common factor exp(-z^2/2) taken out."""
-    cdef vecf x = vecf_min(vecf_set(<float> 14.5), vecf_abs(z))
+    cdef vecf x = vecf_min(vecf_set(<float> 15.2), vecf_abs(z))
     cdef vecf r = act_erfcx_f32(x * vecf_set(<float> 0.70710678118654752440))
     cdef vecf bracket = vecf_muladd(x, vecf_set(<float> -0.79788456080286535588), r)
     cdef vecf g = (act_exp_square_f32(x, 0.5) * bracket) * vecf_set(<float> 0.5 * ACT_UNSCALEF)
