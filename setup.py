@@ -9,6 +9,7 @@ import os
 import platform
 from pathlib import Path
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -49,7 +50,7 @@ def extension(name, source, flags=()):
 
     The flags are set after cythonize: Cython keeps them per source file and would mix the variants'.
     """
-    bare = Extension(f"initcore.{name}", [source], include_dirs=["src"],
+    bare = Extension(f"initcore.{name}", [source], include_dirs=["src", numpy.get_include()],
                      depends=sorted(str(p) for p in Path("src").iterdir()))
     [ext] = cythonize([bare], build_dir=f"build/cython/{name}", include_path=["src", "."],
                       compiler_directives=DIRECTIVES, force=CHECKED)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,10 @@ from . import _threads, kernels
 def get_include() -> str:
     """The directory to give Cython's ``include_path`` for ``from initcore cimport kernels``.
 
-    >>> from pathlib import Path
-    >>> (Path(get_include()) / "initcore" / "kernels.pxd").exists()
+    >>> os.path.exists(os.path.join(get_include(), "initcore", "kernels.pxd"))
     True
     """
-    return str(Path(__file__).resolve().parent.parent)
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def _facts() -> dict[str, Any]:

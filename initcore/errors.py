@@ -11,11 +11,11 @@
      +-- ArgumentTypeError (TypeError)   an object of the wrong kind
      +-- MissingExtraError (ImportError) an optional dependency is not installed
      +-- FileFormatError (ValueError)    a file that holds no network we can read
+     +-- UntrainableError (AssertionError) a check found what must not be; holds the report
 
 Every message names the argument, what was given, what is allowed and the remedy.
 """
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -55,12 +55,21 @@ class FileFormatError(InitcoreError, ValueError):
     """A file that holds no network we can read."""
 
 
+class UntrainableError(InitcoreError, AssertionError):
+    """A check found something at or above its fail level; ``report`` is the whole verdict."""
+
+    def __init__(self, report: object) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
 class InitcoreWarning(UserWarning):
     """Base of every warning initcore gives."""
 
 
 def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a misspelt name, with the nearest known one."""
+    import difflib
     names = sorted(known)
     near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

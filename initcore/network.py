@@ -76,12 +76,16 @@ class Dense:
             z_out[...] = z
         return np.asarray(self.activation.phi(z), dtype=z.dtype)
 
-    def backward(self, x: Array, z: Array, dy: Array, *, threads: int | None = None) -> tuple[Array, Array, Array]:
-        """``(dx, dw, db)`` for the loss gradient ``dy`` at the output, slopes taken from ``z``."""
-        if self.activation.code is not None:
-            return kernels.dense_backward(x, self.w, self.b, self.activation, dy, z=z, threads=threads)
-        dz = np.asarray(dy * self.activation.dphi(z), dtype=z.dtype)
-        return kernels.dense_backward(x, self.w, self.b, "identity", dz, z=z, threads=threads)
+    def backward(self, x: Array, z: Array, dy: Any, *, need_dx: bool = True,
+                 threads: int | None = None) -> tuple[Array | None, Array, Array]:
+        """``(dx, dw, db)`` for the loss gradient ``dy`` at the output, slopes taken from ``z``.
+
+        ``need_dx=False`` saves the product for ``dx`` and returns None in its place.
+        """
+        activation = self.activation
+        if activation.code is None:
+            dy, activation = np.asarray(dy * activation.dphi(z), dtype=z.dtype), activations.get("identity")
+        return kernels.dense_backward(x, self.w, self.b, activation, dy, z=z, need_dx=need_dx, threads=threads)
 
 
 class Trace(NamedTuple):
@@ -213,10 +217,11 @@ class Network:
     def backward(self, trace: Trace, dy: Array, *, threads: int | None = None) -> list[LayerGradient]:
         """Gradients of every layer from the loss gradient ``dy`` at the output."""
         grads: list[LayerGradient] = []
+        flow: Array | None = dy
         for i in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[i]
             x = trace.a[i - 1] if i else trace.x
-            dy, dw, db = layer.backward(x, trace.z[i], dy, threads=threads)
+            flow, dw, db = layer.backward(x, trace.z[i], flow, need_dx=i > 0, threads=threads)
             grads.append(LayerGradient(dw, db if layer.b is not None else None))
         return grads[::-1]
 

@@ -1,4 +1,348 @@
-# activations kernels.
+# Every activation forward and backward: loops and the choice by code.
+#
+# Design
+# A. One loop per kind (forward or slope, float, widened float, double); the activation is a function pointer that is
+#    a constant at every call, so the compiler makes one inlined loop of each.
+# B. What does not fill a vector at the end goes through a padded buffer and the same vector code: the same input
+#    gives the same bits at every place and for every n. Nothing is aligned; in place is allowed.
+# C. Codes are the positions in initcore/activations.py `_TABLE`.
+
+include "elementary.pxi"
+include "activations_f64.pxi"
+include "activations_f32.pxi"
+
+cdef enum:
+    ACT_IDENTITY
+    ACT_SIGMOID
+    ACT_TANH
+    ACT_HARD_SIGMOID
+    ACT_HARD_TANH
+    ACT_SOFTSIGN
+    ACT_ARCTAN
+    ACT_ERF
+    ACT_SOFTPLUS
+    ACT_RELU
+    ACT_LEAKY_RELU
+    ACT_ELU
+    ACT_SELU
+    ACT_GELU
+    ACT_GELU_TANH
+    ACT_SILU
+    ACT_MISH
+    ACT_SIN
+
+ctypedef vecf (*act_f32)(vecf, vecf) noexcept nogil
+ctypedef vecd (*act_f64)(vecd, vecd) noexcept nogil
+
+
+cdef inline void act_each_f32(act_f32 f, double alpha, const float* z, const float* dy, float* out,
+                              Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecf a = vecf_set(<float> alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F32
+    cdef float zb[LANES_F32]
+    cdef float db[LANES_F32]
+    if dy != NULL:
+        while i < whole:
+            vecf_store(out + i, vecf_load(dy + i) * f(vecf_load(z + i), a))
+            i += LANES_F32
+    else:
+        while i < whole:
+            vecf_store(out + i, f(vecf_load(z + i), a))
+            i += LANES_F32
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(float))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(float))
+            vecf_store(zb, vecf_load(db) * f(vecf_load(zb), a))
+        else:
+            vecf_store(zb, f(vecf_load(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(float))
+
+
+cdef inline void act_each_f64(act_f64 f, double alpha, const double* z, const double* dy, double* out,
+                              Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecd a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+    cdef double zb[LANES_F64]
+    cdef double db[LANES_F64]
+    if dy != NULL:
+        while i < whole:
+            vecd_store(out + i, vecd_load(dy + i) * f(vecd_load(z + i), a))
+            i += LANES_F64
+    else:
+        while i < whole:
+            vecd_store(out + i, f(vecd_load(z + i), a))
+            i += LANES_F64
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(double))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(double))
+            vecd_store(zb, vecd_load(db) * f(vecd_load(zb), a))
+        else:
+            vecd_store(zb, f(vecd_load(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(double))
+
+
+cdef inline void act_each_wide(act_f64 f, double alpha, const float* z, const float* dy, float* out,
+                               Py_ssize_t n) noexcept nogil:
+    """act_each_f32 for an f on doubles: f's result (and its product with dy) is rounded to float once."""
+    cdef vecd a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+    cdef float zb[LANES_F64]
+    cdef float db[LANES_F64]
+    if dy != NULL:
+        while i < whole:
+            vecd_store_f32(out + i, vecd_load_f32(dy + i) * f(vecd_load_f32(z + i), a))
+            i += LANES_F64
+    else:
+        while i < whole:
+            vecd_store_f32(out + i, f(vecd_load_f32(z + i), a))
+            i += LANES_F64
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(float))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(float))
+            vecd_store_f32(zb, vecd_load_f32(db) * f(vecd_load_f32(zb), a))
+        else:
+            vecd_store_f32(zb, f(vecd_load_f32(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(float))
+
+
+cdef void activation_forward_f32(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil:
+    """y := phi(z)."""
+    if code == ACT_TANH:
+        act_each_f32(act_tanh_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_f32, alpha, z, NULL, y, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_f32, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ARCTAN:
+        act_each_f32(act_arctan_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ERF:
+        act_each_wide(act_erf_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f32(act_softplus_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_GELU:
+        act_each_wide(act_gelu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU_TANH:
+        act_each_wide(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SILU:
+        act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_MISH:
+        act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIN:
+        act_each_wide(act_sin_f64, alpha, z, NULL, y, n)
+    elif y != z:
+        act_each_f32(act_identity_f32, alpha, z, NULL, y, n)
+
+
+cdef void activation_backward_f32(int code, double alpha, const float* z, const float* dy, float* dz,
+                                  Py_ssize_t n) noexcept nogil:
+    """dz := dy phi'(z); dy NULL stands for ones."""
+    if code == ACT_TANH:
+        act_each_f32(act_tanh_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ARCTAN:
+        act_each_f32(act_arctan_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ERF:
+        act_each_wide(act_erf_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f32(act_sigmoid_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_GELU:
+        act_each_wide(act_gelu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH:
+        act_each_wide(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SILU:
+        act_each_wide(act_silu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_MISH:
+        act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIN:
+        act_each_wide(act_sin_slope_f64, alpha, z, dy, dz, n)
+    else:
+        act_each_f32(act_identity_slope_f32, alpha, z, dy, dz, n)
+
+
+cdef void activation_forward_f64(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil:
+    """y := phi(z)."""
+    if code == ACT_TANH:
+        act_each_f64(act_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_f64, alpha, z, NULL, y, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_f64, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ARCTAN:
+        act_each_f64(act_arctan_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ERF:
+        act_each_f64(act_erf_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f64(act_softplus_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU:
+        act_each_f64(act_gelu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU_TANH:
+        act_each_f64(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SILU:
+        act_each_f64(act_silu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_MISH:
+        act_each_f64(act_mish_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIN:
+        act_each_f64(act_sin_f64, alpha, z, NULL, y, n)
+    elif y != z:
+        act_each_f64(act_identity_f64, alpha, z, NULL, y, n)
+
+
+cdef void activation_backward_f64(int code, double alpha, const double* z, const double* dy, double* dz,
+                                  Py_ssize_t n) noexcept nogil:
+    """dz := dy phi'(z); dy NULL stands for ones."""
+    if code == ACT_TANH:
+        act_each_f64(act_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ARCTAN:
+        act_each_f64(act_arctan_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ERF:
+        act_each_f64(act_erf_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f64(act_sigmoid_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU:
+        act_each_f64(act_gelu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH:
+        act_each_f64(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SILU:
+        act_each_f64(act_silu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_MISH:
+        act_each_f64(act_mish_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIN:
+        act_each_f64(act_sin_slope_f64, alpha, z, dy, dz, n)
+    else:
+        act_each_f64(act_identity_slope_f64, alpha, z, dy, dz, n)
+
+
+cdef int activation_backward_from_y_f32(int code, double alpha, const float* y, const float* dy, float* dz,
+                                        Py_ssize_t n) noexcept nogil:
+    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope (nothing written)."""
+    if (code == ACT_LEAKY_RELU or code == ACT_ELU) and not alpha > 0:
+        return -2
+    if code == ACT_IDENTITY:
+        act_each_f32(act_identity_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_TANH:
+        act_each_f32(act_tanh_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_from_y_f32, alpha, y, dy, dz, n)
+    else:
+        return -2
+    return 0
+
+
+
+cdef int activation_backward_from_y_f64(int code, double alpha, const double* y, const double* dy, double* dz,
+                                        Py_ssize_t n) noexcept nogil:
+    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope (nothing written)."""
+    if (code == ACT_LEAKY_RELU or code == ACT_ELU) and not alpha > 0:
+        return -2
+    if code == ACT_IDENTITY:
+        act_each_f64(act_identity_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_TANH:
+        act_each_f64(act_tanh_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_from_y_f64, alpha, y, dy, dz, n)
+    else:
+        return -2
+    return 0
+
 
 cdef void fill_activations(KernelTable* t) noexcept:
-    pass
+    t.activation_forward_f32 = activation_forward_f32
+    t.activation_forward_f64 = activation_forward_f64
+    t.activation_backward_f32 = activation_backward_f32
+    t.activation_backward_f64 = activation_backward_f64
+    t.activation_backward_from_y_f32 = activation_backward_from_y_f32
+    t.activation_backward_from_y_f64 = activation_backward_from_y_f64

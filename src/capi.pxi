@@ -19,14 +19,14 @@ cdef int matmul_f64(const double* a, Py_ssize_t a_row, Py_ssize_t a_col, const d
 cdef int dense_forward_f32(const float* x, Py_ssize_t x_row, const float* w, Py_ssize_t w_row, const float* b,
                            int activation, double alpha, float* z, Py_ssize_t z_row, float* y, Py_ssize_t y_row,
                            Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
-    return table.dense_forward_f32(x, x_row, w, w_row, b, activation, alpha, z, z_row, y, y_row, batch, fan_in,
+    return table.dense_forward_f32(x, x_row, 1, w, w_row, 1, b, activation, alpha, z, z_row, y, y_row, batch, fan_in,
                                    fan_out)
 
 
 cdef int dense_forward_f64(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row, const double* b,
                            int activation, double alpha, double* z, Py_ssize_t z_row, double* y, Py_ssize_t y_row,
                            Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
-    return table.dense_forward_f64(x, x_row, w, w_row, b, activation, alpha, z, z_row, y, y_row, batch, fan_in,
+    return table.dense_forward_f64(x, x_row, 1, w, w_row, 1, b, activation, alpha, z, z_row, y, y_row, batch, fan_in,
                                    fan_out)
 
 
@@ -35,8 +35,8 @@ cdef int dense_backward_f32(const float* x, Py_ssize_t x_row, const float* w, Py
                             const float* dy, Py_ssize_t dy_row, float* dx, Py_ssize_t dx_row, float* dw,
                             Py_ssize_t dw_row, float* db, Py_ssize_t batch, Py_ssize_t fan_in,
                             Py_ssize_t fan_out) noexcept nogil:
-    return table.dense_backward_f32(x, x_row, w, w_row, activation, alpha, z, z_row, y, y_row, dy, dy_row, dx, dx_row,
-                                    dw, dw_row, db, batch, fan_in, fan_out)
+    return table.dense_backward_f32(x, x_row, 1, w, w_row, 1, activation, alpha, z, z_row, y, y_row, dy, dy_row,
+                                    dx, dx_row, dw, dw_row, db, batch, fan_in, fan_out)
 
 
 cdef int dense_backward_f64(const double* x, Py_ssize_t x_row, const double* w, Py_ssize_t w_row, int activation,
@@ -44,8 +44,8 @@ cdef int dense_backward_f64(const double* x, Py_ssize_t x_row, const double* w, 
                             const double* dy, Py_ssize_t dy_row, double* dx, Py_ssize_t dx_row, double* dw,
                             Py_ssize_t dw_row, double* db, Py_ssize_t batch, Py_ssize_t fan_in,
                             Py_ssize_t fan_out) noexcept nogil:
-    return table.dense_backward_f64(x, x_row, w, w_row, activation, alpha, z, z_row, y, y_row, dy, dy_row, dx, dx_row,
-                                    dw, dw_row, db, batch, fan_in, fan_out)
+    return table.dense_backward_f64(x, x_row, 1, w, w_row, 1, activation, alpha, z, z_row, y, y_row, dy, dy_row,
+                                    dx, dx_row, dw, dw_row, db, batch, fan_in, fan_out)
 
 
 cdef void activation_forward_f32(int activation, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil:

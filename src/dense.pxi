@@ -1,4 +1,514 @@
-# dense kernels.
+# Products and dense layers: own packed micro-kernel, bias, activation and slope fused.
+#
+# Design
+# A. c[i, j] = sum of blocks of BLOCK_K products, each block one chain of multiply-adds from 0 in ascending k,
+#    blocks added in ascending order. Only k decides the order, never m, n, strides, packing, tile or thread:
+#    equal columns give equal bits (G1), a row does not know its batch (G2), any split agrees (G3).
+# B. `product` packs a BLOCK_K x BLOCK_N panel of b (it stays in the second-level cache) and streams a past it,
+#    6 rows at a time; a is read where it lies unless its k stride is not 1. For few rows, b is read in place.
+# C. dz = dy phi'(z) is made where it is packed: as the panel of b for dw = x' dz, and as a block of BLOCK_M rows
+#    of a for dx = dz w' (`product_by_rows`), so each slope is computed once and no batch x fan_out array exists
+#    beyond SMALL_BYTES.
+# D. Workspaces are on the stack or bounded (about 500 kB) and freed before return.
+# Sources: Goto and van de Geijn 2008 (panel packing), Van Zee and van de Geijn 2015 (micro-kernel).
+
+include "dense_tiles.pxi"
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum:
+    BLOCK_K = 384
+    BLOCK_M = 192               # rows of dz kept by product_by_rows
+    PACK_M = 96                 # rows of a transposed a packed at once; a multiple of 6
+    PANEL_BYTES = 1024          # bytes of a row of b's packed panel: 256 float32, 128 float64
+    SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
+    ROOM_SIZE = 4096            # elements of workspace on the stack
+    EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
+    STREAM_ROWS = 4             # for at most so many rows a large b is read row after row
+    STREAM_N = 1024             # columns at a time: STREAM_ROWS STREAM_N <= ROOM_SIZE
+    DIRECT_BYTES = 16384        # b is not packed while all of it fits the first-level cache,
+    DIRECT_ROWS = 24            # nor, for at most so many rows,
+    DIRECT_FEW = 262144         # while it fits the second
+    IDENTITY = 0                # the code of the identity in initcore/activations.py
+
+
+# Where dz comes from: dy and (z or y), at rows x columns.
+cdef struct Slope:
+    int code
+    double alpha
+    const void* z
+    const void* y
+    const void* dy
+    Py_ssize_t z_row
+    Py_ssize_t y_row
+    Py_ssize_t dy_row
+
+
+# What happens to a finished row of x w: + b, then phi into y. active = 0: nothing.
+cdef struct Finish:
+    int active
+    int code
+    double alpha
+    const void* b
+    void* y
+    Py_ssize_t y_row
+
+
+cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline Py_ssize_t tile_width(const real* which) noexcept nogil:
+    """Columns of a tile."""
+    if real is float:
+        return 2 * LANES_F32
+    else:
+        return 2 * LANES_F64
+
+
+cdef inline void tile(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                      const real* b, Py_ssize_t b_row, const real* b_tail, Py_ssize_t k_tail,
+                      real* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
+    if real is float:
+        tile_f32(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+    else:
+        tile_f64(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+
+
+cdef inline void strip(Py_ssize_t k, const real* a, Py_ssize_t a_col, const real* b, const real* b_next,
+                       Py_ssize_t b_row, real* c, bint add) noexcept nogil:
+    if real is float:
+        strip_f32(k, a, a_col, b, b_next, b_row, c, add)
+    else:
+        strip_f64(k, a, a_col, b, b_next, b_row, c, add)
+
+
+cdef inline void stream(Py_ssize_t k, const real* a, Py_ssize_t a_col, const real* b, Py_ssize_t b_row, real* c,
+                        Py_ssize_t n) noexcept nogil:
+    if real is float:
+        stream_f32(k, a, a_col, b, b_row, c, n)
+    else:
+        stream_f64(k, a, a_col, b, b_row, c, n)
+
+
+cdef inline void transpose_block(const real* src, Py_ssize_t src_row, real* dst, Py_ssize_t dst_row) noexcept nogil:
+    if real is float:
+        transpose_f32(src, src_row, dst, dst_row)
+    else:
+        transpose_f64(src, src_row, dst, dst_row)
+
+
+cdef inline void* aligned(void* p) noexcept nogil:
+    """The next multiple of 64 bytes."""
+    return <void*> (((<size_t> p) + 63) & ~(<size_t> 63))
+
+
+cdef const real* slope_row(const Slope* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t n, real* buffer) noexcept nogil:
+    """dz[i, j:j+n]: in `buffer`, or dy itself where phi' = 1."""
+    cdef const real* dy = <const real*> s.dy + i * s.dy_row + j
+    if s.code == IDENTITY:
+        return dy
+    if real is float:
+        if s.z != NULL:
+            activation_backward_f32(s.code, s.alpha, <const float*> s.z + i * s.z_row + j, dy, buffer, n)
+        else:
+            activation_backward_from_y_f32(s.code, s.alpha, <const float*> s.y + i * s.y_row + j, dy, buffer, n)
+    else:
+        if s.z != NULL:
+            activation_backward_f64(s.code, s.alpha, <const double*> s.z + i * s.z_row + j, dy, buffer, n)
+        else:
+            activation_backward_from_y_f64(s.code, s.alpha, <const double*> s.y + i * s.y_row + j, dy, buffer, n)
+    return buffer
+
+
+cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n,
+                      real* c, Py_ssize_t c_row) noexcept nogil:
+    """c[i:i+rows, j:j+n] += b; y := phi(c)."""
+    cdef Py_ssize_t r, q
+    cdef real* z
+    cdef real* y
+    cdef const real* b = <const real*> f.b
+    for r in range(i, i + rows):
+        z = c + r * c_row + j
+        y = <real*> f.y + r * f.y_row + j
+        if b != NULL:
+            for q in range(n):
+                z[q] = z[q] + b[j + q]
+        if f.code != IDENTITY or y != z:
+            if real is float:
+                activation_forward_f32(f.code, f.alpha, z, y, n)
+            else:
+                activation_forward_f64(f.code, f.alpha, z, y, n)
+
+
+cdef void pack_columns(const real* b, Py_ssize_t b_row, Py_ssize_t b_col, Py_ssize_t k, Py_ssize_t n,
+                       real* panel) noexcept nogil:
+    """panel[p, j] := b[p, j] for one tile's width of columns, zeros beyond n."""
+    cdef Py_ssize_t width = tile_width(b), block = 32 // sizeof(real)
+    cdef Py_ssize_t p, j, whole_k = 0, whole_n = 0
+    if b_row == 1:
+        whole_k = k // block * block
+        whole_n = n // block * block
+        for j from 0 <= j < whole_n by block:
+            for p from 0 <= p < whole_k by block:
+                transpose_block(b + j * b_col + p, b_col, panel + p * width + j, width)
+    for p in range(k):
+        for j in range(whole_n if p < whole_k else 0, n):
+            panel[p * width + j] = b[p * b_row + j * b_col]
+        for j in range(n, width):
+            panel[p * width + j] = 0
+
+
+cdef void pack_panel(const real* b, Py_ssize_t b_row, Py_ssize_t b_col, Py_ssize_t k, Py_ssize_t n,
+                     real* panels) noexcept nogil:
+    """Tile after tile of b[:k, :n], each k x width; b is read along its rows where they are adjacent elements."""
+    cdef Py_ssize_t width = tile_width(b), whole = n // width * width if b_col == 1 else 0
+    cdef Py_ssize_t p, j
+    for p in range(k if whole > 0 else 0):
+        for j from 0 <= j < whole by width:
+            memcpy(panels + j * k + p * width, b + p * b_row + j, (2 * LANES_F32 if real is float else 2 * LANES_F64)
+                   * sizeof(real))
+    for j from whole <= j < n by width:
+        pack_columns(b + j * b_col, b_row, b_col, k, smaller(width, n - j), panels + j * k)
+
+
+cdef void pack_slopes(const Slope* s, Py_ssize_t p0, Py_ssize_t k, Py_ssize_t j0, Py_ssize_t n, real* row,
+                      real* panels, double* sums) noexcept nogil:
+    """Panels of dz[p0:p0+k, j0:j0+n], tile after tile; sums[:n] += its column sums, in ascending row."""
+    cdef Py_ssize_t width = tile_width(panels)
+    cdef Py_ssize_t p, j, q, count
+    cdef const real* dz
+    for p in range(k):
+        dz = slope_row(s, p0 + p, j0, n, row)
+        if sums != NULL:
+            for j in range(n):
+                sums[j] += dz[j]
+        for j from 0 <= j < n by width:
+            count = smaller(width, n - j)
+            if count == width:
+                memcpy(panels + j * k + p * width, dz + j, (2 * LANES_F32 if real is float else 2 * LANES_F64)
+                       * sizeof(real))
+            else:
+                for q in range(count):
+                    panels[j * k + p * width + q] = dz[j + q]
+                for q in range(count, width):
+                    panels[j * k + p * width + q] = 0
+
+
+cdef void pack_rows(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t m, Py_ssize_t k,
+                    real* panels) noexcept nogil:
+    """Six rows of a side by side: panels[(i // 6) 6 k + 6 p + i % 6] := a[i, p]; rows beyond m repeat the last."""
+    cdef Py_ssize_t i, p, r, whole = m // 6 * 6
+    if a_row == 1:              # six adjacent elements: a few columns at a time, so that a's lines are used up
+        for p in range(k):
+            for i in range(0, whole, 6):
+                memcpy(panels + i * k + 6 * p, a + p * a_col + i, 6 * sizeof(real))
+    else:
+        for i in range(0, whole, 6):
+            for p in range(k):
+                for r in range(6):
+                    panels[i * k + 6 * p + r] = a[(i + r) * a_row + p * a_col]
+    if whole < m:
+        for p in range(k):
+            for r in range(6):
+                panels[whole * k + 6 * p + r] = a[smaller(whole + r, m - 1) * a_row + p * a_col]
+
+
+cdef void sweep(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                const real* b, Py_ssize_t b_row, Py_ssize_t b_panel, Py_ssize_t n, Py_ssize_t k_edge,
+                const real* edge, real* c, Py_ssize_t c_row, bint add) noexcept nogil:
+    """c[:rows, :n] := (c +) a b for rows <= 6; the tiles of b stand b_panel apart.
+
+    Where b lies unpacked, its last tile may be narrower than a tile: then the last k_edge steps, whose whole
+    vectors would end beyond b, are read from `edge`.
+    """
+    cdef Py_ssize_t width = tile_width(a)
+    cdef Py_ssize_t j = 0, r
+    if rows <= 2:
+        while j + 2 * width <= n:
+            for r in range(rows):
+                strip(k, a + r * a_row, a_col, b, b + b_panel, b_row, c + r * c_row + j, add)
+            b += 2 * b_panel
+            j += 2 * width
+    while j + width <= n:
+        tile(k, a, a_row, a_col, rows, b, b_row, edge, 0, c + j, c_row, width, add)
+        b += b_panel
+        j += width
+    if j < n:
+        tile(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + j, c_row, n - j, add)
+
+
+cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssize_t width) noexcept nogil:
+    """How many of the last steps p < k cannot be read as whole vectors in a narrow tile of width n % width."""
+    cdef Py_ssize_t over = width - n % width        # elements beyond the row's end
+    if over == width:
+        return 0
+    return smaller(k, (over + b_row - 1) // b_row)
+
+
+cdef void product_streamed(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """c := a b for few rows and whole tiles of columns, every row of b read once and in order."""
+    cdef real[ROOM_SIZE] room
+    cdef real* spare = room
+    cdef real* to
+    cdef Py_ssize_t j, p, q, r, i, nc, kc, step
+    for j from 0 <= j < n by STREAM_N:
+        nc = smaller(STREAM_N, n - j)
+        for p from 0 <= p < k by BLOCK_K:
+            kc = smaller(BLOCK_K, k - p)
+            for r in range(m):
+                memset(spare + r * STREAM_N if p > 0 else c + r * c_row + j, 0, nc * sizeof(real))
+            for q from 0 <= q < kc by 4:
+                step = smaller(4, kc - q)
+                for r in range(m):
+                    to = spare + r * STREAM_N if p > 0 else c + r * c_row + j
+                    stream(step, a + r * a_row + (p + q) * a_col, a_col, b + (p + q) * b_row + j, b_row, to, nc)
+            if p > 0:
+                for r in range(m):
+                    to = c + r * c_row + j
+                    for i in range(nc):
+                        to[i] = to[i] + spare[r * STREAM_N + i]
+
+
+cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
+                 const real* b, Py_ssize_t b_row, Py_ssize_t b_col, const Slope* slope, real* sums,
+                 real* c, Py_ssize_t c_row, const Finish* finish,
+                 Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """c := a b (b NULL: dz of `slope`, sums := its column sums); finished rows go through `finish`."""
+    cdef Py_ssize_t width = tile_width(a)
+    cdef Py_ssize_t panel_n = PANEL_BYTES // sizeof(real)
+    cdef Py_ssize_t bytes = n * k * sizeof(real)
+    cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
+    cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
+    cdef bint pack_a = a_col != 1 and not (m <= 6 or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
+    cdef real[EDGE_SIZE] edge
+    cdef real[ROOM_SIZE] room
+    cdef double* totals = NULL
+    cdef void* work = NULL
+    cdef real* panels = NULL
+    cdef real* row = NULL
+    cdef real* block = NULL
+    cdef size_t most_k = smaller(k, BLOCK_K)
+    cdef size_t most_n = (smaller(n, panel_n) + width - 1) // width * width
+    cdef size_t need = 0
+    cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col, unsafe = 0
+    cdef const real* at
+    cdef const real* bt
+    cdef const real* from_a
+    if n <= 0 or (m <= 0 and sums == NULL):
+        return 0
+    if in_place and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
+        q = n // width * width
+        product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q)
+        if q < n:
+            product(a, a_row, a_col, b + q, b_row, b_col, NULL, <real*> NULL, c + q, c_row, NULL, m, k, n - q)
+        if finish != NULL:
+            finish_rows(finish, 0, m, 0, n, c, c_row)
+        return 0
+    if direct:
+        if m <= 6:
+            panel_n = n
+        unsafe = edge_steps(k, n, b_row, width)
+    else:
+        if m <= 2 and slope == NULL:
+            panel_n = 2 * width             # used once or twice: keep it in the first-level cache
+            most_n = smaller(most_n, panel_n)
+        need = most_k * most_n * sizeof(real)
+    if slope != NULL:
+        need += most_n * (sizeof(real) + sizeof(double))
+    if pack_a:
+        need += most_k * (smaller(m, PACK_M) + 5) * sizeof(real)
+    if need > 0:
+        if need + 256 > sizeof(room):
+            work = malloc(need + 256)
+            if work == NULL:
+                return -1
+        panels = <real*> aligned(work if work != NULL else room)
+        block = panels
+        if not direct:
+            block = panels + most_k * most_n
+        if slope != NULL:
+            totals = <double*> aligned(block)
+            row = <real*> (totals + most_n)
+            block = row + most_n
+    for j from 0 <= j < n by panel_n:
+        nc = smaller(panel_n, n - j)
+        if totals != NULL:
+            memset(totals, 0, nc * sizeof(double))
+        if k == 0:
+            for i in range(m):
+                memset(c + i * c_row + j, 0, nc * sizeof(real))
+            if finish != NULL:
+                finish_rows(finish, 0, m, j, nc, c, c_row)
+        for p from 0 <= p < k by BLOCK_K:
+            kc = smaller(BLOCK_K, k - p)
+            k_edge = 0
+            if direct:
+                bt = b + p * b_row + j
+                if j + nc == n and p + kc > k - unsafe:
+                    k_edge = smaller(kc, p + kc - (k - unsafe))
+                    pack_columns(bt + (kc - k_edge) * b_row + nc // width * width, b_row, b_col, k_edge, nc % width,
+                                 edge)
+            elif slope != NULL:
+                pack_slopes(slope, p, kc, j, nc, row, panels, totals if sums != NULL else NULL)
+                bt = panels
+            else:
+                pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
+                bt = panels
+            for ic from 0 <= ic < m by PACK_M:
+                mc = smaller(PACK_M, m - ic)
+                from_a = a + ic * a_row + p * a_col
+                if pack_a:
+                    pack_rows(from_a, a_row, a_col, mc, kc, block)
+                for i in range(0, mc, 6):
+                    if pack_a:
+                        at = block + i * kc
+                        at_row = 1
+                        at_col = 6
+                    else:
+                        at = from_a + i * a_row
+                        at_row = a_row
+                        at_col = a_col
+                    sweep(kc, at, at_row, at_col, smaller(6, mc - i), bt, b_row if direct else width,
+                          width if direct else width * kc, nc, k_edge, edge, c + (ic + i) * c_row + j, c_row, p > 0)
+                    if finish != NULL and p + kc == k:
+                        finish_rows(finish, ic + i, smaller(6, mc - i), j, nc, c, c_row)
+        if sums != NULL:
+            for q in range(nc):
+                sums[j + q] = <real> totals[q]
+    free(work)
+    return 0
+
+
+cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py_ssize_t b_col,
+                         real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """c := dz b, dz of `slope` made once, in blocks of BLOCK_M x BLOCK_K; b is packed a few tiles at a time."""
+    cdef Py_ssize_t width = tile_width(b)
+    cdef Py_ssize_t i, j, q, p, r, mc, kc, nc
+    cdef Py_ssize_t panel_n = 2 * width if m <= 2 else width
+    cdef size_t most_m = smaller(m, BLOCK_M), most_k = smaller(k, BLOCK_K)
+    cdef void* work
+    cdef real* block
+    cdef real* panels
+    cdef const real* dz
+    cdef Py_ssize_t dz_row
+    if m <= 0 or n <= 0:
+        return 0
+    if k == 0:
+        for i in range(m):
+            memset(c + i * c_row, 0, n * sizeof(real))
+        return 0
+    work = malloc((most_m + panel_n) * most_k * sizeof(real) + 128)
+    if work == NULL:
+        return -1
+    panels = <real*> aligned(work)
+    block = panels + panel_n * most_k
+    for i from 0 <= i < m by BLOCK_M:
+        mc = smaller(BLOCK_M, m - i)
+        for p from 0 <= p < k by BLOCK_K:
+            kc = smaller(BLOCK_K, k - p)
+            if slope.code == IDENTITY:
+                dz = <const real*> slope.dy + i * slope.dy_row + p
+                dz_row = slope.dy_row
+            else:
+                for r in range(mc):
+                    slope_row(slope, i + r, p, kc, block + r * kc)
+                dz = block
+                dz_row = kc
+            for j from 0 <= j < n by panel_n:
+                nc = smaller(panel_n, n - j)
+                pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
+                for r in range(0, mc, 6):
+                    sweep(kc, dz + r * dz_row, dz_row, 1, smaller(6, mc - r), panels, width, width * kc, nc, 0,
+                          panels, c + (i + r) * c_row + j, c_row, p > 0)
+    free(work)
+    return 0
+
+
+cdef int dense_forward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                       Py_ssize_t w_col, const real* b, int code, double alpha, real* z, Py_ssize_t z_row,
+                       real* y, Py_ssize_t y_row, Py_ssize_t batch, Py_ssize_t fan_in,
+                       Py_ssize_t fan_out) noexcept nogil:
+    """z := x w + b, y := phi(z)."""
+    cdef Finish finish
+    finish.active = 1
+    finish.code = code
+    finish.alpha = alpha
+    finish.b = b
+    finish.y = y
+    finish.y_row = y_row
+    if z == NULL:
+        z = y
+        z_row = y_row
+    return product(x, x_row, x_col, w, w_row, w_col, NULL, <real*> NULL, z, z_row, &finish, batch, fan_in, fan_out)
+
+
+cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                        Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
+                        const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
+                        real* dx, Py_ssize_t dx_row, real* dw, Py_ssize_t dw_row, real* db,
+                        Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
+    """dz := dy phi'(z); dx := dz w', dw := x' dz, db := column sums of dz."""
+    cdef Slope slope
+    cdef real[ROOM_SIZE] room
+    cdef void* work = NULL
+    cdef real* dz = room
+    cdef Py_ssize_t i
+    cdef int status = 0
+    cdef size_t size = batch * fan_out * sizeof(real)
+    slope.code = code if size > 0 else <int> IDENTITY
+    slope.alpha = alpha
+    slope.z = z
+    slope.y = y
+    slope.dy = dy
+    slope.z_row = z_row
+    slope.y_row = y_row
+    slope.dy_row = dy_row
+    if z == NULL and slope.code != IDENTITY:
+        if real is float:
+            status = activation_backward_from_y_f32(code, alpha, y, dy, dz, 0)
+        else:
+            status = activation_backward_from_y_f64(code, alpha, y, dy, dz, 0)
+        if status != 0:
+            return status
+    if slope.code != IDENTITY and size <= SMALL_BYTES:
+        if size > sizeof(room):
+            work = malloc(size)
+            if work == NULL:
+                return -1
+            dz = <real*> work
+        for i in range(batch):
+            slope_row(&slope, i, 0, fan_out, dz + i * fan_out)
+        slope.code = IDENTITY
+        slope.dy = dz
+        slope.dy_row = fan_out
+    if dx != NULL:
+        if slope.code == IDENTITY:
+            status = product(<const real*> slope.dy, slope.dy_row, 1, w, w_col, w_row, NULL, <real*> NULL, dx, dx_row,
+                             NULL, batch, fan_out, fan_in)
+        else:
+            status = product_by_rows(&slope, w, w_col, w_row, dx, dx_row, batch, fan_out, fan_in)
+    if dw != NULL and status == 0:
+        status = product(x, x_col, x_row, <const real*> NULL, 0, 0, &slope, db, dw, dw_row, NULL, fan_in, batch,
+                         fan_out)
+    free(work)
+    return status
+
+
+cdef int dense_matmul(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                      Py_ssize_t b_col, real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k,
+                      Py_ssize_t n) noexcept nogil:
+    """c[i, j] := sum_k a[i, k] b[k, j]."""
+    return product(a, a_row, a_col, b, b_row, b_col, NULL, <real*> NULL, c, c_row, NULL, m, k, n)
+
 
 cdef void fill_dense(KernelTable* t) noexcept:
-    pass
+    t.matmul_f32 = dense_matmul[float]
+    t.matmul_f64 = dense_matmul[double]
+    t.dense_forward_f32 = dense_forward[float]
+    t.dense_forward_f64 = dense_forward[double]
+    t.dense_backward_f32 = dense_backward[float]
+    t.dense_backward_f64 = dense_backward[double]

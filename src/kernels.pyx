@@ -12,9 +12,7 @@ import importlib
 import os
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION, u16, u32, u64
-
-from initcore.errors import InitcoreError
+from initcore._table cimport KernelTable, INITCORE_TABLE_VERSION, u32, u64
 
 cdef extern from *:
     """

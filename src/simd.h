@@ -11,6 +11,7 @@
 #ifndef INITCORE_SIMD_H
 #define INITCORE_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <math.h>
@@ -60,18 +61,30 @@ INITCORE_INLINE vecf vecf_load(const float *p) { vecf v; memcpy(&v, p, sizeof v)
 INITCORE_INLINE vecd vecd_load(const double *p) { vecd v; memcpy(&v, p, sizeof v); return v; }
 INITCORE_INLINE void vecf_store(float *p, vecf v) { memcpy(p, &v, sizeof v); }
 INITCORE_INLINE void vecd_store(double *p, vecd v) { memcpy(p, &v, sizeof v); }
-INITCORE_INLINE vecf vecf_set(float x) { vecf z; memset(&z, 0, sizeof z); return z + x; }
-INITCORE_INLINE vecd vecd_set(double x) { vecd z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE vecf vecf_set(float x) { vecf z; memset(&z, 0, sizeof z); return x - z; }   /* exact; + is not for -0 */
+INITCORE_INLINE vecd vecd_set(double x) { vecd z; memset(&z, 0, sizeof z); return x - z; }
 INITCORE_INLINE veci32 vecf_bits(vecf v) { veci32 r; memcpy(&r, &v, sizeof r); return r; }
 INITCORE_INLINE vecf vecf_from_bits(veci32 v) { vecf r; memcpy(&r, &v, sizeof r); return r; }
 INITCORE_INLINE veci64 vecd_bits(vecd v) { veci64 r; memcpy(&r, &v, sizeof r); return r; }
 INITCORE_INLINE vecd vecd_from_bits(veci64 v) { vecd r; memcpy(&r, &v, sizeof r); return r; }
 
 /* mask ? a : b, lane by lane. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
+    return (vecf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), (__m512)b, (__m512)a); }
+INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
+    return (vecd)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)m), (__m512d)b, (__m512d)a); }
+#elif defined(__AVX2__) && defined(__FMA__)
+INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
+    return (vecf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)m); }
+INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
+    return (vecd)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
+#else
 INITCORE_INLINE vecf vecf_select(veci32 m, vecf a, vecf b) {
     return vecf_from_bits((m & vecf_bits(a)) | (~m & vecf_bits(b))); }
 INITCORE_INLINE vecd vecd_select(veci64 m, vecd a, vecd b) {
     return vecd_from_bits((m & vecd_bits(a)) | (~m & vecd_bits(b))); }
+#endif
 INITCORE_INLINE veci32 vecf_lt(vecf a, vecf b) { return MASK32(a < b); }
 INITCORE_INLINE veci64 vecd_lt(vecd a, vecd b) { return MASK64(a < b); }
 INITCORE_INLINE veci32 vecf_ne(vecf a, vecf b) { return MASK32(a != b); }
@@ -112,6 +125,148 @@ INITCORE_INLINE vecf vecf_muladd(vecf a, vecf b, vecf c) { return a * b + c; }
 INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
 #endif
 
+/* dst[j, i] := src[i, j] of a square block as wide as a 32-byte vector: 8x8 float32, 4x4 float64. */
+#if defined(__has_builtin)
+#  if __has_builtin(__builtin_shufflevector)
+#    define INITCORE_SHUFFLE 1
+#  endif
+#endif
+#ifdef INITCORE_SHUFFLE
+typedef float  transpose_f __attribute__((vector_size(32)));
+typedef double transpose_d __attribute__((vector_size(32)));
+#  define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+INITCORE_INLINE transpose_f transpose_load_f(const float *p) { transpose_f v; memcpy(&v, p, sizeof v); return v; }
+INITCORE_INLINE transpose_d transpose_load_d(const double *p) { transpose_d v; memcpy(&v, p, sizeof v); return v; }
+INITCORE_INLINE void transpose_store_f(float *p, transpose_f v) { memcpy(p, &v, sizeof v); }
+INITCORE_INLINE void transpose_store_d(double *p, transpose_d v) { memcpy(p, &v, sizeof v); }
+/* Four rows of src: in each half of a vector, four of its columns. */
+#  define TRANSPOSE_4(r0, r1, r2, r3, q0, q1, q2, q3) do { \
+    transpose_f a0 = SHUFFLED(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13), a1 = SHUFFLED(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13); \
+    transpose_f a2 = SHUFFLED(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15), a3 = SHUFFLED(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15); \
+    q0 = SHUFFLED(a0, a1, 0, 1, 8, 9, 4, 5, 12, 13); q1 = SHUFFLED(a0, a1, 2, 3, 10, 11, 6, 7, 14, 15); \
+    q2 = SHUFFLED(a2, a3, 0, 1, 8, 9, 4, 5, 12, 13); q3 = SHUFFLED(a2, a3, 2, 3, 10, 11, 6, 7, 14, 15); } while (0)
+#  define TRANSPOSE_HALVES(i, a, b) do { \
+    transpose_store_f(dst + (i) * dst_row, SHUFFLED(a, b, 0, 1, 2, 3, 8, 9, 10, 11)); \
+    transpose_store_f(dst + ((i) + 4) * dst_row, SHUFFLED(a, b, 4, 5, 6, 7, 12, 13, 14, 15)); } while (0)
+INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+    const float *low = src + 4 * src_row;
+    transpose_f r0 = transpose_load_f(src), r1 = transpose_load_f(src + src_row);
+    transpose_f r2 = transpose_load_f(src + 2 * src_row), r3 = transpose_load_f(src + 3 * src_row);
+    transpose_f r4 = transpose_load_f(low), r5 = transpose_load_f(low + src_row);
+    transpose_f r6 = transpose_load_f(low + 2 * src_row), r7 = transpose_load_f(low + 3 * src_row);
+    transpose_f p0, p1, p2, p3, q0, q1, q2, q3;
+    TRANSPOSE_4(r0, r1, r2, r3, p0, p1, p2, p3);
+    TRANSPOSE_4(r4, r5, r6, r7, q0, q1, q2, q3);
+    TRANSPOSE_HALVES(0, p0, q0);
+    TRANSPOSE_HALVES(1, p1, q1);
+    TRANSPOSE_HALVES(2, p2, q2);
+    TRANSPOSE_HALVES(3, p3, q3);
+}
+INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
+    transpose_d r0 = transpose_load_d(src), r1 = transpose_load_d(src + src_row);
+    transpose_d r2 = transpose_load_d(src + 2 * src_row), r3 = transpose_load_d(src + 3 * src_row);
+    transpose_d a = SHUFFLED(r0, r1, 0, 4, 2, 6), b = SHUFFLED(r2, r3, 0, 4, 2, 6);
+    transpose_d c = SHUFFLED(r0, r1, 1, 5, 3, 7), d = SHUFFLED(r2, r3, 1, 5, 3, 7);
+    transpose_store_d(dst, SHUFFLED(a, b, 0, 1, 4, 5));
+    transpose_store_d(dst + dst_row, SHUFFLED(c, d, 0, 1, 4, 5));
+    transpose_store_d(dst + 2 * dst_row, SHUFFLED(a, b, 2, 3, 6, 7));
+    transpose_store_d(dst + 3 * dst_row, SHUFFLED(c, d, 2, 3, 6, 7));
+}
+#else
+INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+    for (int i = 0; i < 8; i++) for (int j = 0; j < 8; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
+INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
+    for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
+#endif
+
+/* --- elementwise functions ------------------------------------------------------------------- */
+
+/* Whether muladd is one rounding: where it is two, a few kernels take a longer, as accurate way. */
+#if defined(__FMA__)
+#  define VECTOR_FUSES 1
+#else
+#  define VECTOR_FUSES 0
+#endif
+
+/* a > b ? a : b and a < b ? a : b; b where either is NaN (so write the limit first, the data second). */
+#if LANES_F32 == 1
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return a > b ? a : b; }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return a < b ? a : b; }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return a > b ? a : b; }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return a < b ? a : b; }
+#elif defined(__AVX512F__) && VECTOR_BYTES == 64
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm512_max_ps((__m512)a, (__m512)b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm512_min_ps((__m512)a, (__m512)b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm512_max_pd((__m512d)a, (__m512d)b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm512_min_pd((__m512d)a, (__m512d)b); }
+#elif defined(__AVX2__) && defined(__FMA__)
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm256_max_ps((__m256)a, (__m256)b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm256_min_ps((__m256)a, (__m256)b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm256_max_pd((__m256d)a, (__m256d)b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm256_min_pd((__m256d)a, (__m256d)b); }
+#else
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return vecf_select(vecf_lt(b, a), a, b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return vecf_select(vecf_lt(a, b), a, b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return vecd_select(vecd_lt(b, a), a, b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return vecd_select(vecd_lt(a, b), a, b); }
+#endif
+
+/* |v|; |a| with the sign of s (NaN keeps its payload). */
+INITCORE_INLINE veci32 veci32_set(int32_t x) { veci32 z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE veci64 veci64_set(int64_t x) { veci64 z; memset(&z, 0, sizeof z); return z + x; }
+INITCORE_INLINE vecf vecf_abs(vecf v) { return vecf_from_bits(vecf_bits(v) & veci32_set(INT32_MAX)); }
+INITCORE_INLINE vecd vecd_abs(vecd v) { return vecd_from_bits(vecd_bits(v) & veci64_set(INT64_MAX)); }
+INITCORE_INLINE vecf vecf_copysign(vecf a, vecf s) {
+    veci32 m = veci32_set(INT32_MIN); return vecf_from_bits((vecf_bits(a) & ~m) | (vecf_bits(s) & m)); }
+INITCORE_INLINE vecd vecd_copysign(vecd a, vecd s) {
+    veci64 m = veci64_set(INT64_MIN); return vecd_from_bits((vecd_bits(a) & ~m) | (vecd_bits(s) & m)); }
+
+/* t[index mod 8], lane by lane. */
+INITCORE_INLINE vecf vecf_lookup8(const float *t, veci32 index) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecf)_mm512_permutexvar_ps((__m512i)index,
+                                       _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(t)),
+                                                          _mm256_loadu_ps(t), 1));
+#elif defined(__AVX2__)
+    return (vecf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(t), (__m256i)index);
+#elif LANES_F32 == 1
+    return t[index & 7];
+#else
+    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = t[index[i] & 7];
+    return r;
+#endif
+}
+
+/* LANES_F64 floats widened to doubles, and doubles rounded to floats. */
+INITCORE_INLINE vecd vecd_load_f32(const float *p) {
+#if LANES_F64 == 1
+    return (double)*p;
+#else
+    typedef float half __attribute__((vector_size(VECTOR_BYTES / 2)));
+    half h; memcpy(&h, p, sizeof h); return __builtin_convertvector(h, vecd);
+#endif
+}
+INITCORE_INLINE void vecd_store_f32(float *p, vecd v) {
+#if LANES_F64 == 1
+    *p = (float)v;
+#else
+    typedef float half __attribute__((vector_size(VECTOR_BYTES / 2)));
+    half h = __builtin_convertvector(v, half); memcpy(p, &h, sizeof h);
+#endif
+}
+
+/* a * b - p for p = round(a * b), exactly (but for underflow): Dekker's product where nothing fuses. */
+INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
+#if VECTOR_FUSES
+    return vecd_fma(a, b, -p);
+#else
+    veci64 high = veci64_set(-(INT64_C(1) << 27));
+    vecd ah = vecd_from_bits(vecd_bits(a) & high), bh = vecd_from_bits(vecd_bits(b) & high);
+    vecd al = a - ah, bl = b - bh;
+    return ((ah * bh - p) + (ah * bl + al * bh)) + al * bl;
+#endif
+}
+
 /* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
 
 #define PHILOX_GROUP (16 * LANES_F64)                   /* words made at a time: 4 * LANES_F64 blocks */
@@ -133,10 +288,6 @@ INITCORE_INLINE vecd vecd_sqrt(vecd x) {
     return r;
 #endif
 }
-INITCORE_INLINE vecd vecd_copysign(vecd size, vecd sign) {
-    veci64 top = (veci64)vecu64_set(0x8000000000000000ull);
-    return vecd_from_bits((vecd_bits(size) & ~top) | (vecd_bits(sign) & top)); }
-
 /* Low 32 bits of each lane times low 32 bits, 64-bit product. */
 INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
@@ -239,20 +390,6 @@ INITCORE_INLINE vecf vecf_from_vecd(vecd low, vecd high) {
 #endif
 }
 
-/* table[lane & 7] for each lane of `index`. */
-INITCORE_INLINE vecf vecf_lookup8(const float *table, veci32 index) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_permutexvar_ps((__m512i)index, _mm512_broadcast_f32x8(_mm256_loadu_ps(table)));
-#elif defined(__AVX2__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
-#elif LANES_F32 == 1
-    return table[index & 7];
-#else
-    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = table[index[i] & 7];
-    return r;
-#endif
-}
-
 /* One bit a lane. */
 INITCORE_INLINE unsigned veci32_mask(veci32 m) {
 #if defined(__AVX512DQ__) && VECTOR_BYTES == 64
@@ -285,28 +422,6 @@ INITCORE_INLINE int lowest_bit(uint64_t bits) {
     int n = 0; while (!(bits & 1u)) { bits >>= 1; n++; } return n;
 #endif
 }
-
-/* a < b ? a : b and a < b ? b : a; neither is NaN. */
-INITCORE_INLINE vecf vecf_min(vecf a, vecf b) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_min_ps((__m512)a, (__m512)b);
-#elif defined(__AVX__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_min_ps((__m256)a, (__m256)b);
-#else
-    return vecf_select(vecf_lt(a, b), a, b);
-#endif
-}
-INITCORE_INLINE vecf vecf_max(vecf a, vecf b) {
-#if defined(__AVX512F__) && VECTOR_BYTES == 64
-    return (vecf)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(__AVX__) && VECTOR_BYTES == 32
-    return (vecf)_mm256_max_ps((__m256)a, (__m256)b);
-#else
-    return vecf_select(vecf_lt(b, a), a, b);
-#endif
-}
-INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return vecd_select(vecd_lt(a, b), a, b); }
-INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return vecd_select(vecd_lt(b, a), a, b); }
 
 /* Half precision, rounded to nearest, ties to even; overflow gives infinity. No NaN comes in. */
 INITCORE_INLINE uint16_t half_bits(float f) {

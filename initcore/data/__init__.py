@@ -35,8 +35,9 @@ def load_digits() -> tuple[Array, Array]:
 
 
 def split_digits(*, center: bool = True) -> Split:
-    """The fixed split: rows 4, 9, 14, ... (359 images) are the test set, the other 1438 the training set.
+    """The fixed split: rows 2, 5, 8, ... (599 images) are the test set, the other 1198 the training set.
 
+    Every third, because the rows often count 0 to 9 and a step sharing a factor with 10 would favour some digits.
     The same writers stand in both sets, so the test error is that of known handwriting.
 
     With ``center`` (default) the mean image of the training set is subtracted and everything divided by one
@@ -45,10 +46,10 @@ def split_digits(*, center: bool = True) -> Split:
 
     >>> s = split_digits()
     >>> len(s.x_train), len(s.x_test), round(float((s.x_train ** 2).mean()), 3)
-    (1438, 359, 1.0)
+    (1198, 599, 1.0)
     """
     x, y = load_digits()
-    test = np.arange(len(x)) % 5 == 4
+    test = np.arange(len(x)) % 3 == 2
     if center:
         exact = x.astype(np.float64)
         exact -= exact[~test].mean(axis=0)

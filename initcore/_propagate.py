@@ -1,0 +1,149 @@
+"""Moments of every layer from the weights and the input's moments alone: the mechanics behind ``predict``.
+
+State of a layer's input: the mean of every unit and either the full covariance (layers up to FULL units) or only
+the variances, on units merged where their incoming weights are equal (theory: tied units are perfectly correlated).
+``z = W' x + b`` has mean ``W' E x + b`` and covariance ``W' S W``; each z_j is taken as normal over the data.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _gauss
+from .network import Dense, Network
+
+Array = np.ndarray
+FULL = 1600          # units up to which covariances are kept whole (two such matrices: 40 MB)
+
+
+class State(NamedTuple):
+    """Moments of a layer's input: ``mean (units,)``; ``cov (units, units)`` or ``(units,)`` variances.
+
+    ``cells`` names perfectly correlated units when only variances are kept (None: all units on their own).
+    """
+
+    mean: Array
+    cov: Array
+    cells: Array | None = None
+
+    @property
+    def variance(self) -> Array:
+        """Variance of every unit."""
+        return np.diagonal(self.cov) if self.cov.ndim == 2 else self.cov
+
+    @property
+    def second_moment(self) -> float:
+        """Mean over the units of E x^2."""
+        return float(np.mean(np.square(self.mean) + self.variance)) if self.mean.size else 0.0
+
+
+class Step(NamedTuple):
+    """One layer: moments of z per unit, of phi(z), and the state handed on."""
+
+    before: State
+    mean: Array
+    std: Array
+    found: _gauss.Moments
+    after: State
+
+
+def equal_columns(w: Array, b: Array | None) -> Array | None:
+    """Labels of units with bitwise equal incoming weights and bias; None when all differ."""
+    rows = np.ascontiguousarray(w.T if b is None else np.concatenate([w, b[None]]).T) + 0.0   # -0 counts as 0
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, labels = np.unique(keys, return_inverse=True)
+    return labels if labels.size and labels.max() + 1 < len(labels) else None
+
+
+def _merged(w: Array, cells: Array | None) -> Array:
+    """Rows of w summed over perfectly correlated inputs."""
+    if cells is None:
+        return w
+    total = np.zeros((int(cells.max()) + 1, w.shape[1]))
+    np.add.at(total, cells, w)
+    return total
+
+
+def pre_activation(layer: Dense, state: State) -> State:
+    """Moments of ``z = W' x + b``."""
+    w = layer.w.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = state.mean @ w
+        if layer.b is not None:
+            mean = mean + layer.b
+        if state.cov.ndim == 1:
+            first = np.ones(len(state.cov), bool)
+            if state.cells is not None:
+                first[:] = False
+                first[np.unique(state.cells, return_index=True)[1]] = True
+            rows, variance = _merged(w, state.cells), state.cov[first]
+            if layer.fan_out <= FULL and len(variance) <= 4 * FULL:
+                return State(mean, (rows.T * variance) @ rows)
+            return State(mean, variance @ np.square(rows))
+        if layer.fan_out <= FULL:
+            cov = w.T @ (state.cov @ w)
+            return State(mean, (cov + cov.T) / 2)
+        return State(mean, np.einsum("ij,ij->j", w, state.cov @ w))
+
+
+def step(layer: Dense, state: State) -> Step:
+    """Push the moments through one layer."""
+    z = pre_activation(layer, state)
+    std = np.sqrt(np.maximum(z.variance, 0))
+    found = _gauss.moments(layer.activation, z.mean, std)
+    if z.cov.ndim == 2:
+        after = State(found.mean, _gauss.output_covariance(z.cov, found))
+    else:
+        after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
+    return Step(state, z.mean, std, found, after)
+
+
+def steps(net: Network, state: State) -> list[Step]:
+    """All layers in order."""
+    out: list[Step] = []
+    for layer in net.layers:
+        out.append(step(layer, state))
+        state = out[-1].after
+    return out
+
+
+def chi(layer: Dense, slope2: Array) -> float:
+    """Mean-square gradient factor ``E|dx|^2 / E|dy|^2`` of a layer: ``sum_ij W_ij^2 E phi'(z_j)^2 / n_out``.
+
+    For independent weights of variance s2 it is ``n_in s2 E phi'^2``, the chi_1 of mean field theory.
+    """
+    with np.errstate(over="ignore"):
+        columns = np.einsum("ij,ij->j", layer.w, layer.w, dtype=np.float64)
+        return float(columns @ slope2 / layer.fan_out) if layer.fan_out else 0.0
+
+
+def gradient_norms(net: Network, slope: list[Array], slope2: list[Array]) -> list[float]:
+    """``sqrt(E|delta_l|^2)`` at every layer's z, for ``|dy|^2 = 1`` in random directions at the last hidden output.
+
+    Correlations of the back-signal are kept (they make a weight mean matter): with D = cov of dy at a layer's output,
+    delta has covariance ``D o E[phi'_i phi'_j]`` and the layer below gets ``W delta_cov W'``. The output layer is left
+    out: it is often zero or tiny on purpose. Its own entry is 1.
+    """
+    last = len(net.layers) - 2
+    norms = [1.0] * len(net.layers)
+    if last < 0:
+        return norms
+    units = net.layers[last].fan_out
+    full = all(layer.fan_out <= FULL for layer in net.layers[:-1])
+    back: Array = np.full(units, 1.0 / units) if not full else np.eye(units) / units
+    for i in range(last, -1, -1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if back.ndim == 2:
+                delta = back * np.outer(slope[i], slope[i])
+                np.fill_diagonal(delta, np.diagonal(back) * slope2[i])
+                norms[i] = float(np.sqrt(max(np.trace(delta), 0.0)))
+                if i:
+                    w = net.layers[i].w.astype(np.float64)
+                    back = w @ delta @ w.T
+            else:
+                delta = back * slope2[i]
+                norms[i] = float(np.sqrt(delta.sum()))
+                back = np.square(net.layers[i].w, dtype=np.float64) @ delta
+    return norms

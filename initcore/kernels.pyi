@@ -1,0 +1,56 @@
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+isa: str
+capsule: Any
+__pyx_capi__: dict[str, Any]
+
+def variants() -> dict[str, str]: ...
+def build_info() -> dict[str, str]: ...
+def matmul(
+    a: ArrayLike, b: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None
+) -> NDArray[Any]: ...
+def dense_forward(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    activation: Any,
+    *,
+    out: NDArray[Any] | None = None,
+    z_out: NDArray[Any] | None = None,
+    threads: int | None = None,
+) -> NDArray[Any]: ...
+def dense_backward(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    activation: Any,
+    dy: ArrayLike,
+    *,
+    z: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    out: tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any]] | None = None,
+    threads: int | None = None,
+    need_dx: bool = True,
+) -> tuple[Any, NDArray[Any], NDArray[Any]]: ...
+def activation_forward(
+    activation: Any, z: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None
+) -> NDArray[Any]: ...
+def activation_backward(
+    activation: Any, z: ArrayLike, dy: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None
+) -> NDArray[Any]: ...
+def loss(name: str, prediction: ArrayLike, target: ArrayLike) -> tuple[float, NDArray[Any]]: ...
+def random_fill(
+    distribution: int,
+    kind: int,
+    method: int,
+    words: tuple[int, ...],
+    out: NDArray[Any],
+    whole: tuple[int, ...] | None,
+    first: tuple[int, ...] | None,
+    params: tuple[float, ...],
+    threads: int,
+) -> None: ...
+def __getattr__(name: str) -> Any: ...
+
