@@ -51,6 +51,11 @@ def reaching(p: Profile, q: float) -> Profile:
     return profile(p, reach=10.5 * math.sqrt(q) * 2)
 
 
+def farthest(p: Profile) -> float:
+    """The largest variance the profile is good for, standing for q -> infinity."""
+    return _BUILT_IN[1] if p.breaks is None else (float(np.abs(p.breaks).max()) / 21) ** 2
+
+
 def slope_at_zero(p: Profile) -> float:
     """``lim V'/sigma_w2`` at q -> 0 with phi(0) = 0: the mean of the two one-sided squared slopes."""
     sides = np.asarray(p.dphi(np.array([1e-7, -1e-7] if p.name is None else [1e-300, -1e-300])), dtype=float)
@@ -131,14 +136,21 @@ def _zero_attracts(p: Profile, sw2: Array, qs: Array, second: Array) -> Array:
 
 
 def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: Array) -> Array:
-    """Root of the cubic with these values and slopes at the ends of the cell, by bisection (f0 >= 0 > f1)."""
+    """Root of the cubic with these values and slopes at the ends of the cell (f0 >= 0 > f1), by Newton from the chord.
+
+    A start for the exact iteration only, which keeps its own bracket.
+    """
     h = right - left
-    low, high = np.zeros_like(h), np.ones_like(h)
-    for _ in range(30):
-        t = (low + high) / 2
-        f = ((1 + 2 * t) * f0 + t * h * d0) * (1 - t) ** 2 + ((3 - 2 * t) * f1 - (1 - t) * h * d1) * t * t
-        low, high = np.where(f > 0, t, low), np.where(f > 0, high, t)
-    return left + h * (low + high) / 2
+    t = f0 / (f0 - f1)
+    # f0 + t (b + t (c + t d)) on [0, 1]
+    b = h * d0
+    c = 3 * (f1 - f0) - h * (2 * d0 + d1)
+    d = 2 * (f0 - f1) + h * (d0 + d1)
+    for _ in range(4):
+        slope = b + t * (2 * c + 3 * t * d)
+        value = f0 + t * (b + t * (c + t * d))
+        t = np.clip(t - np.where(slope < 0, value / np.where(slope < 0, slope, -1.0), 0.0), 0.0, 1.0)
+    return left + h * t
 
 
 def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Array) -> Array:
