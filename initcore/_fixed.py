@@ -52,8 +52,8 @@ def reaching(p: Profile, q: float) -> Profile:
 
 
 def farthest(p: Profile) -> float:
-    """The largest variance the profile is good for, standing for q -> infinity."""
-    return _BUILT_IN[1] if p.breaks is None else (float(np.abs(p.breaks).max()) / 21) ** 2
+    """A large variance the profile is good for, standing for q -> infinity."""
+    return _BUILT_IN[1] if p.breaks is None else min(1e3, (float(np.abs(p.breaks).max()) / 21) ** 2)
 
 
 def slope_at_zero(p: Profile) -> float:
@@ -113,9 +113,12 @@ def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth
         found = np.full(block.size, np.nan)
         right, pick = first[some], np.flatnonzero(some)
         left = np.maximum(right - 1, 0)
+        low = np.where(right > 0, qs[left], 0.0)
         start = _cubic_root(qs[left], qs[right], excess[pick, left], excess[pick, right],
                             w[some] * growth[left] - 1, w[some] * growth[right] - 1)
-        low = np.where(right > 0, qs[left], 0.0)
+        # Where V' is close to 1 a second root may lie in the cell; from its left end Newton meets the first one first.
+        steep = np.maximum(w[some] * growth[left], w[some] * growth[right]) < 0.99
+        start = np.where(steep, start, low)
         start = np.where(right > 0, start, np.minimum(np.maximum(b[some], 1e-300), qs[0]))
         found[some] = _newton(p, w[some], b[some], low, qs[right], start)
         touch = _touching(p, w, b, qs, excess, growth, found)
@@ -141,7 +144,7 @@ def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: 
     A start for the exact iteration only, which keeps its own bracket.
     """
     h = right - left
-    t = f0 / (f0 - f1)
+    t = np.where(h > 0, f0 / np.where(h > 0, f0 - f1, 1.0), 0.0)
     # f0 + t (b + t (c + t d)) on [0, 1]
     b = h * d0
     c = 3 * (f1 - f0) - h * (2 * d0 + d1)
@@ -174,7 +177,9 @@ def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Arra
         q[active] = new
         # The error after a Newton step is about its square, enlarged where V' is close to 1.
         small = np.abs(new - x) <= np.where(inside & (slope < -1e-3), 1e-10, 3e-16) * np.abs(new)
-        active = active[~small]
+        touching = (np.abs(f) <= TOUCH * x) & (np.abs(slope) < 1e-6) & (x > 1e-3)
+        q[active[touching]] = x[touching]
+        active = active[~small & ~touching]
     return q
 
 
