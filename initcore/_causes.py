@@ -67,6 +67,11 @@ def fits(w: Array, fan: float, constants: tuple[float, ...]) -> bool:
     return any(abs(value / c - 1) <= slack for c in constants)
 
 
+def library_scale(layer: Dense) -> bool:
+    """Has a layer PyTorch's default variance 1/(3 fan_in), or small_init's 2/(5 fan_in)? Small, and chosen by many."""
+    return fits(layer.w, layer.fan_in, (1 / 3, 0.4))
+
+
 def wrong_layout(layer: Dense, ratio: float) -> bool:
     """Does the weights' variance fit fan_out where it should fit fan_in (or their mean)?"""
     n, m = layer.fan_in, layer.fan_out

@@ -154,9 +154,15 @@ def gain(
 
 @app.command()
 @_guarded
-def rule(name: Annotated[str, typer.Argument(metavar="RULE", help="An identifier: SAT201, SYM101, ...")]) -> None:
+def rule(
+    name: Annotated[str | None, typer.Argument(metavar="RULE", help="SAT201, SYM101, ... Without: list all.")] = None,
+) -> None:
     """Print the page of one rule: what it says, when it speaks, what to do."""
     from . import rules
+    if name is None:
+        for known in rules.CATALOGUE.values():
+            typer.echo(f"{known.id}  {known.severity:4}  {known.title}")
+        return
     typer.echo("\n".join(map(_wrapped, rules.get(name).page().rstrip("\n").split("\n"))))
 
 

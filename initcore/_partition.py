@@ -21,7 +21,7 @@ import numpy as np
 
 from . import _field as field
 from . import _passes as passes
-from ._system import Axis, Block, System
+from ._system import Axis, Block, Coupling, System
 
 Array = np.ndarray
 FORWARD, BACKWARD = "forward", "backward"
@@ -332,9 +332,31 @@ class Refinement:
         state.unit_p[left] = field.multiply(state.unit_p[left], field.inverse(state.unit_p[head]))
         state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
 
-    def couple(self, coupling: object) -> list[int]:
-        """Split by groups; the axes that changed."""
-        raise NotImplementedError
+    def groups_of(self, coupling: Coupling) -> Array:
+        """Labels of a coupling's groups: equal for equal multisets of cells, numbered as they appear."""
+        self._step += 1
+        made = np.zeros((2, coupling.groups), dtype=np.uint64)
+        for index, (i, owner) in enumerate(coupling.members):
+            cell = self.states[i].cell
+            n = int(cell.max(initial=0)) + 1
+            w = field.words(2 * n, self.seed, self._step, index, 3).reshape(2, n)[:, cell]
+            for k in (0, 1):
+                np.add.at(made[k], owner, w[k])
+        _, first, label = np.unique(group(made[0], made[1]), return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[label]
+
+    def couple(self, coupling: Coupling) -> list[int]:
+        """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
+        label = self.groups_of(coupling)
+        changed = []
+        for i, owner in coupling.members:
+            state = self.states[i]
+            if self.system.axes[i].fixed is None and not state.discrete:
+                zero = state.cell == 0
+                state.cell = np.where(zero, 0, group(state.cell, np.where(zero, 0, label[owner])) + 1)
+                if state.settle():
+                    changed.append(i)
+        return changed
 
 
 class _Look:

@@ -34,12 +34,19 @@ def _cause(c: Context) -> tuple[str, str]:
         return "weight_mean", call
     if std > 2 * usual:
         return "weight_scale", f"standard deviation {usual:.3g} or less instead of {std:.3g}: {call}"
-    ordinary = all(la.fan_in * spread(la.w)[1] ** 2 < 5 * squared_gain(la.activation) for la in c.net.layers)
-    if ordinary and c.signal is not None and c.signal.input_rms > 3:
+    if _ordinary(c) and c.signal is not None and c.signal.input_rms > 3:
         return "input_scale", f"divide the inputs by {c.signal.input_rms:.3g}"
     if layer.b is not None and float(np.abs(layer.b).max(initial=0)) > 3:
         return "bias", f"zero biases: ic.init.zeros({layer.fan_out})"
     return "weight_scale", f"the layers before it send large values; mend them first, or {call}"
+
+
+def _ordinary(c: Context) -> bool:
+    """Are all weights centred and of the conventional size, within a factor of a few?"""
+    def fine(w: np.ndarray, gain2: float) -> bool:
+        mean, std = spread(w)
+        return len(w) * std * std < 3 * gain2 and abs(mean) <= 0.5 * std
+    return all(not la.w.any() or fine(la.w, max(squared_gain(la.activation), 2.0)) for la in c.net.layers)
 
 
 def initial_loss(c: Context) -> list[Finding]:
@@ -57,7 +64,8 @@ def initial_loss(c: Context) -> list[Finding]:
     cause, cure = _cause(c)
     i = len(c.net.layers) - 1
     taken = "" if c.loss or c.y is not None else ", outputs taken as logits"
-    return [Finding("OUT601", "warn", i, f"The first loss is {value:.3g} ({how}{taken}); knowing nothing costs "
+    mild = _ordinary(c) and c.signal.input_rms <= 3 and cause != "bias"
+    return [Finding("OUT601", "info" if mild else "warn", i, f"The first loss is {value:.3g} ({how}{taken}); knowing nothing costs "
                     f"ln {n} = {math.log(n):.3g}.", value, limit, cause, cure, f"layers[{i}].w")]
 
 

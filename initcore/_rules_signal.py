@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from . import _gauss, _propagate
-from ._causes import Blame, blame, fits, initializer_call, initializer_name, spread, squared_gain, wrong_layout
+from . import _propagate, _shares
+from ._causes import (Blame, blame, fits, initializer_call, initializer_name, library_scale, spread, squared_gain,
+                      wrong_layout)
 from ._context import Context, RuleFunction
 from .network import Dense, Network
 from .report import Finding
@@ -32,7 +33,7 @@ def _saturation(c: Context, la: LayerSignal, numbers: dict[str, float]) -> str |
 def _healthy(step: _propagate.Step, layer: Dense, numbers: dict[str, float]) -> bool:
     """Would SAT201 be silent about a predicted layer?"""
     phi = layer.activation
-    low = float(np.mean(_gauss.share(_gauss.slope_intervals(phi, 0.01), step.mean, step.std)))
+    low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
     return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and float(np.mean(step.found.slope)) >= numbers["warn_slope"]
 
 
@@ -109,7 +110,7 @@ def _offset_blame(c: Context, i: int) -> Blame:
     layer = c.net.layers[i]
 
     def alive(step: _propagate.Step) -> bool:
-        dead = _gauss.normal_between(-math.inf, 0, step.mean, step.std) > 0.9999
+        dead = _shares.mass([(-math.inf, 0)], step.mean, step.std) > 0.9999
         return float(np.mean(dead)) <= c.numbers["SAT203"]["share"]
     found = blame(layer, c.steps[i].before, alive, first=i == 0)
     return found or Blame("data", "centre the inputs and draw the weights with mean zero: "
@@ -181,9 +182,15 @@ def _gradients(c: Context, rule: str) -> list[Finding]:
         cure = (f"standard deviation {target:.3g} instead of {spread(layer.w)[1]:.3g}: "
                 + initializer_call(layer.activation, layer.fan_in, layer.fan_out))
     word = "explodes" if up else "vanishes"
-    return [Finding(rule, "warn", i, f"The back-signal {word}: its norm at layers[0] is {value:.2g} of that at the last "
+    severity = _severity(c, cause, value >= c.numbers[rule].get("library_product", math.inf))
+    return [Finding(rule, severity, i, f"The back-signal {word}: its norm at layers[0] is {value:.2g} of that at the last "
                     f"hidden layer, a factor {per_layer:.2g} in each of {depth} layers ({c.signal.kind}).", value,
                     f"{'at most' if up else 'at least'} {limit:g}", cause, cure, f"layers[{i}].w")]
+
+
+def _severity(c: Context, cause: str, mild: bool) -> str:
+    """A loss within bounds at a library's own scale is information: ten layers of PyTorch's default GELU reach 3e-5."""
+    return "info" if mild and cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden) else "warn"
 
 
 def vanishing_gradient(c: Context) -> list[Finding]:
@@ -233,7 +240,8 @@ def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, fa
     else:
         cause, cure = "weight_scale", f"standard deviation {target:.3g} instead of {std:.3g}: {call}"
     word = "grow" if up else "shrink"
-    return Finding(rule, "warn", i, f"Activations {word}: the output of layers[{la.index}] has rms {la.activation_rms:.3g}, "
+    severity = _severity(c, cause, total >= limit.get("library_total", math.inf))
+    return Finding(rule, severity, i, f"Activations {word}: the output of layers[{la.index}] has rms {la.activation_rms:.3g}, "
                    f"{total:.2g} of the input's, a factor {factor:.2g} per layer ({c.signal.kind}).", total,
                    f"{'at most' if up else 'at least'} {limit['short_total']:g} "
                    f"at a factor {'above' if up else 'below'} {limit['per_layer']:g} per layer", cause, cure,

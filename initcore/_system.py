@@ -25,6 +25,7 @@ class Block:
     name: str
     part: int = 0                     # which factor of a product unit it feeds (gate 0, up 1; query 0, key 1)
     frozen: bool = False              # takes part in the conditions, receives no gradient
+    structural: bool = False          # not weights but a mask: where weights of that name exist
     _constant: bool | None = None
 
     @property
@@ -60,6 +61,7 @@ class Axis:
     odd: bool = False
     homogeneous: bool = False
     product: str = ""                 # "", "gated" or "attention": units are products of two parts
+    partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
 
 

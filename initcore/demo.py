@@ -119,7 +119,19 @@ class View:
 
 def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STARTS, view: View | None = None,
         threads: int | None = None) -> dict[str, Any]:
-    """Forecast, train and measure every start; returns the document that ``initcore demo --json`` writes."""
+    """Forecast, train and measure every start.
+
+    Parameters
+    ----------
+    epochs, seed : of every run; the same seed gives the same document, bit for bit.
+    starts : which; default :data:`STARTS`.
+    view : told of every step; default says nothing.
+
+    Returns the document that ``initcore demo --json`` writes: settings, ``fan_in`` (see :func:`growth`) and, for each
+    of ``starts``, ``verdict`` (rule, severity, layer), ``predicted`` and ``measured`` (one number a hidden layer, see
+    :func:`signals`; predicted also ``distinct_units`` and ``effective_width``), ``saturation_error`` and, under
+    ``runs``, for each optimizer the last epoch's numbers and, under ``epochs``, those of each.
+    """
     from . import __version__
     epochs, seed = integer("epochs", epochs, low=1), integer("seed", seed, low=0)
     view = view or View()

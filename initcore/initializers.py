@@ -18,6 +18,10 @@ threads : number of threads; the bits do not depend on it.
 Common errors: ShapeError (rank, layout, groups, block, fan 0), ArgumentError (a negative or NaN scale, a bad ``out``),
 DTypeError (an integer or unknown dtype), ArgumentTypeError (an ``rng`` or size of the wrong kind).
 
+The bits depend on the key, the arguments and the element type, not on machine, threads or blocks. Two exceptions in
+the last digits: orthogonal, delta_orthogonal and spectral (products by fused multiply-adds where the CPU has them),
+and float64 weights whose ``gain`` is given by name (a quadrature with NumPy's functions; a number has no such doubt).
+
 Names mean different distributions
 ----------------------------------
 ``glorot_normal``, ``he_normal`` and ``lecun_normal`` are plain normals in PyTorch, and normals cut at two standard

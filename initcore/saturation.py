@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _gauss, _measure, _propagate, activations
+from . import _gauss, _measure, _propagate, _shares, activations
 from ._checks import float_array, number
 from .errors import ArgumentError, ShapeError
 from .network import Network, Trace
@@ -235,11 +235,11 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
     layer, f = net.layers[i], done.found
     phi = layer.activation
     m, s = done.mean, done.std
-    low = _gauss.share(_gauss.slope_intervals(phi, 0.1), m, s)
-    zero = _gauss.share(_gauss.zero_intervals(phi, layer.dtype.name), m, s)
-    flat = _gauss.share(_gauss.slope_zero_intervals(phi, layer.dtype.name), m, s)
+    low = _shares.share(phi, 0.1, m, s)
+    zero = _shares.mass(list(_gauss.zero_intervals(phi, layer.dtype.name)), m, s)
+    flat = _shares.mass(list(_gauss.slope_zero_intervals(phi, layer.dtype.name)), m, s)
     unit_q = np.square(m) + np.square(s)
-    one_sign = np.maximum(_gauss.normal_between(0, math.inf, m, s), _gauss.normal_between(-math.inf, 0, m, s))
+    one_sign = np.maximum(_shares.mass([(0, math.inf)], m, s), _shares.mass([(-math.inf, 0)], m, s))
 
     def mean(a: Array) -> float:
         return float(np.mean(a)) if a.size else math.nan
@@ -247,7 +247,7 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
     return LayerSignal(
         index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(unit_q),
         mean=mean(m), variance=mean(np.square(s)), slope_below_10pct=mean(low),
-        slope_below_1pct=mean(_gauss.share(_gauss.slope_intervals(phi, 0.01), m, s)), slope_zero=mean(zero),
+        slope_below_1pct=mean(_shares.share(phi, 0.01, m, s)), slope_zero=mean(zero),
         mean_slope=mean(f.slope), chi=_propagate.chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
         rakitianskaia=mean(f.distance) if bounded else math.nan,
         activation_rms=math.sqrt(mean(np.square(f.mean) + f.variance)), gradient=gradient,

@@ -17,6 +17,7 @@ from . import _field as field
 from . import _passes as passes
 from ._checks import integer, number
 from ._explain import explain
+from ._graph import Graph
 from ._near import near_ties
 from ._optimizers import Rule, rule
 from ._partition import Refinement, State, group
@@ -27,7 +28,7 @@ from ._zero_flow import ZeroFlow, flow
 from .errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .network import Dense, Network
 
-__all__ = ["Broken", "Change", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze", "break_ties",
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze", "break_ties",
            "quotient"]
 Array = np.ndarray
 
@@ -96,10 +97,17 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     >>> report.layers[0].status, report.layers[0].effective_width, report.ok
     (('tied', 'tied', 'tied'), 1, False)
     """
-    network = as_network(net)
     max_sweeps = integer("max_sweeps", max_sweeps, low=1)
     if tolerance is not None:
         tolerance = number("tolerance", tolerance, low=0.0)
+    if isinstance(net, Graph):
+        if input_groups is not None or output_groups is not None:
+            raise ArgumentError("give groups= to Graph.inputs and Graph.outputs instead of input_groups, output_groups.")
+        system = net.system()
+        masked = any(b.structural for b in system.blocks)
+        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked)
+        return _report(system, law, float(l2), max_sweeps, tolerance)
+    network = as_network(net)
     law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
@@ -205,7 +213,8 @@ def _report(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: fl
         return explain(system, settings, found.states, inner[layer], a, b, (status[a], status[b]), max_sweeps)
 
     return Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
-                  {system.axes[i].name: la for i, la in zip(inner, layers)}, why)
+                  {system.axes[i].name: la for i, la in zip(inner, layers)},
+                  {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)
 
 
 def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool) -> LayerSymmetry:
