@@ -23,7 +23,7 @@ _MASK30 = np.uint64((1 << 30) - 1)
 def reduce(x: Array) -> Array:
     """``x mod p`` for any uint64."""
     x = (x & _P) + (x >> np.uint64(61))
-    return np.where(x >= _P, x - _P, x)
+    return x - np.where(x >= _P, _P, np.uint64(0))
 
 
 def add(a: Array, b: Array) -> Array:

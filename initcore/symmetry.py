@@ -16,13 +16,15 @@ import numpy as np
 from . import _field as field
 from . import _passes as passes
 from ._checks import integer, number
+from ._clusters import group
 from ._explain import explain
 from ._graph import Graph
 from ._near import near_ties
 from ._optimizers import Rule, rule
-from ._partition import Refinement, State, group
+from ._partition import Refinement
 from ._quotient import Broken, Change, Quotient, freed, quotient_of
 from ._report import LayerSymmetry, NearTie, Report
+from ._signatures import State
 from ._system import System, chain
 from ._zero_flow import ZeroFlow, flow
 from .errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError

@@ -135,7 +135,7 @@ def test_random_networks_are_free(seed, phi, optimizer, dtype):
     report = symmetry.analyze(net, optimizer=optimizer)
     statuses = {s for la in report.layers for s in la.status}
     # One input (or one unit below) makes every row a multiple of every other; so does one output for the columns.
-    assert report.ok and (statuses == {"free"} or {"free", "proportional"} >= statuses and 1 in widths)
+    assert report.ok and (statuses == {"free"} or ({"free", "proportional"} >= statuses and 1 in widths))
 
 
 def brute_partition(net):
