@@ -50,7 +50,8 @@ def linked(cell: Array, points: Array, radius: Array | float) -> Array:
             order = np.lexsort((points[0], *box, cell))
             for step in (1, 2):
                 a, b = order[:-step], order[step:]
-                near = (cell[a] == cell[b]) & (np.abs(points[:, a] - points[:, b]) <= np.maximum(r[a], r[b])).all(axis=0)
+                reach = np.maximum(r[a], r[b])
+                near = (cell[a] == cell[b]) & (np.abs(points[:, a] - points[:, b]) <= reach).all(axis=0)
                 for x, y in zip(a[near].tolist(), b[near].tolist()):
                     x, y = root(parent, x), root(parent, y)
                     parent[max(x, y)] = min(x, y)

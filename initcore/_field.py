@@ -66,7 +66,7 @@ def total(a: Array, axis: int = 0) -> Array:
     """``sum_i a_i mod p`` along an axis of fewer than 2^32 elements."""
     low = np.sum(a & _MASK31, axis=axis, dtype=np.uint64)
     high = np.sum(a >> np.uint64(31), axis=axis, dtype=np.uint64)
-    return reduce(reduce(low) + multiply(reduce(high), np.uint64(1 << 31)))
+    return reduce(reduce(np.asarray(low)) + multiply(reduce(np.asarray(high)), np.asarray(1 << 31, np.uint64)))
 
 
 def embed(x: Array) -> Array:

@@ -122,7 +122,7 @@ class Refinement:
         if ask.any():
             some = np.flatnonzero(ask)
             exact = self._exact if self.strength == "affine" else self._hashed
-            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums, bound)
+            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
             doubtful = np.abs(sums[0]) <= bound
@@ -181,8 +181,9 @@ class Refinement:
         low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
         return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)
 
-    def _exact(self, look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-               unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _exact(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+               stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """F_p signatures of the units ``some``: keys that are equal exactly for equal normalised sums."""
         whole, part, positive = look.fields(some, 4 if scaled else 2)
         z = zero[some]
@@ -206,8 +207,9 @@ class Refinement:
         else:
             keys[:2, at] = e
 
-    def _hashed(self, look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-                unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _hashed(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+                stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """Multiset hashes of the units ``some``, each with that of its negative."""
         plus, minus, part_plus, part_minus, positive = look.hashes(some)
         z = zero[some]

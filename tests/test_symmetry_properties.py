@@ -1,5 +1,7 @@
 """Properties of the partition over random networks, and agreement with brute force."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def dyadic(rng, *shape):
 
 def quotient_net(rng, phi, depth):
     widths = [int(rng.integers(1, 4)) for _ in range(depth + 1)] + [2]
-    net = [(dyadic(rng, n, m), dyadic(rng, m), phi) for n, m in zip(widths, widths[1:])]
+    net = [(dyadic(rng, n, m), dyadic(rng, m), phi) for n, m in itertools.pairwise(widths)]
     net[-1] = (*net[-1][:2], "identity")
     return net
 
@@ -131,7 +133,7 @@ def test_one_ulp_splits_exactly_what_it_must(seed, dtype, phi):
 def test_random_networks_are_free(seed, phi, optimizer, dtype):
     rng = np.random.default_rng(seed)
     widths = rng.integers(1, 12, 5)
-    net = [(rng.standard_normal((n, m)).astype(dtype), np.zeros(m, dtype), phi) for n, m in zip(widths, widths[1:])]
+    net = [(rng.standard_normal((n, m)).astype(dtype), np.zeros(m, dtype), phi) for n, m in itertools.pairwise(widths)]
     report = symmetry.analyze(net, optimizer=optimizer)
     statuses = {s for la in report.layers for s in la.status}
     # One input (or one unit below) makes every row a multiple of every other; so does one output for the columns.
@@ -168,7 +170,7 @@ def test_agreement_with_brute_force_on_coarse_weights(seed, phi):
     """Weights from {-1/2, 0, 1/2}: coincidences of every kind, most of them only forward or only backward."""
     rng = np.random.default_rng(seed)
     widths = [int(v) for v in rng.integers(1, 5, 4)]
-    net = [(rng.integers(-1, 2, (n, m)) / 2.0, rng.integers(0, 2, m) / 2.0, phi) for n, m in zip(widths, widths[1:])]
+    net = [(rng.integers(-1, 2, (n, m)) / 2.0, rng.integers(0, 2, m) / 2.0, phi) for n, m in itertools.pairwise(widths)]
     net[-1] = (*net[-1][:2], "identity")
     report = symmetry.analyze(net, optimizer="sgd")
     for la, brute in zip(report.layers, brute_partition(net)):
@@ -182,7 +184,7 @@ def test_dead_units_never_move(phi):
     for _ in range(40):
         widths = [int(v) for v in rng.integers(1, 5, 4)]
         net = [(rng.integers(-1, 2, (n, m)) * (rng.random((n, m)) < 0.4) * 0.5, -0.5 * (rng.random(m) < 0.3), phi)
-               for n, m in zip(widths, widths[1:])]
+               for n, m in itertools.pairwise(widths)]
         net[-1] = (*net[-1][:2], "identity")
         report = symmetry.analyze(net)
         after = train(net, steps=20)

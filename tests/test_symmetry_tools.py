@@ -1,5 +1,7 @@
 """Quotient, break_ties, explain, near ties, tolerance, conditions, optimisers, errors."""
 
+import itertools
+
 import numpy as np
 import pytest
 from symmetry_lab import forward, gradients, train
@@ -53,8 +55,8 @@ def test_quotient_trains_as_the_tied_network(momentum, l2):
         b[1] = np.round(b[1] * 64) / 64
         b[4] = 0.75 * b[1]
         c[2] = 0
-    for net, widths in zip([*nets, sign, relu, dead], [(3, 1, 2), (3, 1, 1, 2), (4, 2, 2, 3), (4, 5, 5, 3),
-                                                       (4, 5, 5, 3), (4, 5, 5, 3)]):
+    shapes = [(3, 1, 2), (3, 1, 1, 2), (4, 2, 2, 3), (4, 5, 5, 3), (4, 5, 5, 3), (4, 5, 5, 3)]
+    for net, widths in zip([*nets, sign, relu, dead], shapes):
         q = symmetry.quotient(net)
         assert q.network.widths == widths
         small = as_layers(q.network)
@@ -85,12 +87,14 @@ def test_quotient_of_a_free_network_is_itself_and_of_a_dead_one_has_a_unit_left(
     dead = symmetry.quotient(filled(0.0, 4, 5, 6, 3))
     assert dead.network.widths == (4, 1, 1, 3) and not any(la.w.any() for la in dead.network.layers)
     assert dead.network.dtype == np.float64
-    assert symmetry.quotient([(np.ones((2, 3), np.float32),), (np.ones((3, 1), np.float32),)]).network.dtype == np.float32
+    single = [(np.ones((2, 3), np.float32),), (np.ones((3, 1), np.float32),)]
+    assert symmetry.quotient(single).network.dtype == np.float32
 
 
 # --- break_ties --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("net", [filled(0.3, 4, 5, 6, 3), filled(0.0, 4, 5, 6, 3), filled(0.0, 4, 5, 6, 3, phi="sigmoid"),
+@pytest.mark.parametrize("net", [filled(0.3, 4, 5, 6, 3), filled(0.0, 4, 5, 6, 3),
+                                 filled(0.0, 4, 5, 6, 3, phi="sigmoid"),
                                  filled(0.0, 4, 5, 6, 3, phi="relu", bias=-0.5), sum_tied()])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_break_ties(net, dtype):
@@ -180,7 +184,8 @@ def test_near_ties_are_reported_apart(eps):
 
 def test_near_tie_of_one_pair_in_a_large_layer_and_none_by_chance():
     rng = np.random.default_rng(0)
-    net = [(rng.standard_normal((50, 800)), np.zeros(800), "tanh"), (rng.standard_normal((800, 10)), np.zeros(10), "identity")]
+    net = [(rng.standard_normal((50, 800)), np.zeros(800), "tanh"),
+           (rng.standard_normal((800, 10)), np.zeros(10), "identity")]
     assert symmetry.analyze(net).near_ties == ()
     net[0][0][:, 700] = net[0][0][:, 31] * (1 + 1e-7)
     net[1][0][700] = net[1][0][31]
@@ -301,7 +306,8 @@ def test_sign_ties_under_adam_with_l2_need_mirrored_entries():
     ([(np.ones((2, 2), int),)], {}, DTypeError, r"net\[0\]"),
     ([(np.ones((2, 2), complex),)], {}, DTypeError, "complex128"),
     ([(np.ones((2, 3)),), (np.ones((4, 1)),)], {}, ShapeError, "4"),
-    ([(np.ones((2, 3)),), (np.array([[1.0], [np.inf], [0]]),)], {}, NonFiniteError, r"layers\[1\].w holds inf at index \(1, 0\)"),
+    ([(np.ones((2, 3)),), (np.array([[1.0], [np.inf], [0]]),)], {}, NonFiniteError,
+     r"layers\[1\].w holds inf at index \(1, 0\)"),
     ([], {}, ShapeError, "empty"),
 ])
 def test_bad_input(net, options, error, match):
@@ -318,7 +324,7 @@ def test_non_finite_weights_that_came_in_later():
 
 @pytest.mark.parametrize("widths", [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (4, 3)])
 def test_degenerate_shapes(widths):
-    net = [(np.ones((a, b)), np.zeros(b), "tanh") for a, b in zip(widths, widths[1:])]
+    net = [(np.ones((a, b)), np.zeros(b), "tanh") for a, b in itertools.pairwise(widths)]
     report = symmetry.analyze(net)
     assert report.certified and [la.n_units for la in report.layers] == list(widths[1:-1])
 

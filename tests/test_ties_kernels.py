@@ -11,7 +11,8 @@ from initcore import _field as field
 from initcore import _passes as passes
 from initcore import _ties_reference as twin
 
-VIEWS = {"C": lambda w: w, "F": np.asfortranarray, "flipped": lambda w: w[::-1, ::-1], "T": lambda w: np.ascontiguousarray(w.T).T,
+VIEWS = {"C": lambda w: w, "F": np.asfortranarray, "flipped": lambda w: w[::-1, ::-1],
+         "T": lambda w: np.ascontiguousarray(w.T).T,
          "strided": lambda w: np.repeat(np.repeat(w, 2, 0), 3, 1)[::2, ::3], "field": lambda w: packed(w)}
 
 
