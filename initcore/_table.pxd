@@ -106,6 +106,15 @@ ctypedef struct KernelTable:
     void (*random_fill)(const RandomJob* job, u64 first, u64 count) noexcept nogil
 
     # --- signals.pxi -----------------------------------------------------------------
+    # out (13, cols) := sums over rows of z, z^2, a^2, |d|, d, d^2, ln|d|, [|d| < limits[0]], [|d| < limits[1]],
+    # [z < limits[2] or z > limits[3]], [d = 0], [z > 0], |a - limits[4]|/limits[5], with d = phi'(z), a = phi(z).
+    # histogram (32), or NULL: counts of a in bins floor((a - limits[6]) limits[7]), clamped.
+    void (*signals_f32)(int code, double alpha, const float* z, Py_ssize_t z_row, const float* a, Py_ssize_t a_row,
+                        Py_ssize_t rows, Py_ssize_t cols, const double* limits, double* out,
+                        u64* histogram) noexcept nogil
+    void (*signals_f64)(int code, double alpha, const double* z, Py_ssize_t z_row, const double* a, Py_ssize_t a_row,
+                        Py_ssize_t rows, Py_ssize_t cols, const double* limits, double* out,
+                        u64* histogram) noexcept nogil
 
     # --- ties.pxi --------------------------------------------------------------------
     # A matrix of n sources by m units with row and column strides. f, a, e, plus, minus zeroed by the caller.

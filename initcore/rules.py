@@ -94,21 +94,24 @@ _ALL = (
          "Zero or small positive biases, weights centred at zero, inputs centred.", {"share": 0.55}),
     Rule("SIG301", "activations vanish with depth", "warn",
          "A factor below 1 in every layer multiplies up: deep layers receive nothing that depends on the input.",
-         "Root mean square of each hidden layer's output over that of the input. Warn below `total`, or below "
-         "`short_total` when the mean factor per layer is below `per_layer`.",
+         "Root mean square of each hidden layer's output over that of the input (1 if that is larger). Warn below `total`, or below "
+         "`short_total` when the mean factor per layer is below `per_layer`; at a library's own small scale only "
+         "information down to `library_total`.",
          "Weights of variance gain^2/fan_in, with the gain of the activation (`initcore gain NAME`).",
-         {"total": 1e-4, "short_total": 1e-2, "per_layer": 0.25}),
+         {"total": 1e-4, "short_total": 1e-2, "per_layer": 0.25, "library_total": 1e-6}),
     Rule("SIG302", "activations explode with depth", "warn",
          "A factor above 1 in every layer multiplies up to huge outputs and a huge first loss.",
-         "Root mean square of each layer's output (the last included) over that of the input. Warn above `total`, or "
+         "Root mean square of each layer's output (the last included) over that of the input (1 if that is smaller). Warn above `total`, or "
          "above `short_total` when the mean factor per layer is above `per_layer`.",
          "Weights of variance gain^2/fan_in.", {"total": 1e4, "short_total": 1e2, "per_layer": 4.0}),
     Rule("SIG303", "gradients vanish", "warn",
          "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is tiny the first layers "
          "do not learn.",
-         "Norm of the back-signal at the first layer over that at the last hidden output. Warn below `product`.",
+         "Norm of the back-signal at the first layer over that at the last hidden output. Warn below `product`; where all "
+         "layers have a library's own small scale (PyTorch's default 1/(3 fan_in), small_init) only information down to "
+         "`library_product`.",
          "The gain of the activation. A deep sigmoid stack has no good scale: use tanh or ReLU there, or normalise.",
-         {"product": 1e-4}),
+         {"product": 1e-4, "library_product": 1e-6}),
     Rule("SIG304", "gradients explode", "warn",
          "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is huge the first steps "
          "destroy the first layers.",
@@ -122,7 +125,7 @@ _ALL = (
          "layout is blamed when the variance fits fan_out within sampling error, fits fan_in not, and the two differ "
          "by more than `layout_ratio`.",
          "The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or layout=\"oi\".",
-         {"low": 0.05, "high": 20.0, "layout_ratio": 1.5}),
+         {"low": 0.02, "high": 20.0, "layout_ratio": 1.5}),
     Rule("SIG306", "too deep for its width", "info",
          "In a random network the log of the signal's norm wanders with variance about 5 sum 1/n over the widths (ReLU): "
          "one draw in a few differs from the mean by a large factor (Hanin and Rolnick 2018).",
@@ -150,7 +153,8 @@ _ALL = (
          "One child key a tensor: `key.child(\"layer0.weight\")`.", {"elements": 8}),
     Rule("OUT601", "initial loss too high", "warn",
          "A classifier that knows nothing has loss ln C. Above twice that the first steps only unlearn large outputs.",
-         "Softmax cross entropy on (x, y), or expected for labels unknown, over ln C. Warn above `ratio`.",
+         "Softmax cross entropy on (x, y), or expected for labels unknown, over ln C. Above `ratio` a "
+         "warning; information where all weights and inputs are of ordinary size (a narrow deep network may wander).",
          "A smaller last layer: zeros, or Glorot times 0.01.", {"ratio": 2.0}),
     Rule("OUT602", "saturated output head", "warn",
          "An output that is certain before training has a small gradient where it is right and a large loss where it is "
