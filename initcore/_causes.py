@@ -129,7 +129,8 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
                            f"divide the inputs by {rms:.4g}" + (" (pixels: by 255)" if 60 < rms <= 255 else "")))
         if offset > 0.5 * scale and offset > 0:
             inputs.append(("input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
-                           f"subtract each feature's mean from the inputs (they average {float(np.mean(state.mean)):.4g})"))
+                           f"subtract each feature's mean from the inputs (they average "
+                           f"{float(np.mean(state.mean)):.4g})"))
     biases: list[tuple[str, Dense, State, str]] = []
     if layer.b is not None and np.any(layer.b):
         biases.append(("bias", double.replace(b=None), state, "zero biases: ic.init.zeros(%d)" % layer.fan_out))
