@@ -7,8 +7,17 @@ import math
 import numpy as np
 
 from . import _propagate, _shares
-from ._causes import (Blame, blame, fits, initializer_call, initializer_name, library_scale, spread, squared_gain,
-                      wrong_layout)
+from ._causes import (
+    Blame,
+    blame,
+    fits,
+    initializer_call,
+    initializer_name,
+    library_scale,
+    spread,
+    squared_gain,
+    wrong_layout,
+)
 from ._context import Context, RuleFunction
 from .network import Dense, Network
 from .report import Finding
@@ -34,7 +43,8 @@ def _healthy(step: _propagate.Step, layer: Dense, numbers: dict[str, float]) -> 
     """Would SAT201 be silent about a predicted layer?"""
     phi = layer.activation
     low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
-    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and float(np.mean(step.found.slope)) >= numbers["warn_slope"]
+    slope = float(np.mean(step.found.slope))
+    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and slope >= numbers["warn_slope"]
 
 
 def _layer_blame(c: Context, i: int, numbers: dict[str, float]) -> Blame:
@@ -198,7 +208,8 @@ def _gradients(c: Context, rule: str) -> list[Finding]:
 
 def _severity(c: Context, cause: str, mild: bool) -> str:
     """A loss within bounds at a library's own scale is information: ten layers of PyTorch's default GELU reach 3e-5."""
-    return "info" if mild and cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden) else "warn"
+    known = cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden)
+    return "info" if mild and known else "warn"
 
 
 def vanishing_gradient(c: Context) -> list[Finding]:
@@ -231,7 +242,8 @@ def _activations(c: Context, rule: str) -> list[Finding]:
 def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, factor: float) -> Finding:
     up = rule == "SIG302"
     assert c.signal is not None
-    rms = [max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0), *[x.activation_rms for x in c.signal.layers]]
+    reference = max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0)
+    rms = [reference, *[x.activation_rms for x in c.signal.layers]]
     ratios = [rms[k + 1] / rms[k] if rms[k] > 0 else 1.0 for k in range(la.index + 1)]
     i = int(np.argmax(ratios) if up else np.argmin(ratios))
     layer = c.net.layers[i]
@@ -280,13 +292,14 @@ def variance_misfit(c: Context) -> list[Finding]:
         n, m = layer.fan_in, layer.fan_out
         value = n * square / gain2
         kind = initializer_name(layer.activation)
-        cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: "
-               f"{initializer_call(layer.activation, n, m)}"
+        call = initializer_call(layer.activation, n, m)
+        cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: {call}"
         offset = abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(layer.w.size)
         # the scale of the data may have been folded into the first layer
         folded = c.signal.input_rms ** 2 if i == 0 and c.measured and c.signal is not None else 1.0
         small = max(n, (n + m) / 2) * square / gain2 * max(folded, 1.0) < numbers["low"] and not _spectral(layer)
-        large = value * min(folded, 1.0) > numbers["high"] and not math.isfinite(layer.activation.high - layer.activation.low)
+        bounded = math.isfinite(layer.activation.high - layer.activation.low)
+        large = value * min(folded, 1.0) > numbers["high"] and not bounded
         if offset and n * n * mean * mean > 4 * gain2:
             cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {initializer_call(layer.activation, n, m)}"
             text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."

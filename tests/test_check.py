@@ -53,7 +53,8 @@ FAULTS = {
                                  ("SAT201", "fail", 0, "weight_scale")),
     "784-30-10 sigmoid on pixels": (chain([normal(784, 30), normal(30, 10)], "sigmoid", "sigmoid", 1.0), UNIT,
                                     ("SAT201", "fail", 0, "weight_scale")),
-    "makemore": (chain([normal(30, 200), normal(200, 27)], "tanh", bias=1.0), None, ("SAT201", "fail", 0, "weight_scale")),
+    "makemore": (chain([normal(30, 200), normal(200, 27)], "tanh", bias=1.0), None,
+                 ("SAT201", "fail", 0, "weight_scale")),
     "makemore, loss": (chain([normal(30, 200), normal(200, 27)], "tanh", bias=1.0), None,
                        ("OUT601", "warn", 1, "weight_scale")),
     "raw pixels": (chain([normal(784, 64, 0.03), normal(64, 10, 0.1)], "sigmoid"), PIXELS,
@@ -77,20 +78,22 @@ FAULTS = {
     "relu N(0,1), loss": (chain([normal(784, 256), normal(256, 256), normal(256, 10)], "relu"), None,
                           ("OUT601", "warn", 2, "weight_scale")),
     "starved": (chain([normal(784, 256, 0.01), normal(256, 256, 0.01), normal(256, 255, 0.01),
-                normal(255, 256, 0.01), normal(256, 10, 0.01)], "relu"), None, ("SIG301", "warn", None, "weight_scale")),
+                normal(255, 256, 0.01), normal(256, 10, 0.01)], "relu"), None,
+                ("SIG301", "warn", None, "weight_scale")),
     "starved tanh, gradient": (chain([normal(100, 100, 0.01), normal(100, 101, 0.005), normal(101, 99, 0.005),
                                normal(99, 100, 0.01), normal(100, 102, 0.01), normal(102, 10, 0.1)], "tanh"), None,
                                ("SIG303", "warn", None, "weight_scale")),
     "torch layout": (chain(TORCH, "relu"), None, ("SIG305", "warn", 0, "layout")),
     "torch layout, second": (chain(TORCH, "relu"), None, ("SIG305", "warn", 1, "layout")),
-    "deep "
-    "sigmoid": (chain([normal(64 + i, 65 + i, 0.125) for i in range(10)], "sigmoid"), None, ("SIG303", "warn", None, "activation")),
+    "deep sigmoid": (chain([normal(64 + i, 65 + i, 0.125) for i in range(10)], "sigmoid"), None,
+                     ("SIG303", "warn", None, "activation")),
     "exploding gradient": (chain([normal(64 + i, 65 + i, 1.5) for i in range(8)], "relu"), None,
                            ("SIG304", "warn", None, "weight_scale")),
     "zeros, tanh": (chain([np.zeros((64, 32)), np.zeros((32, 10))], "tanh"), None, ("SYM104", "fail", 0, "symmetry")),
     "zeros, "
     "sigmoid": (chain([np.zeros((64, 32)), np.zeros((32, 10))], "sigmoid"), None, ("SYM101", "fail", 0, "symmetry")),
-    "constant": (chain([np.full((64, 32), 0.1), np.full((32, 10), 0.1)], "tanh"), None, ("SYM101", "fail", 0, "symmetry")),
+    "constant": (chain([np.full((64, 32), 0.1), np.full((32, 10), 0.1)], "tanh"), None,
+                 ("SYM101", "fail", 0, "symmetry")),
     "copied unit": (chain([COPIED, HEAD], "tanh"), None, ("SYM101", "fail", 0, "symmetry")),
     "mirrored unit": (chain([MIRROR, MIRROR_HEAD], "tanh"), None, ("SYM103", "fail", 0, "symmetry")),
     "same rows only": (chain([COPIED, normal(32, 10, 0.2)], "tanh"), None, ("SYM105", "info", 0, "symmetry")),
@@ -138,7 +141,8 @@ def test_repair_leaves_sound_layers_and_networks_alone():
     assert ic.check(good).repair(rng=0) is good
     bad = chain([normal(64, 32, 4.0), normal(32, 33, 0.2), normal(33, 10, 0.2)], "tanh")
     mended = ic.check(bad).repair(rng=0)
-    assert np.array_equal(mended.layers[1].w, bad.layers[1].w) and not np.array_equal(mended.layers[0].w, bad.layers[0].w)
+    assert np.array_equal(mended.layers[1].w, bad.layers[1].w)
+    assert not np.array_equal(mended.layers[0].w, bad.layers[0].w)
     broken = ic.Network([ic.Dense(NAN, None, "tanh"), ic.Dense(normal(32, 10, 0.2))], check_finite=False)
     assert np.isfinite(ic.check(broken).repair(rng=0).layers[0].w).all()
 
@@ -264,9 +268,10 @@ def test_bad_arguments(tmp_path):
     for options, kind, message in (
             ({"select": "SAX"}, ValueError, "SAX"), ({"ignore": [3]}, TypeError, "identifiers"),
             ({"fail_level": "error"}, ValueError, "fail_level"), ({"loss": "hinge"}, ValueError, "loss"),
-            ({"thresholds": {"SAT201.x": 1}}, ValueError, "fail_share"), ({"thresholds": {"SAT201.fail_share": "1"}}, TypeError, "real"),
-            ({"x": np.zeros((3, 5), np.float32)}, ValueError, "64 "
-                                                              "features"), ({"y": np.zeros(3, int)}, ValueError, "without x"),
+            ({"thresholds": {"SAT201.x": 1}}, ValueError, "fail_share"),
+            ({"thresholds": {"SAT201.fail_share": "1"}}, TypeError, "real"),
+            ({"x": np.zeros((3, 5), np.float32)}, ValueError, "64 features"),
+            ({"y": np.zeros(3, int)}, ValueError, "without x"),
             ({"x": digits(), "y": np.zeros(3, int)}, ValueError, "rows"), ({"optimizer": "adem"}, ValueError, "adam"),
             ({"baseline": {"a": 1}}, ValueError, "findings"), ({"baseline": str(broken)}, ValueError, "JSON"),
             ({"baseline": str(tmp_path / "none")}, OSError, "none")):
@@ -280,10 +285,10 @@ def test_inputs_are_untouched():
     x = digits().copy()
     before, w = x.copy(), BAD.layers[0].w.copy()
     net = chain([normal(64, 32, 3.0), normal(32, 10, 3.0)], "sigmoid")
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()     # noqa: NPY002 - the global state is what must not change
     ic.check(net, x).repair(rng=0)
     assert np.array_equal(x, before) and np.array_equal(BAD.layers[0].w, w)
-    assert np.array_equal(np.random.get_state()[1], state)
+    assert np.array_equal(np.random.get_state()[1], state)     # noqa: NPY002
 
 
 # --- SARIF 2.1.0, the part of the OASIS schema our documents use ---------------------------------------------------
@@ -298,7 +303,8 @@ SARIF = {
                 "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
                 "tool": {"type": "object", "required": ["driver"], "additionalProperties": False, "properties": {
                     "driver": {"type": "object", "required": ["name"], "additionalProperties": False, "properties": {
-                        "name": {"type": "string"}, "version": {"type": "string"}, "semanticVersion": {"type": "string"},
+                        "name": {"type": "string"}, "version": {"type": "string"},
+                        "semanticVersion": {"type": "string"},
                         "rules": {"type": "array", "uniqueItems": True, "items": {
                             "type": "object", "required": ["id"], "additionalProperties": False, "properties": {
                                 "id": {"type": "string"}, "name": {"type": "string"}, "shortDescription": TEXT,

@@ -1,6 +1,7 @@
 """Prediction against closed forms, theory's tables and measurement; measurement against direct counting."""
 
 import csv
+import itertools
 import math
 import pathlib
 
@@ -21,7 +22,7 @@ def random_net(widths, activation, sigma_w, seed, sigma_b=0.1, dtype="float32"):
     rng = np.random.default_rng(seed)
     return ic.Network([ic.Dense((rng.standard_normal((n, m)) * sigma_w / math.sqrt(n)).astype(dtype),
                                 (sigma_b * rng.standard_normal(m)).astype(dtype), activation)
-                       for n, m in zip(widths, widths[1:])])
+                       for n, m in itertools.pairwise(widths)])
 
 
 # --- the lesson -------------------------------------------------------------------------------------------------
@@ -76,7 +77,8 @@ def test_gaussian_expectations_against_the_table():
         erf = _gauss.moments(activations.get("erf"), np.zeros(1), s)
         assert erf.variance[0] == pytest.approx(2 / math.pi * math.asin(2 * q / (1 + 2 * q)), rel=1e-9)
         assert erf.slope2[0] == pytest.approx(4 / math.pi / math.sqrt(1 + 4 * q), rel=1e-9)
-        sigmoid, tanh = (_gauss.moments(activations.get(n), np.zeros(1), v) for n, v in (("sigmoid", s), ("tanh", s / 2)))
+        sigmoid = _gauss.moments(activations.get("sigmoid"), np.zeros(1), s)
+        tanh = _gauss.moments(activations.get("tanh"), np.zeros(1), s / 2)
         assert sigmoid.slope2[0] == pytest.approx(tanh.slope2[0] / 16, rel=1e-9)
         assert sigmoid.distance[0] == pytest.approx(tanh.distance[0], rel=1e-9)
         relu = _gauss.moments(activations.get("relu"), np.zeros(1), s)
@@ -146,7 +148,8 @@ def test_predicted_is_measured(activation, sigma_w):
 def test_tied_units_are_predicted_as_one():
     """A constant layer of 100 units is perfectly correlated: the next q is 100 times the independent sum."""
     rng = np.random.default_rng(0)
-    net = ic.Network([ic.Dense(np.full((64, 100), 0.1), None, "tanh"), ic.Dense(0.05 * rng.standard_normal((100, 50)), None, "tanh")])
+    net = ic.Network([ic.Dense(np.full((64, 100), 0.1), None, "tanh"),
+                      ic.Dense(0.05 * rng.standard_normal((100, 50)), None, "tanh")])
     x = rng.standard_normal((2000, 64))
     p, m = saturation.predict(net, second_moment=1.0), saturation.measure(net, x)
     assert p.layers[1].variance == pytest.approx(m.layers[1].variance, rel=0.1)
@@ -167,7 +170,8 @@ def test_moments_in_every_form():
     whole = saturation.predict(net, x)
     same = saturation.predict(net, mean=x.mean(axis=0), covariance=np.cov(x.T, bias=True))
     for a, b in zip(whole.layers, same.layers, strict=True):
-        assert a.q == pytest.approx(b.q, rel=1e-9) and a.slope_below_10pct == pytest.approx(b.slope_below_10pct, rel=1e-9)
+        assert a.q == pytest.approx(b.q, rel=1e-9)
+        assert a.slope_below_10pct == pytest.approx(b.slope_below_10pct, rel=1e-9)
     v = saturation.predict(net, mean=0.5, variance=2.0)
     w = saturation.predict(net, mean=0.5, second_moment=2.25)
     assert v.layers[1].q == pytest.approx(w.layers[1].q, rel=1e-12)
@@ -229,7 +233,8 @@ def test_measure_by_hand(dtype):
         assert la.q == pytest.approx(np.mean(z * z), rel=1e-5)
         assert la.slope_below_10pct == pytest.approx(np.mean(r < 0.1), abs=1e-12)
         assert la.slope_below_1pct == pytest.approx(np.mean(r < 0.01), abs=1e-12)
-        assert la.slope_zero == pytest.approx(np.mean(np.abs(z) > (9.01091333983 if dtype == "float32" else 19.0615474654)))
+        cut = 9.01091333983 if dtype == "float32" else 19.0615474654
+        assert la.slope_zero == pytest.approx(np.mean(np.abs(z) > cut))
         assert la.mean_slope == pytest.approx(r.mean(), rel=1e-4)
         assert la.rakitianskaia == pytest.approx(np.abs(a).mean(), rel=1e-5)
         w = net.layers[i].w.astype(np.float64)
@@ -266,7 +271,8 @@ def test_bad_input():
     x = np.zeros((2, 4), np.float32)
     for bad, message in (({"x": x, "second_moment": 1.0}, "one of"), ({"x": x, "mean": 0.0}, "one of"),
                          ({"second_moment": -1.0}, "at least 0"), ({"variance": np.ones(3)}, "one for each of the 4"),
-                         ({"covariance": np.eye(3)}, "covariance"), ({"covariance": np.triu(np.ones((4, 4)))}, "symmetric"),
+                         ({"covariance": np.eye(3)}, "covariance"),
+                         ({"covariance": np.triu(np.ones((4, 4)))}, "symmetric"),
                          ({"x": np.zeros((2, 5))}, "4 features"), ({"x": x[:0]}, "no rows"),
                          ({"mean": 2.0, "second_moment": 1.0}, "below mean")):
         with pytest.raises(ValueError, match=message):
@@ -275,7 +281,7 @@ def test_bad_input():
         saturation.measure(net, x[:0])
 
 
-REFERENCE = pathlib.Path(__file__).parent / "data" / "reference" / "saturation.csv"       # how it was made: its first lines
+REFERENCE = pathlib.Path(__file__).parent / "data" / "reference" / "saturation.csv"
 
 
 def test_reference_table():

@@ -40,7 +40,8 @@ def test_against_the_twin(name, dtype):
 def test_log_slope_survives_underflow():
     """ln tanh'(60) = ln 4 - 120: the float32 slope itself is 0."""
     z = np.full((4, 1), 60, np.float32)
-    for name, want in (("tanh", math.log(4) - 120), ("sigmoid", -60.0), ("erf", math.log(2 / math.sqrt(math.pi)) - 3600)):
+    for name, want in (("tanh", math.log(4) - 120), ("sigmoid", -60.0),
+                       ("erf", math.log(2 / math.sqrt(math.pi)) - 3600)):
         sums, _ = kernels.signals(name, z, kernels.activation_forward(name, z))
         assert sums["log_slope"][0] == pytest.approx(4 * want, rel=1e-6)
 
