@@ -16,13 +16,12 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from dataclasses import field as _dc_field
 
 import numpy as np
 
 from . import _field as field
 from . import _passes as passes
-from ._system import Axis, Block, System
+from ._system import Axis, Block, Coupling, System
 
 Array = np.ndarray
 FORWARD, BACKWARD = "forward", "backward"
@@ -58,6 +57,38 @@ def clusters(cell: Array, low: Array, high: Array) -> Array:
     return out
 
 
+def linked(cell: Array, points: Array, radius: Array | float) -> Array:
+    """Single-linkage clusters of points ``(k, n)`` within cells: linked where every coordinate is within the radius.
+
+    Candidates come from grids twice the largest radius wide, shifted by half a width in the first two coordinates,
+    and each is compared with the next two of its box, so this costs n log n; boxes crowded by strangers may miss
+    a link, none is ever made in error.
+    """
+    n = points.shape[1]
+    parent = np.arange(n)
+    width = 4 * float(np.max(radius, initial=0.0)) or 1e-300
+    r = np.broadcast_to(np.asarray(radius, dtype=np.float64), (n,))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for shift in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
+            box = [np.floor(p / width + s) for p, s in zip(points[:2], shift)]
+            order = np.lexsort((points[0], *box, cell))
+            for step in (1, 2):
+                a, b = order[:-step], order[step:]
+                near = (cell[a] == cell[b]) & (np.abs(points[:, a] - points[:, b]) <= np.maximum(r[a], r[b])).all(axis=0)
+                for x, y in zip(a[near].tolist(), b[near].tolist()):
+                    x, y = root(parent, x), root(parent, y)
+                    parent[max(x, y)] = min(x, y)
+    return np.array([root(parent, x) for x in range(n)], dtype=np.int64)
+
+
+def root(parent: Array, x: int) -> int:
+    """The representative of x in a union-find forest."""
+    while parent[x] != x:
+        parent[x] = parent[parent[x]]
+        x = int(parent[x])
+    return x
+
+
 @dataclass
 class State:
     """The units of one axis: ``cell`` (0 = identically zero), and the multiplier in float64 and in F_p."""
@@ -68,19 +99,18 @@ class State:
     error: float = 0.0                # largest relative error of ``unit``
     cells: int = 0
     discrete: bool = False            # nothing left to split
-    labels: Array = _dc_field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    zeros: int = -1
 
     def settle(self) -> bool:
         """Number the cells 1, 2, ... (0 stays); True if there are more of them, or fewer zero units, than before."""
-        zero = self.cell == 0
         if len(self.cell):
-            self.cell = group(~zero, self.cell) + (0 if zero.any() else 1)
-        count = np.bincount(self.cell, minlength=1)
-        live = int((count[1:] > 0).sum())
-        now = (live, int(count[0]))
-        changed = now != (self.cells, getattr(self, "_zeros", -1))
-        self.cells, self._zeros = now
-        self.discrete = live == len(self.cell)
+            _, cell = np.unique(self.cell, return_inverse=True)
+            self.cell = cell if self.cell.min() == 0 else cell + 1
+        zeros = int((self.cell == 0).sum())
+        now = (int(self.cell.max(initial=0)), zeros)
+        changed = now != (self.cells, self.zeros)
+        self.cells, self.zeros = now
+        self.discrete = self.cells == len(self.cell)
         return changed
 
 
@@ -90,15 +120,18 @@ class Refinement:
     strength : "affine" (sums) or "elementwise" (multisets).
     signs, scales : admit units that are each other's negative; or multiples.
     bias_stays : does a negative bias that gets no gradient keep its sign (half-line activations)?
+    tolerance : count sums as equal that differ by at most this share of their absolute terms; proves nothing.
     """
 
     def __init__(self, system: System, *, strength: str = "affine", signs: bool = True, scales: bool = False,
-                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0) -> None:
+                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0,
+                 tolerance: float | None = None) -> None:
         self.system, self.strength, self.signs = system, strength, signs
-        self.scales = scales and strength == "affine"
+        self.scales, self.tolerance = scales and strength == "affine", tolerance
         self.bias_stays, self.seed, self.sweeps, self.certified = bias_stays, seed, 0, False
         self._step = 0
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
+        self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
         self.states = [self._first(a) for a in system.axes] if start is None else start
 
     def _first(self, axis: Axis) -> State:
@@ -153,10 +186,16 @@ class Refinement:
         zero = state.cell[active] == 0
         scaled = self.scales and axis.homogeneous
         free_sign = axis.odd and self.signs
-        sums, bound, parted, part_bound = look.floats(2 if scaled else 1)
+        sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
+        if direction == FORWARD and len(active) == axis.n and i not in self.probes:
+            self.probes[i] = (sums, sum(w.shape[0] for _, w, _, _ in look.views) + len(look.bias))
+        if self.tolerance is not None:
+            return self._merge_near(state, active, look, sums, bound, zero, free_sign)
         low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
                                                     parted, part_bound)
         component = clusters(pseudo, low, high)
+        if int(component.max()) + 1 == len(active) and not unsure.any():
+            return self._scatter(state, active)
         ask = (np.bincount(component)[component] > 1) | unsure
         keys = np.zeros((4, len(active)), dtype=np.uint64)
         stay = np.zeros(len(active), dtype=bool)
@@ -168,7 +207,7 @@ class Refinement:
             exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums, bound)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
-            doubtful = np.abs(sums[0]) <= bound[0]
+            doubtful = np.abs(sums[0]) <= bound
             kind = np.where(doubtful, 2 + np.arange(len(active)), 0 if free_sign else (sign > 0))
             component = group(component, np.where(zero & ~stay, kind, 0))
         label = group(np.where(zero, -1, state.cell[active]), component, *keys) + 1 + int(state.cell.max())
@@ -178,8 +217,28 @@ class Refinement:
         state.unit[active], state.unit_p[active] = unit, unit_p
         if zero.any() and (free_sign or scaled):
             gone = zero & ~stay
-            error = bound[0][gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
+            error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
             self._normalise(state, active[gone], error)
+        return state.settle()
+
+    def _merge_near(self, state: State, active: Array, look: "_Look", sums: Array, bound: Array, zero: Array,
+                    free_sign: bool) -> bool:
+        """The step with a tolerance: cells are single-linkage clusters of the projections."""
+        radius = bound + (self.tolerance or 0.0) * look.size
+        stay = zero & (np.abs(sums).max(axis=0) <= radius)
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        flip = zero & ~stay & free_sign & (sums[0] < 0)
+        state.unit[active[flip]], state.unit_p[active[flip]] = -1.0, field.P - 1
+        label = linked(np.where(zero, -1, state.cell[active]), sums / state.unit[active], radius)
+        state.cell[active] = np.where(stay, 0, label + 1 + int(state.cell.max()))
+        return state.settle()
+
+    @staticmethod
+    def _scatter(state: State, active: Array) -> bool:
+        """Every active unit differs from every other for certain: each becomes a cell of its own."""
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
+        state.unit[active], state.unit_p[active] = 1.0, 1
         return state.settle()
 
     @staticmethod
@@ -188,13 +247,13 @@ class Refinement:
         """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
         u = state.unit[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, radius = sums[0] / u, bound[0] / np.abs(u)
+            value, radius = sums[0] / u, bound / np.abs(u)
             radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
             unsure = zero & (np.abs(parted) <= part_bound)
             if scaled:
                 ratio = sums[1] / sums[0]
-                spread = (bound[1] + np.abs(ratio) * bound[0]) / (np.abs(sums[0]) - bound[0]) + 4 * _EPS * np.abs(ratio)
-                certain = np.abs(sums[0]) > 2 * bound[0]
+                spread = (1 + np.abs(ratio)) * bound / (np.abs(sums[0]) - bound) + 4 * _EPS * np.abs(ratio)
+                certain = np.abs(sums[0]) > 2 * bound
                 value = np.where(zero, np.where(certain, ratio, 0.0), value)
                 radius = np.where(zero, np.where(certain, spread, np.inf), radius)
             elif free_sign:
@@ -212,7 +271,8 @@ class Refinement:
         stay[some] = z & (part == 0).all(axis=0) & ~positive
         live = np.flatnonzero(~z)
         if len(live):
-            keys[:2, some[live]] = field.multiply(whole[:2, live], field.inverse(unit_p[some[live]]))
+            u, e = unit_p[some[live]], whole[:2, live]
+            keys[:2, some[live]] = e if (u == 1).all() else field.multiply(e, field.inverse(u))
         gone = np.flatnonzero(z & ~stay[some])
         if not len(gone):
             return
@@ -244,13 +304,16 @@ class Refinement:
             unit_p[at] = np.where(f, np.uint64(field.P - 1), np.uint64(1))
 
     def backward_only(self) -> list[Array]:
-        """Labels of units with equal sums to every cell above, whatever is below: one backward pass."""
+        """Labels of linear units with equal sums to every cell above, whatever is below: one backward pass.
+
+        Only where phi' is constant are their back-signals then equal; other axes come out discrete.
+        """
         axes = self.system.axes
-        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False)
-                 for a in axes]
+        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
+                         fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
         for i in range(len(axes) - 1, -1, -1):
-            if axes[i].fixed is None and not other.states[i].discrete:
+            if plain[i].fixed is None and not other.states[i].discrete:
                 other.refine(i, BACKWARD, other.system.outgoing(i))
         return [s.cell for s in other.states]
 
@@ -269,9 +332,31 @@ class Refinement:
         state.unit_p[left] = field.multiply(state.unit_p[left], field.inverse(state.unit_p[head]))
         state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
 
-    def couple(self, coupling: object) -> list[int]:
-        """Split by groups; the axes that changed."""
-        raise NotImplementedError
+    def groups_of(self, coupling: Coupling) -> Array:
+        """Labels of a coupling's groups: equal for equal multisets of cells, numbered as they appear."""
+        self._step += 1
+        made = np.zeros((2, coupling.groups), dtype=np.uint64)
+        for index, (i, owner) in enumerate(coupling.members):
+            cell = self.states[i].cell
+            n = int(cell.max(initial=0)) + 1
+            w = field.words(2 * n, self.seed, self._step, index, 3).reshape(2, n)[:, cell]
+            for k in (0, 1):
+                np.add.at(made[k], owner, w[k])
+        _, first, label = np.unique(group(made[0], made[1]), return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[label]
+
+    def couple(self, coupling: Coupling) -> list[int]:
+        """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
+        label = self.groups_of(coupling)
+        changed = []
+        for i, owner in coupling.members:
+            state = self.states[i]
+            if self.system.axes[i].fixed is None and not state.discrete:
+                zero = state.cell == 0
+                state.cell = np.where(zero, 0, group(state.cell, np.where(zero, 0, label[owner])) + 1)
+                if state.settle():
+                    changed.append(i)
+        return changed
 
 
 class _Look:
@@ -305,9 +390,9 @@ class _Look:
         return self._words(n * k, index, 1).reshape(k, n)[:, state.cell]
 
     def floats(self, k: int) -> tuple[Array, Array, Array, Array]:
-        """k projections and their error bounds; and the first again without the bias where that may be <= 0."""
+        """k projections and one error bound for all; and the first again without the bias where that may be <= 0."""
         n = len(self.active)
-        sums, size = np.zeros((k, n)), np.zeros((k, n))
+        sums, size = np.zeros((k, n)), np.zeros(n)
         terms, error = len(self.views) + len(self.bias) + 8, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for index, (block, w, _, state) in enumerate(self.views):
@@ -315,13 +400,13 @@ class _Look:
                 v[:, state.cell == 0] = 0.0
                 columns, at = self._columns(block, w, self.active)
                 f, a = passes.project(columns, v)
-                sums, size = sums + f[:, at], size + a[:, at]
+                sums, size = sums + f[:, at], size + a[at]
                 terms, error = terms + w.shape[0], max(error, state.error)
             rate = 1.1 * (terms * _EPS + 2 * error)
-            part, part_bound = sums[0].copy(), rate * size[0] + terms * 5e-324
+            part, part_bound = sums[0].copy(), rate * size + terms * 5e-324
             for index, (values, _, _) in enumerate(self.bias):
                 v = field.uniform(self._words(k, index, 2))[:, None] * np.asarray(values, np.float64)[self.active]
-                sums, size = sums + v, size + np.abs(v)
+                sums, size = sums + v, size + np.abs(v).max(axis=0)
             bound = rate * size + terms * 5e-324
             if self.half_line:
                 positive = np.zeros(n, dtype=bool)
@@ -329,9 +414,10 @@ class _Look:
                     positive |= np.asarray(values)[self.active] > 0
                 part = np.where(positive, np.inf, part)
             else:
-                part, part_bound = sums[0], bound[0]
+                part, part_bound = sums[0], bound
         wild = ~np.isfinite(size)
-        sums[wild], bound[wild] = 0.0, np.inf
+        sums[:, wild], bound[wild] = 0.0, np.inf
+        self.size = size
         part_bound = np.where(np.isfinite(part_bound), part_bound, np.inf)
         return sums, bound, np.where(np.isnan(part), 0.0, part), part_bound
 
@@ -347,7 +433,9 @@ class _Look:
         units = self.active[some]
         part = np.zeros((k, len(units)), dtype=np.uint64)
         for index, (block, w, _, state) in enumerate(self.views):
-            v = field.multiply(field.element(self._values(state, k, index)), state.unit_p)
+            v = field.element(self._values(state, k, index))
+            if not (state.unit_p == 1).all():
+                v = field.multiply(v, state.unit_p)
             v[:, state.cell == 0] = 0
             columns, at = self._columns(block, w, units)
             part = field.add(part, passes.field_sums(columns, v)[:, at])
@@ -369,8 +457,8 @@ class _Look:
         whole_plus, whole_minus = plus.copy(), minus.copy()
         for index, (values, _, _) in enumerate(self.bias):
             b, c = np.asarray(values)[units], self._words(2, index, 2)[:, None]
-            whole_plus += field.mix(field.mix(field.bits(b) + c) ^ c)
-            whole_minus += field.mix(field.mix(field.bits(-b) + c) ^ c)
+            whole_plus += field.mix(field.bits(b) + c)
+            whole_minus += field.mix(field.bits(-b) + c)
         if not self.half_line:
             plus, minus = whole_plus, whole_minus
         return whole_plus, whole_minus, plus, minus, self._positive(units)

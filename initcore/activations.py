@@ -21,10 +21,24 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
+def _floating(z: Array) -> Array:
+    """z as an array of floats: its own dtype, float64 for Python numbers and integers."""
+    z = np.asarray(z)
+    return z if z.dtype.kind in "fV" else z.astype(np.float64)
+
+
+def _widened(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """f computed in float64 and rounded to z's dtype once."""
+    def g(z: Array) -> Array:
+        z = _floating(z)
+        return np.asarray(f(z.astype(np.float64))).astype(z.dtype)[()]
+    return g
+
+
+@_widened
 def erf(z: Array) -> Array:
     """The error function in plain NumPy (correct to 1 ULP, slow: one libm call an element)."""
-    z = np.asarray(z)
-    return np.asarray(_erf(z), dtype=np.result_type(z, np.float32))[()]
+    return np.asarray(_erf(z), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -85,63 +99,111 @@ class Activation:
 
 
 def _sigmoid(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    e = np.exp(-np.abs(_floating(z)))
+    return np.where(np.asarray(z) >= 0, 1, e) / (1 + e)
 
 
 def _dsigmoid(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
+    e = np.exp(-np.abs(_floating(z)))
     return e / (1 + e) ** 2
 
 
 def _dtanh(z: Array) -> Array:
-    e = np.exp(-2 * np.abs(z))
+    e = np.exp(-2 * np.abs(_floating(z)))
     return 4 * e / (1 + e) ** 2
 
 
 def _softplus(z: Array) -> Array:
+    z = _floating(z)
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _gauss_cdf(z: Array) -> Array:
-    return _erfc_half(-np.asarray(z))
+def _softsign(z: Array) -> Array:
+    z = _floating(z)
+    x = np.minimum(np.abs(z), np.finfo(z.dtype).max)    # infinity would be inf/inf
+    return np.copysign(x / (1 + x), z)
+
+
+def _dsoftsign(z: Array) -> Array:
+    return (1 / (1 + np.abs(_floating(z)))) ** 2        # the square of 1 + |z| would overflow
+
+
+def _darctan(z: Array) -> Array:
+    x = np.abs(_floating(z))
+    v = np.where(x > 1, 1 / np.maximum(x, 1), x) ** 2    # by 1/z where |z| > 1: z^2 would overflow
+    return np.where(x > 1, v, 1) / (1 + v)
 
 
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
-def _erfc_half(z: Array) -> Array:
-    """erfc(z/sqrt 2)/2, accurate in the tail."""
-    z = np.asarray(z)
-    return (np.asarray(_erfc(z.astype(np.float64) * math.sqrt(0.5)), dtype=np.float64) / 2).astype(
-        np.result_type(z, np.float32))[()]
+def _exp_square(z: Array, factor: float) -> Array:
+    """exp(-factor z^2) in float64, |z| <= 40, accurate in the tail: z is split so that one square is exact."""
+    high = z.astype(np.float32).astype(np.float64)
+    return np.exp(-factor * high * high) * np.exp(-factor * (z - high) * (z + high))
 
 
-def _gauss_pdf(z: Array) -> Array:
-    return np.exp(-0.5 * np.square(z)) * (1 / math.sqrt(2 * math.pi))
+def _gauss_cdf(z: Array) -> Array:
+    return np.asarray(_erfc(-z * math.sqrt(0.5)), dtype=np.float64) / 2
+
+
+@_widened
+def _derf(z: Array) -> Array:
+    return (2 / math.sqrt(math.pi)) * _exp_square(np.clip(z, -40, 40), 1.0)
+
+
+# Below -40, for silu and mish -800, the result is -0 in float64: the clip keeps -inf from (-inf) 0.
+@_widened
+def _gelu(z: Array) -> Array:
+    z = np.maximum(z, -40)
+    return z * _gauss_cdf(z)
+
+
+@_widened
+def _dgelu(z: Array) -> Array:
+    z = np.clip(z, -40, 40)
+    return _gauss_cdf(z) + z * _exp_square(z, 0.5) * (1 / math.sqrt(2 * math.pi))
 
 
 _GELU_C = math.sqrt(2 / math.pi)
 
 
+@_widened
 def _gelu_tanh(z: Array) -> Array:
     # (1 + tanh u)/2 is sigmoid(2u): no cancellation where tanh u is near -1.
-    return z * _sigmoid(2 * _GELU_C * (z + 0.044715 * z ** 3))
+    x = np.clip(z, -40, 40)
+    return np.maximum(z, -40) * _sigmoid(2 * _GELU_C * (x + 0.044715 * x ** 3))
 
 
+@_widened
 def _dgelu_tanh(z: Array) -> Array:
+    z = np.clip(z, -40, 40)
     u2 = 2 * _GELU_C * (z + 0.044715 * z ** 3)
     return _sigmoid(u2) + z * _dsigmoid(u2) * 2 * _GELU_C * (1 + 3 * 0.044715 * z ** 2)
 
 
+def _silu(z: Array) -> Array:
+    z = _floating(z)
+    return np.maximum(z, -800) * _sigmoid(z)
+
+
+@_widened
+def _dsilu(z: Array) -> Array:
+    z = np.clip(z, -800, 800)
+    return _sigmoid(z) + z * _dsigmoid(z)
+
+
 def _mish(z: Array) -> Array:
     # tanh(softplus z) = (t^2 + 2t)/(t^2 + 2t + 2), t = e^z; written with e^-|z| so that nothing overflows.
+    z = np.maximum(_floating(z), -800)
     e = np.exp(-np.abs(z))
     num = np.where(z >= 0, 1 + 2 * e, e * e + 2 * e)
-    return z * num / np.where(z >= 0, 1 + 2 * e + 2 * e * e, e * e + 2 * e + 2)
+    return z * (num / np.where(z >= 0, 1 + 2 * e + 2 * e * e, e * e + 2 * e + 2))
 
 
+@_widened
 def _dmish(z: Array) -> Array:
+    z = np.clip(z, -800, 800)
     e = np.exp(-np.abs(z))
     num = np.where(z >= 0, 1 + 2 * e, e * e + 2 * e)
     den = np.where(z >= 0, 1 + 2 * e + 2 * e * e, e * e + 2 * e + 2)
@@ -152,69 +214,76 @@ def _dmish(z: Array) -> Array:
 
 
 def _leaky(a: float) -> dict[str, Any]:
-    return {"phi": lambda z: np.where(np.asarray(z) > 0, z, a * np.asarray(z)),
-            "dphi": lambda z: np.where(np.asarray(z) > 0, 1.0, a).astype(np.result_type(z, np.float32)),
+    return {"phi": lambda z: np.where(np.asarray(z) > 0, _floating(z), a * _floating(z)),
+            "dphi": lambda z: _step(z, np.asarray(z) > 0, 1.0, a),
             "alpha": a, "dphi0": a, "max_slope": max(1.0, abs(a)), "odd": a == 1.0,
-            "low": 0.0 if a == 0 else (-math.inf if a > 0 else 0.0)}
+            "low": -math.inf if a > 0 else 0.0}
 
 
 def _elu(a: float) -> dict[str, Any]:
-    return {"phi": lambda z: np.where(np.asarray(z) > 0, z, a * np.expm1(np.minimum(z, 0))),
-            "dphi": lambda z: np.where(np.asarray(z) > 0, 1, a * np.exp(np.minimum(z, 0))),
-            "alpha": a, "low": -a, "dphi0": a, "max_slope": max(1.0, a), "kinks": (0.0,)}
+    return {"phi": lambda z: np.where(np.asarray(z) > 0, _floating(z), a * np.expm1(np.minimum(_floating(z), 0))),
+            "dphi": lambda z: np.where(np.asarray(z) > 0, 1, a * np.exp(np.minimum(_floating(z), 0))),
+            "alpha": a, "low": min(-a, 0.0), "dphi0": a, "max_slope": max(1.0, abs(a)), "kinks": (0.0,)}
 
 
 def _sin(w: float) -> dict[str, Any]:
-    return {"phi": lambda z: np.sin(w * np.asarray(z)), "dphi": lambda z: w * np.cos(w * np.asarray(z)),
-            "alpha": w, "dphi0": w, "max_slope": abs(w), "low": -1.0, "high": 1.0, "odd": True}
+    return {"phi": lambda z: np.sin(w * _floating(z)), "dphi": lambda z: w * np.cos(w * _floating(z)),
+            "alpha": w, "dphi0": w, "max_slope": abs(w), "low": -1.0 if w else 0.0, "high": 1.0 if w else 0.0,
+            "odd": True}
+
+
+def _step(z: Array, where: Array, inside: float, outside: float) -> Array:
+    """inside or outside, NaN where z is NaN, in z's dtype."""
+    z = _floating(z)
+    return np.where(np.isnan(z), z, np.where(where, inside, outside)).astype(z.dtype)[()]
 
 
 def _one(z: Array) -> Array:
-    return np.ones_like(np.asarray(z, dtype=np.result_type(z, np.float32)))
+    return _step(z, np.True_, 1.0, 1.0)
 
 
 def _between(z: Array, low: float, high: float, slope: float) -> Array:
-    z = np.asarray(z)
-    return np.where((z > low) & (z < high), slope, 0.0).astype(np.result_type(z, np.float32))
+    return _step(z, (np.asarray(z) > low) & (np.asarray(z) < high), slope, 0.0)
 
 
 # name, phi, phi', facts. The position is the code the kernels know (src/activations.pxi).
 _TABLE: tuple[tuple[str, Callable[[Array], Array] | None, Callable[[Array], Array] | None, dict[str, Any]], ...] = (
-    ("identity", lambda z: +np.asarray(z), _one, {"odd": True, "homogeneous": True}),
+    ("identity", lambda z: +_floating(z), _one, {"odd": True, "homogeneous": True}),
     ("sigmoid", _sigmoid, _dsigmoid,
      {"phi0": 0.5, "dphi0": 0.25, "low": 0.0, "high": 1.0, "max_slope": 0.25, "saturating": True,
       "cutoff": lambda r: 2 * math.acosh(1 / math.sqrt(r))}),
     ("tanh", np.tanh, _dtanh,
      {"odd": True, "low": -1.0, "high": 1.0, "saturating": True,
       "cutoff": lambda r: math.acosh(1 / math.sqrt(r))}),
-    ("hard_sigmoid", lambda z: np.clip(np.asarray(z) / 6 + 0.5, 0, 1), lambda z: _between(z, -3, 3, 1 / 6),
+    ("hard_sigmoid", lambda z: np.clip((_floating(z) + 3) / 6, 0, 1), lambda z: _between(z, -3, 3, 1 / 6),
      {"phi0": 0.5, "dphi0": 1 / 6, "low": 0.0, "high": 1.0, "max_slope": 1 / 6, "saturating": True,
       "kinks": (-3.0, 3.0), "cutoff": lambda r: 3.0}),
-    ("hard_tanh", lambda z: np.clip(z, -1, 1), lambda z: _between(z, -1, 1, 1.0),
+    ("hard_tanh", lambda z: np.clip(_floating(z), -1, 1), lambda z: _between(z, -1, 1, 1.0),
      {"odd": True, "low": -1.0, "high": 1.0, "saturating": True, "kinks": (-1.0, 1.0), "cutoff": lambda r: 1.0}),
-    ("softsign", lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2,
+    ("softsign", _softsign, _dsoftsign,
      {"odd": True, "low": -1.0, "high": 1.0, "saturating": True, "kinks": (0.0,),
       "cutoff": lambda r: 1 / math.sqrt(r) - 1}),
-    ("arctan", np.arctan, lambda z: 1 / (1 + np.square(z)),
+    ("arctan", np.arctan, _darctan,
      {"odd": True, "low": -math.pi / 2, "high": math.pi / 2, "saturating": True,
       "cutoff": lambda r: math.sqrt(1 / r - 1)}),
-    ("erf", erf, lambda z: (2 / math.sqrt(math.pi)) * np.exp(-np.square(z)),
+    ("erf", erf, _derf,
      {"odd": True, "low": -1.0, "high": 1.0, "saturating": True, "dphi0": 2 / math.sqrt(math.pi),
       "max_slope": 2 / math.sqrt(math.pi), "cutoff": lambda r: math.sqrt(-math.log(r))}),
     ("softplus", _softplus, _sigmoid, {"phi0": math.log(2), "dphi0": 0.5, "low": 0.0}),
-    ("relu", lambda z: np.maximum(z, 0), lambda z: _between(z, 0, math.inf, 1.0),
+    ("relu", lambda z: np.maximum(_floating(z), 0), lambda z: _between(z, 0, math.inf, 1.0),
      {"dphi0": 0.0, "low": 0.0, "homogeneous": True, "kinks": (0.0,)}),
     ("leaky_relu", None, None, {"homogeneous": True, "kinks": (0.0,), "factory": _leaky, "default": 0.01}),
     ("elu", None, None, {"factory": _elu, "default": 1.0}),
-    ("selu", lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
-     lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, 1, SELU_ALPHA * np.exp(np.minimum(z, 0))),
+    ("selu", lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, _floating(z),
+                                             SELU_ALPHA * np.expm1(np.minimum(_floating(z), 0))),
+     lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, 1, SELU_ALPHA * np.exp(np.minimum(_floating(z), 0))),
      {"low": -SELU_SCALE * SELU_ALPHA, "dphi0": SELU_SCALE * SELU_ALPHA, "max_slope": SELU_SCALE * SELU_ALPHA,
       "kinks": (0.0,)}),
-    ("gelu", lambda z: z * _gauss_cdf(z), lambda z: _gauss_cdf(z) + z * _gauss_pdf(z),
+    ("gelu", _gelu, _dgelu,
      {"dphi0": 0.5, "low": -0.16997120747990367, "max_slope": 1.1289041451851548}),
     ("gelu_tanh", _gelu_tanh, _dgelu_tanh, {"dphi0": 0.5, "low": -0.17004075057125405,
                                             "max_slope": 1.1289930686587717}),
-    ("silu", lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) + z * _dsigmoid(z),
+    ("silu", _silu, _dsilu,
      {"dphi0": 0.5, "low": -0.27846454276107380, "max_slope": 1.0998393201288669}),
     ("mish", _mish, _dmish, {"dphi0": 0.6, "low": -0.30884341301725043, "max_slope": 1.0884981612517279}),
     ("sin", None, None, {"factory": _sin, "default": 1.0}),

@@ -14,23 +14,30 @@ from typing import Any
 import numpy as np
 
 from . import _field as field
+from . import _passes as passes
 from ._checks import integer, number
+from ._explain import explain
+from ._graph import Graph
+from ._near import near_ties
 from ._optimizers import Rule, rule
-from ._partition import FORWARD, Refinement, State, group
+from ._partition import Refinement, State, group
+from ._quotient import Broken, Change, Quotient, freed, quotient_of
 from ._report import LayerSymmetry, NearTie, Report
 from ._system import System, chain
 from ._zero_flow import ZeroFlow, flow
-from .errors import ArgumentTypeError, DTypeError, ShapeError
+from .errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from .network import Dense, Network
 
-__all__ = ["LayerSymmetry", "NearTie", "Report", "ZeroFlow", "analyze"]
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze", "break_ties",
+           "quotient"]
 Array = np.ndarray
 
 
 def as_network(net: Any) -> Network:
     """A Network from a Network or from ``(w, b, activation)`` tuples, ``w`` of shape ``(fan_in, fan_out)``."""
     if isinstance(net, Network):
-        net.check_finite()
+        if any(passes.look(a if a.ndim == 2 else a[None]) < 0 for _, _, a in net.parameters()):
+            net.check_finite()
         return net
     if isinstance(net, (str, bytes, np.ndarray)) or not isinstance(net, Sequence):
         raise ArgumentTypeError(f"net must be an initcore.Network, a symmetry.Graph or a list of (w, b, activation), "
@@ -90,14 +97,71 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     >>> report.layers[0].status, report.layers[0].effective_width, report.ok
     (('tied', 'tied', 'tied'), 1, False)
     """
-    network = as_network(net)
     max_sweeps = integer("max_sweeps", max_sweeps, low=1)
     if tolerance is not None:
         tolerance = number("tolerance", tolerance, low=0.0)
+    if isinstance(net, Graph):
+        if input_groups is not None or output_groups is not None:
+            raise ArgumentError("give groups= to Graph.inputs and Graph.outputs instead of input_groups, output_groups.")
+        system = net.system()
+        masked = any(b.structural for b in system.blocks)
+        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked)
+        return _report(system, law, float(l2), max_sweeps, tolerance)
+    network = as_network(net)
     law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
     return _report(system, law, float(l2), max_sweeps, tolerance)
+
+
+def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:
+    """The narrower network a tied one is, with the learning-rate factors it trains with.
+
+    One unit stands for each live cell, its weights from cell C to cell D are ``sum_{i in C} t_i w_i,rep(D)`` (t the
+    multipliers), dead units are left out. SGD on it with the learning rate of each weight multiplied by
+    ``|C|/|D|`` (bias ``1/|D|``) retraces SGD on the original; so do momentum and L2.
+
+    Returns
+    -------
+    Quotient : ``(network, lr_factors, report)``; ``lr_factors[i].w`` has the shape of ``network.layers[i].w``.
+
+    >>> import numpy as np
+    >>> net = [(np.full((2, 6), 0.5), np.zeros(6), "tanh"), (np.ones((6, 1)), np.zeros(1))]
+    >>> q = quotient(net)
+    >>> q.network.widths, float(q.lr_factors[1].w[0, 0])
+    ((2, 1, 1), 6.0)
+    """
+    network = as_network(net)
+    report = analyze(network, optimizer=optimizer, input_groups=input_groups, max_sweeps=max_sweeps)
+    if not report.certified:
+        raise ArgumentError(f"the partition was not settled within max_sweeps={max_sweeps}; raise it.")
+    return quotient_of(network, report)
+
+
+def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0) -> Broken:
+    """A network without ties or dead units, by the least change: noise on some units' incoming weights.
+
+    Only cells of several units are touched, all but one unit of each (all of a dead cell), and no layer whose
+    ties the noise above it already breaks. Biases, and the arrays given, stay as they are.
+
+    Parameters
+    ----------
+    rng : Key, int, Generator ... as everywhere; None takes entropy from the system.
+    scale : standard deviation of the noise over the root mean square of the layer's weights (over
+        ``1/sqrt(fan_in)`` where they are all zero). Default 0.1.
+
+    Returns
+    -------
+    Broken : ``(network, changes)``; a change names layer, parameter, units and the noise's standard deviation.
+
+    >>> import numpy as np
+    >>> net = [(np.full((2, 3), 0.5), np.zeros(3), "tanh"), (np.ones((3, 1)), np.zeros(1))]
+    >>> free, changes = break_ties(net, rng=0)
+    >>> analyze(free).ok, changes[0].units
+    (True, (1, 2))
+    """
+    scale = number("scale", scale, low=0.0, open_low=True)
+    return freed(as_network(net), lambda n: analyze(n, optimizer=optimizer, l2=l2), rng, scale)
 
 
 def _refine(system: System, law: Rule, max_sweeps: int) -> Refinement:
@@ -131,11 +195,26 @@ def _report(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: fl
     finer = None if none else _elementwise(system, found, max_sweeps)
     dead = [(s.cell == 0) & (a.fixed is None) & (found.certified and not none)
             for s, a in zip(found.states, system.axes)]
-    layers = [_layer(system, i, found, finer, none) for i, a in enumerate(system.axes) if a.layer is not None]
+    inner = [i for i, a in enumerate(system.axes) if a.layer is not None]
+    layers = [_layer(system, i, found, finer, none) for i in inner]
     _degenerate(system, found, layers)
-    report = Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
-                    {a.name: la for a, la in zip((a for a in system.axes if a.layer is not None), layers)})
-    return report
+    for i, la in zip(inner, layers):
+        la.near_ties = near_ties(system, found, i, la.labels, la.representative, tolerance)
+    if tolerance is not None:
+        loose = Refinement(system, signs=law.signs, tolerance=tolerance)
+        loose.run(max_sweeps)
+        for i, la in zip(inner, layers):
+            la.tolerance_labels = _first_seen(loose.states[i].cell)[1]
+            la.tolerance_cells = int(la.tolerance_labels.max(initial=-1)) + 1
+    settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays}
+
+    def why(layer: int, a: int, b: int) -> str:
+        status = layers[layer].status
+        return explain(system, settings, found.states, inner[layer], a, b, (status[a], status[b]), max_sweeps)
+
+    return Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
+                  {system.axes[i].name: la for i, la in zip(inner, layers)},
+                  {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)
 
 
 def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool) -> LayerSymmetry:
@@ -202,5 +281,3 @@ def _first_seen(cell: Array) -> tuple[Array, Array]:
     rank[order] = np.arange(len(order))
     return first[order], rank[back]
 
-
-_ = FORWARD

@@ -1,7 +1,15 @@
-# phi and phi' of every activation. Codes are positions in initcore/activations.py `_TABLE`.
+# Every activation forward and backward: loops and the choice by code.
+#
+# Design
+# A. One loop per kind (forward or slope, float, widened float, double); the activation is a function pointer that is
+#    a constant at every call, so the compiler makes one inlined loop of each.
+# B. What does not fill a vector at the end goes through a padded buffer and the same vector code: the same input
+#    gives the same bits at every place and for every n. Nothing is aligned; in place is allowed.
+# C. Codes are the positions in initcore/activations.py `_TABLE`.
 
-from libc.math cimport (exp as c_exp, expm1 as c_expm1, log1p as c_log1p, tanh as c_tanh, erf as c_erf, erfc as c_erfc,
-                        atan as c_atan, sin as c_sin, cos as c_cos, fabs as c_fabs, sqrt as c_sqrt)
+include "elementary.pxi"
+include "activations_f64.pxi"
+include "activations_f32.pxi"
 
 cdef enum:
     ACT_IDENTITY
@@ -23,201 +31,311 @@ cdef enum:
     ACT_MISH
     ACT_SIN
 
-
-cdef inline double act_sigmoid(double z) noexcept nogil:
-    cdef double e = c_exp(-c_fabs(z))
-    return (1.0 if z >= 0 else e) / (1.0 + e)
+ctypedef vecf (*act_f32)(vecf, vecf) noexcept nogil
+ctypedef vecd (*act_f64)(vecd, vecd) noexcept nogil
 
 
-cdef inline double act_dsigmoid(double z) noexcept nogil:
-    cdef double e = c_exp(-c_fabs(z))
-    return e / ((1.0 + e) * (1.0 + e))
+cdef inline void act_each_f32(act_f32 f, double alpha, const float* z, const float* dy, float* out,
+                              Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecf a = vecf_set(<float> alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F32
+    cdef float zb[LANES_F32]
+    cdef float db[LANES_F32]
+    if dy != NULL:
+        while i < whole:
+            vecf_store(out + i, vecf_load(dy + i) * f(vecf_load(z + i), a))
+            i += LANES_F32
+    else:
+        while i < whole:
+            vecf_store(out + i, f(vecf_load(z + i), a))
+            i += LANES_F32
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(float))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(float))
+            vecf_store(zb, vecf_load(db) * f(vecf_load(zb), a))
+        else:
+            vecf_store(zb, f(vecf_load(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(float))
 
 
-cdef double act_phi(int code, double alpha, double z) noexcept nogil:
-    cdef double e, num, den
-    if z != z:
-        return z
-    if code == ACT_IDENTITY:
-        return z
-    if code == ACT_SIGMOID:
-        return act_sigmoid(z)
-    if code == ACT_TANH:
-        return c_tanh(z)
-    if code == ACT_HARD_SIGMOID:
-        return 0.0 if z <= -3 else 1.0 if z >= 3 else z / 6 + 0.5
-    if code == ACT_HARD_TANH:
-        return -1.0 if z < -1 else 1.0 if z > 1 else z
-    if code == ACT_SOFTSIGN:
-        return (1.0 if z > 0 else -1.0) if c_fabs(z) > 1e300 else z / (1 + c_fabs(z))
-    if code == ACT_ARCTAN:
-        return c_atan(z)
-    if code == ACT_ERF:
-        return c_erf(z)
-    if code == ACT_SOFTPLUS:
-        return (z if z > 0 else 0.0) + c_log1p(c_exp(-c_fabs(z)))
-    if code == ACT_RELU:
-        return z if z > 0 else 0.0
-    if code == ACT_LEAKY_RELU:
-        return z if z > 0 else alpha * z
-    if code == ACT_ELU:
-        return z if z > 0 else alpha * c_expm1(z)
-    if code == ACT_SELU:
-        return 1.0507009873554804934193349852946 * (z if z > 0 else 1.6732632423543772848170429916717 * c_expm1(z))
-    if code == ACT_GELU:
-        return -0.0 if z < -40 else z * (0.5 * c_erfc(-z * 0.70710678118654752440))
-    if code == ACT_GELU_TANH:
-        return -0.0 if z < -40 else z * act_sigmoid(1.5957691216057307 * (z + 0.044715 * z * z * z))
-    if code == ACT_SILU:
-        return -0.0 if z < -800 else z * act_sigmoid(z)
-    if code == ACT_MISH:
-        if z < -800:
-            return -0.0
-        e = c_exp(-c_fabs(z))
-        num = 1 + 2 * e if z >= 0 else e * e + 2 * e
-        return z * num / (num + (2 * e * e if z >= 0 else 2.0))
-    if code == ACT_SIN:
-        return c_sin(alpha * z)
-    return z
+cdef inline void act_each_f64(act_f64 f, double alpha, const double* z, const double* dy, double* out,
+                              Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecd a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+    cdef double zb[LANES_F64]
+    cdef double db[LANES_F64]
+    if dy != NULL:
+        while i < whole:
+            vecd_store(out + i, vecd_load(dy + i) * f(vecd_load(z + i), a))
+            i += LANES_F64
+    else:
+        while i < whole:
+            vecd_store(out + i, f(vecd_load(z + i), a))
+            i += LANES_F64
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(double))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(double))
+            vecd_store(zb, vecd_load(db) * f(vecd_load(zb), a))
+        else:
+            vecd_store(zb, f(vecd_load(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(double))
 
 
-cdef double act_dphi(int code, double alpha, double z) noexcept nogil:
-    cdef double e, num, den, u
-    if z != z:
-        return z
-    if code == ACT_IDENTITY:
-        return 1.0
-    if code == ACT_SIGMOID:
-        return act_dsigmoid(z)
-    if code == ACT_TANH:
-        return 4 * act_dsigmoid(2 * z)
-    if code == ACT_HARD_SIGMOID:
-        return 1.0 / 6 if c_fabs(z) < 3 else 0.0
-    if code == ACT_HARD_TANH:
-        return 1.0 if c_fabs(z) < 1 else 0.0
-    if code == ACT_SOFTSIGN:
-        return 1 / ((1 + c_fabs(z)) * (1 + c_fabs(z)))
-    if code == ACT_ARCTAN:
-        return 1 / (1 + z * z)
-    if code == ACT_ERF:
-        return 1.1283791670955125739 * c_exp(-z * z)
-    if code == ACT_SOFTPLUS:
-        return act_sigmoid(z)
-    if code == ACT_RELU:
-        return 1.0 if z > 0 else 0.0
-    if code == ACT_LEAKY_RELU:
-        return 1.0 if z > 0 else alpha
-    if code == ACT_ELU:
-        return 1.0 if z > 0 else alpha * c_exp(z)
-    if code == ACT_SELU:
-        return 1.0507009873554804934193349852946 * (1.0 if z > 0 else 1.6732632423543772848170429916717 * c_exp(z))
-    if code == ACT_GELU:
-        if c_fabs(z) > 40:
-            return 1.0 if z > 0 else -0.0
-        return 0.5 * c_erfc(-z * 0.70710678118654752440) + z * 0.39894228040143267794 * c_exp(-0.5 * z * z)
-    if code == ACT_GELU_TANH:
-        if c_fabs(z) > 40:
-            return 1.0 if z > 0 else -0.0
-        u = 1.5957691216057307 * (z + 0.044715 * z * z * z)
-        return act_sigmoid(u) + z * act_dsigmoid(u) * 1.5957691216057307 * (1 + 0.134145 * z * z)
-    if code == ACT_SILU:
-        if c_fabs(z) > 800:
-            return 1.0 if z > 0 else -0.0
-        return act_sigmoid(z) + z * act_dsigmoid(z)
-    if code == ACT_MISH:
-        if c_fabs(z) > 800:
-            return 1.0 if z > 0 else -0.0
-        e = c_exp(-c_fabs(z))
-        num = 1 + 2 * e if z >= 0 else e * e + 2 * e
-        den = num + (2 * e * e if z >= 0 else 2.0)
-        # 1 - t^2 with t = num/den, times the sigmoid
-        u = (2 * e * e if z >= 0 else 2.0) * (2 * num + (2 * e * e if z >= 0 else 2.0)) / (den * den)
-        return num / den + z * u * act_sigmoid(z)
-    if code == ACT_SIN:
-        return alpha * c_cos(alpha * z)
-    return 1.0
+cdef inline void act_each_wide(act_f64 f, double alpha, const float* z, const float* dy, float* out,
+                               Py_ssize_t n) noexcept nogil:
+    """act_each_f32 for an f on doubles: f's result (and its product with dy) is rounded to float once."""
+    cdef vecd a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+    cdef float zb[LANES_F64]
+    cdef float db[LANES_F64]
+    if dy != NULL:
+        while i < whole:
+            vecd_store_f32(out + i, vecd_load_f32(dy + i) * f(vecd_load_f32(z + i), a))
+            i += LANES_F64
+    else:
+        while i < whole:
+            vecd_store_f32(out + i, f(vecd_load_f32(z + i), a))
+            i += LANES_F64
+    if i < n:
+        memset(zb, 0, sizeof(zb))
+        memset(db, 0, sizeof(db))
+        memcpy(zb, z + i, (n - i) * sizeof(float))
+        if dy != NULL:
+            memcpy(db, dy + i, (n - i) * sizeof(float))
+            vecd_store_f32(zb, vecd_load_f32(db) * f(vecd_load_f32(zb), a))
+        else:
+            vecd_store_f32(zb, f(vecd_load_f32(zb), a))
+        memcpy(out + i, zb, (n - i) * sizeof(float))
 
 
 cdef void activation_forward_f32(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil:
     """y := phi(z)."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        y[i] = <float> act_phi(code, alpha, z[i])
-
-
-cdef void activation_forward_f64(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil:
-    """y := phi(z)."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        y[i] = act_phi(code, alpha, z[i])
+    if code == ACT_TANH:
+        act_each_f32(act_tanh_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_f32, alpha, z, NULL, y, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_f32, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ARCTAN:
+        act_each_f32(act_arctan_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ERF:
+        act_each_wide(act_erf_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f32(act_softplus_f32, alpha, z, NULL, y, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_GELU:
+        act_each_wide(act_gelu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU_TANH:
+        act_each_wide(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SILU:
+        act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_MISH:
+        act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIN:
+        act_each_wide(act_sin_f64, alpha, z, NULL, y, n)
+    elif y != z:
+        act_each_f32(act_identity_f32, alpha, z, NULL, y, n)
 
 
 cdef void activation_backward_f32(int code, double alpha, const float* z, const float* dy, float* dz,
                                   Py_ssize_t n) noexcept nogil:
     """dz := dy phi'(z); dy NULL stands for ones."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        dz[i] = (dy[i] if dy != NULL else <float> 1.0) * <float> act_dphi(code, alpha, z[i])
+    if code == ACT_TANH:
+        act_each_f32(act_tanh_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ARCTAN:
+        act_each_f32(act_arctan_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ERF:
+        act_each_wide(act_erf_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f32(act_sigmoid_f32, alpha, z, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_GELU:
+        act_each_wide(act_gelu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH:
+        act_each_wide(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SILU:
+        act_each_wide(act_silu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_MISH:
+        act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIN:
+        act_each_wide(act_sin_slope_f64, alpha, z, dy, dz, n)
+    else:
+        act_each_f32(act_identity_slope_f32, alpha, z, dy, dz, n)
+
+
+cdef void activation_forward_f64(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil:
+    """y := phi(z)."""
+    if code == ACT_TANH:
+        act_each_f64(act_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_f64, alpha, z, NULL, y, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_f64, alpha, z, NULL, y, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ARCTAN:
+        act_each_f64(act_arctan_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ERF:
+        act_each_f64(act_erf_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f64(act_softplus_f64, alpha, z, NULL, y, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU:
+        act_each_f64(act_gelu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_GELU_TANH:
+        act_each_f64(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SILU:
+        act_each_f64(act_silu_f64, alpha, z, NULL, y, n)
+    elif code == ACT_MISH:
+        act_each_f64(act_mish_f64, alpha, z, NULL, y, n)
+    elif code == ACT_SIN:
+        act_each_f64(act_sin_f64, alpha, z, NULL, y, n)
+    elif y != z:
+        act_each_f64(act_identity_f64, alpha, z, NULL, y, n)
 
 
 cdef void activation_backward_f64(int code, double alpha, const double* z, const double* dy, double* dz,
                                   Py_ssize_t n) noexcept nogil:
     """dz := dy phi'(z); dy NULL stands for ones."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        dz[i] = (dy[i] if dy != NULL else 1.0) * act_dphi(code, alpha, z[i])
-
-
-cdef double act_dphi_from_y(int code, double alpha, double y) noexcept nogil:
-    if y != y:
-        return y
-    if code == ACT_SIGMOID:
-        return y * (1 - y)
     if code == ACT_TANH:
-        return (1 - y) * (1 + y)
-    if code == ACT_HARD_SIGMOID:
-        return 1.0 / 6 if 0 < y < 1 else 0.0
-    if code == ACT_HARD_TANH:
-        return 1.0 if -1 < y < 1 else 0.0
-    if code == ACT_SOFTSIGN:
-        return (1 - c_fabs(y)) * (1 - c_fabs(y))
-    if code == ACT_RELU:
-        return 1.0 if y > 0 else 0.0
-    if code == ACT_LEAKY_RELU:
-        return 1.0 if y > 0 else alpha
-    if code == ACT_ELU:
-        return 1.0 if y > 0 else y + alpha
-    if code == ACT_SELU:
-        return (1.0507009873554804934193349852946 if y > 0
-                else y + 1.0507009873554804934193349852946 * 1.6732632423543772848170429916717)
-    return 1.0
-
-
-cdef inline bint act_y_determines(int code, double alpha) noexcept nogil:
-    if code == ACT_LEAKY_RELU or code == ACT_ELU:
-        return alpha > 0
-    return code <= ACT_SOFTSIGN or code == ACT_RELU or code == ACT_SELU
+        act_each_f64(act_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ARCTAN:
+        act_each_f64(act_arctan_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ERF:
+        act_each_f64(act_erf_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SOFTPLUS:
+        act_each_f64(act_sigmoid_f64, alpha, z, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU:
+        act_each_f64(act_gelu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH:
+        act_each_f64(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SILU:
+        act_each_f64(act_silu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_MISH:
+        act_each_f64(act_mish_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_SIN:
+        act_each_f64(act_sin_slope_f64, alpha, z, dy, dz, n)
+    else:
+        act_each_f64(act_identity_slope_f64, alpha, z, dy, dz, n)
 
 
 cdef int activation_backward_from_y_f32(int code, double alpha, const float* y, const float* dy, float* dz,
                                         Py_ssize_t n) noexcept nogil:
-    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope."""
-    cdef Py_ssize_t i
-    if not act_y_determines(code, alpha):
+    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope (nothing written)."""
+    if (code == ACT_LEAKY_RELU or code == ACT_ELU) and not alpha > 0:
         return -2
-    for i in range(n):
-        dz[i] = (dy[i] if dy != NULL else <float> 1.0) * <float> act_dphi_from_y(code, alpha, y[i])
+    if code == ACT_IDENTITY:
+        act_each_f32(act_identity_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f32(act_sigmoid_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_TANH:
+        act_each_f32(act_tanh_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f32(act_hard_sigmoid_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f32(act_hard_tanh_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f32(act_softsign_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f32(act_relu_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f32(act_leaky_relu_slope_f32, alpha, y, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f32(act_elu_from_y_f32, alpha, y, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f32(act_selu_from_y_f32, alpha, y, dy, dz, n)
+    else:
+        return -2
     return 0
+
 
 
 cdef int activation_backward_from_y_f64(int code, double alpha, const double* y, const double* dy, double* dz,
                                         Py_ssize_t n) noexcept nogil:
-    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope."""
-    cdef Py_ssize_t i
-    if not act_y_determines(code, alpha):
+    """dz := dy phi'(z) from y = phi(z); 0 done, -2 where y does not determine the slope (nothing written)."""
+    if (code == ACT_LEAKY_RELU or code == ACT_ELU) and not alpha > 0:
         return -2
-    for i in range(n):
-        dz[i] = (dy[i] if dy != NULL else 1.0) * act_dphi_from_y(code, alpha, y[i])
+    if code == ACT_IDENTITY:
+        act_each_f64(act_identity_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SIGMOID:
+        act_each_f64(act_sigmoid_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_TANH:
+        act_each_f64(act_tanh_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_SIGMOID:
+        act_each_f64(act_hard_sigmoid_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_HARD_TANH:
+        act_each_f64(act_hard_tanh_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SOFTSIGN:
+        act_each_f64(act_softsign_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_RELU:
+        act_each_f64(act_relu_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_LEAKY_RELU:
+        act_each_f64(act_leaky_relu_slope_f64, alpha, y, dy, dz, n)
+    elif code == ACT_ELU:
+        act_each_f64(act_elu_from_y_f64, alpha, y, dy, dz, n)
+    elif code == ACT_SELU:
+        act_each_f64(act_selu_from_y_f64, alpha, y, dy, dz, n)
+    else:
+        return -2
     return 0
 
 

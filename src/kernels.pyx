@@ -39,12 +39,15 @@ cdef object _loaded_capsule = None      # keeps the variant alive
 _LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
 _OPT_IN = ("x86_v4",)
 
+
 def _exists(isa):
     import importlib.util
     return importlib.util.find_spec(f"initcore._variant_{isa}") is not None
 
+
 def _usable(isa):
     return bool(initcore_cpu_has(_LEVELS[isa]))
+
 
 def _select():
     global table, _loaded_capsule
@@ -67,17 +70,21 @@ def _select():
     _loaded_capsule = module.capsule
     return chosen
 
+
 isa = _select()
 capsule = _loaded_capsule
+
 
 def variants():
     """Every variant name -> "in use", "available", "not built" or "CPU lacks it"."""
     return {n: "in use" if n == isa else "not built" if not _exists(n)
             else "available" if _usable(n) else "CPU lacks it" for n in _LEVELS}
 
+
 def build_info():
     """Compiler and flags of the variant in use."""
     return {"compiler": table.compiler.decode(), "flags": table.flags.decode()}
+
 
 include "capi.pxi"
 include "wrap_dense.pxi"

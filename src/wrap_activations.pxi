@@ -198,6 +198,6 @@ def activation_backward(activation, z, dy, *, out=None, threads=None):
 
     >>> import numpy as np
     >>> activation_backward("tanh", np.array([0.0, 20.0]), np.array([1.0, 1.0]))
-    array([1.00000000e+00, 1.69934171e-17])
+    array([1.0000000e+00, 1.6993417e-17])
     """
     return _act_call(_act_compiled(activation), z, dy, out, True, threads)

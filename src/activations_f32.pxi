@@ -1,0 +1,200 @@
+# phi and phi' on a vector of floats, of the activations that keep their accuracy within float32; the others are
+# widened (activations_f64.pxi). Same forms and names as there.
+
+cdef extern from *:
+    """
+    /* Centres c near 1.2014 n whose tanh lies within 3e-8 (relative) of the float T: T carries no error of its
+       own; K = 1 - T^2. */
+    static const float ACT_TANH_CENTRE[8] = {
+        0.0f, 1.2016185522079468f, 2.40285062789917f, 3.6046907901763916f,
+        4.804519176483154f, 6.0077338218688965f, 7.210230350494385f, 8.407405853271484f};
+    static const float ACT_TANH_VALUE[8] = {
+        0.0f, 0.8341476321220398f, 0.9837669134140015f, 0.9985218644142151f,
+        0.9998657703399658f, 0.9999879002571106f, 0.999998927116394f, 0.9999998807907104f};
+    static const float ACT_TANH_SLOPE[8] = {
+        1.0f, 0.3041977286338806f, 0.03220266103744507f, 0.0029540862888097763f,
+        0.00026844130479730666f, 2.41993348026881e-05f, 2.1841044384611046e-06f, 1.9928748429265397e-07f};
+    """
+    const float* ACT_TANH_CENTRE
+    const float* ACT_TANH_VALUE
+    const float* ACT_TANH_SLOPE
+
+
+# --- sigmoid family ----------------------------------------------------------------------------------------------
+cdef inline vecf act_sigmoid_f32(vecf z, vecf a) noexcept nogil:
+    """1/(1 + exp(-z)) as c/(c + c exp(-z)), c = 2^-32, so that the result may be a denormal (act_logistic_f64)."""
+    cdef vecf s, p, c = vecf_set(<float> 2.3283064365386962890625e-10)
+    cdef vecf x = vecf_min(vecf_set(<float> 104.0), vecf_max(vecf_set(<float> -30.0), -z))
+    act_reduce_f32(x, 127.0 - 32.0, &s, &p)
+    cdef vecf near
+    if VECTOR_FUSES:
+        return c / (vecf_muladd(s, p, c) + s)
+    near = vecf_min(vecf_set(<float> 2.384185791015625e-07), s)         # 2^10 c
+    return c / (vecf_muladd(s, p, c + near) + (s - near))
+
+
+cdef inline vecf act_logistic_slope_f32(vecf z, float factor) noexcept nogil:
+    """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
+    cdef vecf big = act_exp_f32(-vecf_abs(z))
+    cdef vecf d = vecf_muladd(big, vecf_set(ACT_UNSCALEF), vecf_set(<float> 1.0))
+    return (big / (d * d)) * vecf_set(factor * ACT_UNSCALEF)
+
+
+cdef inline vecf act_sigmoid_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_logistic_slope_f32(z, 1.0)
+
+
+cdef inline vecf act_tanh_f32(vecf z, vecf a) noexcept nogil:
+    """tanh(c + r) = T + K t/(1 + T t), t = tanh(r) = r A/(A + u G), u = r^2, |r| <= 0.61, from the nearest of eight
+    centres c; written T + (K r - K r N/(A + N)), N = u G + T r A, so that near 0 the result is r less a correction.
+    A is linear, G = g + u: a rational fit of 0.026 ULP."""
+    cdef vecf x = vecf_min(vecf_set(<float> 9.02), vecf_abs(z))         # tanh is 1 in float32 from 9.011 on
+    cdef veci32 n = vecf_bits(vecf_muladd(x, vecf_set(<float> 0.83038), vecf_set(<float> 12582912.0)))
+    cdef vecf value = vecf_lookup8(ACT_TANH_VALUE, n)
+    cdef vecf r = x - vecf_lookup8(ACT_TANH_CENTRE, n)
+    cdef vecf u = r * r
+    cdef vecf top = vecf_muladd(u, vecf_set(<float> 10.07772242), vecf_set(<float> 106.17287242))
+    cdef vecf bottom = vecf_muladd(u, u + vecf_set(<float> 35.39094821), (value * r) * top)
+    cdef vecf first = vecf_lookup8(ACT_TANH_SLOPE, n) * r
+    return vecf_copysign(value + vecf_muladd(-first, bottom / (top + bottom), first), z)
+
+
+cdef inline vecf act_tanh_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_logistic_slope_f32(z + z, 4.0)
+
+
+cdef inline vecf act_softplus_f32(vecf z, vecf a) noexcept nogil:
+    """max(z, 0) + log1p(exp(-|z|))."""
+    cdef vecf e = act_exp_f32(-vecf_abs(z)) * vecf_set(ACT_UNSCALEF)
+    return vecf_max(vecf_set(<float> 0.0), z) + act_log1p_f32(e)
+
+
+cdef inline vecf act_silu_f32(vecf z, vecf a) noexcept nogil:
+    """z sigmoid(z)."""
+    cdef veci32 right = vecf_lt(vecf_set(<float> 0.0), z)
+    cdef vecf x = vecf_min(vecf_set(<float> 120.0), vecf_abs(z))
+    cdef vecf big = act_exp_f32(-x)
+    cdef vecf d = vecf_muladd(big, vecf_set(ACT_UNSCALEF), vecf_set(<float> 1.0))
+    cdef vecf q = vecf_select(right, z, vecf_copysign(x, z) * big) / d
+    return vecf_select(right, q, q * vecf_set(ACT_UNSCALEF))
+
+
+# --- algebraic and circular --------------------------------------------------------------------------------------
+cdef inline vecf act_softsign_f32(vecf z, vecf a) noexcept nogil:
+    """z/(1 + |z|)."""
+    cdef vecf x = vecf_min(vecf_set(<float> 1e30), vecf_abs(z))
+    return vecf_copysign(x / (x + vecf_set(<float> 1.0)), z)
+
+
+cdef inline vecf act_softsign_slope_f32(vecf z, vecf a) noexcept nogil:
+    cdef vecf i = vecf_set(<float> 1.0) / (vecf_abs(z) + vecf_set(<float> 1.0))
+    return i * i
+
+
+cdef inline vecf act_arctan_f32(vecf z, vecf a) noexcept nogil:
+    return act_atan_f32(z)
+
+
+cdef inline vecf act_arctan_slope_f32(vecf z, vecf a) noexcept nogil:
+    """1/(1 + z^2); by 1/z where |z| > 1, so that z^2 cannot overflow."""
+    cdef vecf x = vecf_abs(z), one = vecf_set(<float> 1.0)
+    cdef veci32 big = vecf_lt(one, x)
+    cdef vecf i = vecf_select(big, one / x, x)
+    cdef vecf v = i * i
+    return vecf_select(big, v, one) / (v + one)
+
+
+# --- piecewise ---------------------------------------------------------------------------------------------------
+cdef inline vecf act_or_nan_f32(vecf y, vecf z) noexcept nogil:
+    """y, but NaN where z is."""
+    return vecf_select(vecf_ne(z, z), z, y)
+
+
+cdef inline vecf act_identity_f32(vecf z, vecf a) noexcept nogil:
+    return z
+
+
+cdef inline vecf act_identity_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_or_nan_f32(vecf_set(<float> 1.0), z)
+
+
+cdef inline vecf act_hard_sigmoid_f32(vecf z, vecf a) noexcept nogil:
+    """(z + 3)/6 within [0, 1]."""
+    return vecf_min(vecf_set(<float> 1.0), vecf_max(vecf_set(<float> 0.0), (z + vecf_set(<float> 3.0)) / vecf_set(<float> 6.0)))
+
+
+cdef inline vecf act_hard_sigmoid_slope_f32(vecf z, vecf a) noexcept nogil:
+    cdef vecf inside = vecf_select(vecf_lt(vecf_abs(z), vecf_set(<float> 3.0)), vecf_set(<float> (1.0 / 6)), vecf_set(<float> 0.0))
+    return act_or_nan_f32(inside, z)
+
+
+cdef inline vecf act_hard_tanh_f32(vecf z, vecf a) noexcept nogil:
+    return vecf_min(vecf_set(<float> 1.0), vecf_max(vecf_set(<float> -1.0), z))
+
+
+cdef inline vecf act_hard_tanh_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_or_nan_f32(vecf_select(vecf_lt(vecf_abs(z), vecf_set(<float> 1.0)), vecf_set(<float> 1.0), vecf_set(<float> 0.0)), z)
+
+
+cdef inline vecf act_relu_f32(vecf z, vecf a) noexcept nogil:
+    return vecf_max(vecf_set(<float> 0.0), z)
+
+
+cdef inline vecf act_relu_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_or_nan_f32(vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> 1.0), vecf_set(<float> 0.0)), z)
+
+
+cdef inline vecf act_leaky_relu_f32(vecf z, vecf a) noexcept nogil:
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), z, a * z)
+
+
+cdef inline vecf act_leaky_relu_slope_f32(vecf z, vecf a) noexcept nogil:
+    return act_or_nan_f32(vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> 1.0), a), z)
+
+
+cdef inline vecf act_elu_f32(vecf z, vecf a) noexcept nogil:
+    """z > 0: z; else a (exp(z) - 1)."""
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), z, a * act_expm1_f32(z))
+
+
+cdef inline vecf act_elu_slope_f32(vecf z, vecf a) noexcept nogil:
+    cdef vecf e = act_exp_f32(z) * vecf_set(ACT_UNSCALEF)
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> 1.0), a * e)
+
+
+cdef inline vecf act_selu_f32(vecf z, vecf a) noexcept nogil:
+    """Klambauer et al. 2017: scale z, or scale alpha (exp(z) - 1)."""
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> ACT_SELU_SCALE) * z,
+                       vecf_set(<float> ACT_SELU_LEFT) * act_expm1_f32(z))
+
+
+cdef inline vecf act_selu_slope_f32(vecf z, vecf a) noexcept nogil:
+    cdef vecf e = act_exp_f32(z) * vecf_set(ACT_UNSCALEF)
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> ACT_SELU_SCALE), vecf_set(<float> ACT_SELU_LEFT) * e)
+
+
+# --- slopes from y = phi(z) --------------------------------------------------------------------------------------
+cdef inline vecf act_sigmoid_from_y_f32(vecf y, vecf a) noexcept nogil:
+    return y * (vecf_set(<float> 1.0) - y)
+
+
+cdef inline vecf act_tanh_from_y_f32(vecf y, vecf a) noexcept nogil:
+    return (vecf_set(<float> 1.0) - y) * (vecf_set(<float> 1.0) + y)
+
+
+cdef inline vecf act_hard_sigmoid_from_y_f32(vecf y, vecf a) noexcept nogil:
+    cdef vecf inside = vecf_select(vecf_lt(y, vecf_set(<float> 1.0)), vecf_set(<float> (1.0 / 6)), vecf_set(<float> 0.0))
+    return act_or_nan_f32(vecf_select(vecf_lt(vecf_set(<float> 0.0), y), inside, vecf_set(<float> 0.0)), y)
+
+
+cdef inline vecf act_softsign_from_y_f32(vecf y, vecf a) noexcept nogil:
+    cdef vecf i = vecf_set(<float> 1.0) - vecf_abs(y)
+    return i * i
+
+
+cdef inline vecf act_elu_from_y_f32(vecf y, vecf a) noexcept nogil:
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), y), vecf_set(<float> 1.0), y + a)
+
+
+cdef inline vecf act_selu_from_y_f32(vecf y, vecf a) noexcept nogil:
+    return vecf_select(vecf_lt(vecf_set(<float> 0.0), y), vecf_set(<float> ACT_SELU_SCALE), y + vecf_set(<float> ACT_SELU_LEFT))

@@ -1,0 +1,303 @@
+# phi and phi' on a vector of doubles; `a` is the activation's parameter.
+#
+# Also the float32 kernels of the activations that need more than float32 inside (they are widened, computed here
+# and rounded once): erf, both gelu, mish and most slopes.
+
+# --- sigmoid family ----------------------------------------------------------------------------------------------
+cdef inline vecd act_logistic_f64(vecd z) noexcept nogil:
+    """1/(1 + exp(-z)) as c/(c + c exp(-z)), c = 2^-512, so that the result may be a denormal.
+
+    The sum has one rounding where exp(-z) = s + s p is moderate; above 2^10 the part of s that is too large
+    to be added to 1 exactly is added last.
+    """
+    cdef vecd s, p, near, c = vecd_set(ACT_UNSCALE)
+    act_reduce_f64(vecd_min(vecd_set(760.0), vecd_max(vecd_set(-100.0), -z)), vecd_set(0.0), 1023.0 - 512.0, &s, &p)
+    near = vecd_min(vecd_set(ACT_UNSCALE * 1024.0), s)
+    return c / (vecd_muladd(s, p, c + near) + (s - near))
+
+
+cdef inline vecd act_sigmoid_f64(vecd z, vecd a) noexcept nogil:
+    return act_logistic_f64(z)
+
+
+cdef inline vecd act_logistic_slope_f64(vecd z, double factor) noexcept nogil:
+    """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
+    cdef vecd big = act_exp_f64(-vecd_abs(z), vecd_set(0.0))
+    cdef vecd d = vecd_muladd(big, vecd_set(ACT_UNSCALE), vecd_set(1.0))
+    return (big / (d * d)) * vecd_set(factor * ACT_UNSCALE)
+
+
+cdef inline vecd act_sigmoid_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_logistic_slope_f64(z, 1.0)
+
+
+cdef inline vecd act_tanh_f64(vecd z, vecd a) noexcept nogil:
+    """|z| < 0.625: z + z^3 P/Q (Cephes); else 1 - 2/(1 + exp 2|z|); one division for both."""
+    cdef vecd x = vecd_min(vecd_set(20.0), vecd_abs(z))
+    cdef veci64 small = vecd_lt(x, vecd_set(0.625))
+    cdef vecd s, p, v = x * x, one = vecd_set(1.0)
+    act_reduce_f64(x + x, vecd_set(0.0), 1023.0, &s, &p)
+    cdef vecd upper = vecd_muladd(vecd_muladd(vecd_set(-9.64399179425052238628e-1), v,
+                                              vecd_set(-9.92877231001918586564e1)), v,
+                                  vecd_set(-1.61468768441708447952e3))
+    cdef vecd lower = vecd_muladd(vecd_muladd(v + vecd_set(1.12811678491632931402e2), v,
+                                              vecd_set(2.23548839060100448583e3)), v,
+                                  vecd_set(4.84406305325125486048e3))
+    cdef vecd num = vecd_select(small, (x * v) * upper, vecd_set(-2.0))
+    cdef vecd den = vecd_select(small, lower, vecd_muladd(s, p, s + one))
+    return vecd_copysign(vecd_select(small, x, one) + num / den, z)
+
+
+cdef inline vecd act_tanh_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_logistic_slope_f64(z + z, 4.0)
+
+
+cdef inline vecd act_softplus_f64(vecd z, vecd a) noexcept nogil:
+    """max(z, 0) + log1p(exp(-|z|))."""
+    cdef vecd e = act_exp_f64(-vecd_abs(z), vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    return vecd_max(vecd_set(0.0), z) + act_log1p_f64(e)
+
+
+# --- piecewise ---------------------------------------------------------------------------------------------------
+cdef inline vecd act_or_nan_f64(vecd y, vecd z) noexcept nogil:
+    """y, but NaN where z is."""
+    return vecd_select(vecd_ne(z, z), z, y)
+
+
+cdef inline vecd act_identity_f64(vecd z, vecd a) noexcept nogil:
+    return z
+
+
+cdef inline vecd act_identity_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_or_nan_f64(vecd_set(1.0), z)
+
+
+cdef inline vecd act_hard_sigmoid_f64(vecd z, vecd a) noexcept nogil:
+    """(z + 3)/6 within [0, 1]."""
+    return vecd_min(vecd_set(1.0), vecd_max(vecd_set(0.0), (z + vecd_set(3.0)) / vecd_set(6.0)))
+
+
+cdef inline vecd act_hard_sigmoid_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd inside = vecd_select(vecd_lt(vecd_abs(z), vecd_set(3.0)), vecd_set(1.0 / 6), vecd_set(0.0))
+    return act_or_nan_f64(inside, z)
+
+
+cdef inline vecd act_hard_tanh_f64(vecd z, vecd a) noexcept nogil:
+    return vecd_min(vecd_set(1.0), vecd_max(vecd_set(-1.0), z))
+
+
+cdef inline vecd act_hard_tanh_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_or_nan_f64(vecd_select(vecd_lt(vecd_abs(z), vecd_set(1.0)), vecd_set(1.0), vecd_set(0.0)), z)
+
+
+cdef inline vecd act_relu_f64(vecd z, vecd a) noexcept nogil:
+    return vecd_max(vecd_set(0.0), z)
+
+
+cdef inline vecd act_relu_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_or_nan_f64(vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0), vecd_set(0.0)), z)
+
+
+cdef inline vecd act_leaky_relu_f64(vecd z, vecd a) noexcept nogil:
+    return vecd_select(vecd_lt(vecd_set(0.0), z), z, a * z)
+
+
+cdef inline vecd act_leaky_relu_slope_f64(vecd z, vecd a) noexcept nogil:
+    return act_or_nan_f64(vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0), a), z)
+
+
+cdef inline vecd act_elu_f64(vecd z, vecd a) noexcept nogil:
+    """z > 0: z; else a (exp(z) - 1)."""
+    return vecd_select(vecd_lt(vecd_set(0.0), z), z, a * act_expm1_f64(z))
+
+
+cdef inline vecd act_elu_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd e = act_exp_f64(z, vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0), a * e)
+
+
+cdef inline vecd act_selu_f64(vecd z, vecd a) noexcept nogil:
+    """Klambauer et al. 2017: scale z, or scale alpha (exp(z) - 1)."""
+    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(ACT_SELU_SCALE) * z,
+                       vecd_set(ACT_SELU_LEFT) * act_expm1_f64(z))
+
+
+cdef inline vecd act_selu_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd e = act_exp_f64(z, vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(ACT_SELU_SCALE), vecd_set(ACT_SELU_LEFT) * e)
+
+
+# --- algebraic and circular --------------------------------------------------------------------------------------
+cdef inline vecd act_softsign_f64(vecd z, vecd a) noexcept nogil:
+    """z/(1 + |z|); the clamp, beyond which the quotient is 1, keeps infinity from inf/inf."""
+    cdef vecd x = vecd_min(vecd_set(1e300), vecd_abs(z))
+    return vecd_copysign(x / (x + vecd_set(1.0)), z)
+
+
+cdef inline vecd act_softsign_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd i = vecd_set(1.0) / (vecd_abs(z) + vecd_set(1.0))
+    return i * i
+
+
+cdef inline vecd act_arctan_f64(vecd z, vecd a) noexcept nogil:
+    return act_atan_f64(z)
+
+
+cdef inline vecd act_arctan_slope_f64(vecd z, vecd a) noexcept nogil:
+    """1/(1 + z^2); by 1/z where |z| > 1, so that z^2 cannot overflow."""
+    cdef vecd x = vecd_abs(z), one = vecd_set(1.0)
+    cdef veci64 big = vecd_lt(one, x)
+    cdef vecd i = vecd_select(big, one / x, x)
+    cdef vecd v = i * i
+    return vecd_select(big, v, one) / (v + one)
+
+
+cdef inline vecd act_sin_f64(vecd z, vecd a) noexcept nogil:
+    return act_sine_f64(a * z, 0.0)
+
+
+cdef inline vecd act_sin_slope_f64(vecd z, vecd a) noexcept nogil:
+    return a * act_sine_f64(a * z, 0.5)
+
+
+# --- error function ----------------------------------------------------------------------------------------------
+cdef inline vecd act_erf_f64(vecd z, vecd a) noexcept nogil:
+    """|z| < 1: z p(z^2); else 1 - exp(-z^2) erfcx(|z|)."""
+    cdef vecd x = vecd_min(vecd_set(7.0), vecd_abs(z))
+    cdef vecd tail = (act_exp_square_f64(x, 1.0) * vecd_set(ACT_UNSCALE)) * act_erfcx_f64(x)
+    cdef vecd near = x * act_horner_f64(ACT_ERF_SMALL, 12, x * x)
+    return vecd_copysign(vecd_select(vecd_lt(x, vecd_set(1.0)), near, vecd_set(1.0) - tail), z)
+
+
+cdef inline vecd act_erf_slope_f64(vecd z, vecd a) noexcept nogil:
+    """2/sqrt(pi) exp(-z^2)."""
+    cdef vecd x = vecd_min(vecd_set(40.0), vecd_abs(z))
+    return (act_exp_square_f64(x, 1.0) * vecd_set(1.1283791670955125739)) * vecd_set(ACT_UNSCALE)
+
+
+cdef inline vecd act_gelu_f64(vecd z, vecd a) noexcept nogil:
+    """z Phi(z) = max(z, 0) - |z| Phi(-|z|)."""
+    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z))
+    cdef vecd tail = act_exp_square_f64(x, 0.5) * (x * act_erfcx_f64(x * vecd_set(0.70710678118654752440)))
+    return vecd_copysign(vecd_max(vecd_set(0.0), z) - tail * vecd_set(0.5 * ACT_UNSCALE), z)
+
+
+cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
+    """g = Phi(-|z|) - |z| pdf(z) left of 0, 1 - g right of it; the common factor exp(-z^2/2) taken out."""
+    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z))
+    cdef vecd r = act_erfcx_f64(x * vecd_set(0.70710678118654752440))
+    cdef vecd bracket = vecd_muladd(x, vecd_set(-0.79788456080286535588), r)
+    cdef vecd g = (act_exp_square_f64(x, 0.5) * bracket) * vecd_set(0.5 * ACT_UNSCALE)
+    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0) - g, g)
+
+
+# --- z times a sigmoid -------------------------------------------------------------------------------------------
+cdef inline vecd act_swish_f64(vecd z, vecd x, vecd big) noexcept nogil:
+    """z sigmoid(u) from x = |z| (clamped) and big = 2^512 exp(-|u|), u of z's sign."""
+    cdef veci64 right = vecd_lt(vecd_set(0.0), z)
+    cdef vecd d = vecd_muladd(big, vecd_set(ACT_UNSCALE), vecd_set(1.0))
+    cdef vecd q = vecd_select(right, z, vecd_copysign(x, z) * big) / d
+    return vecd_select(right, q, q * vecd_set(ACT_UNSCALE))
+
+
+cdef inline vecd act_swish_slope_f64(vecd z, vecd step, vecd big) noexcept nogil:
+    """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^512 exp(-|u|), u of z's sign."""
+    cdef veci64 right = vecd_lt(vecd_set(0.0), z)
+    cdef vecd e = big * vecd_set(ACT_UNSCALE)
+    cdef vecd d = e + vecd_set(1.0)
+    cdef vecd q = (d + vecd_select(right, step * e, -step)) / (d * d)
+    return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
+
+
+cdef inline vecd act_silu_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z))
+    return act_swish_f64(z, x, act_exp_f64(-x, vecd_set(0.0)))
+
+
+cdef inline vecd act_silu_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z))
+    return act_swish_slope_f64(z, x, act_exp_f64(-x, vecd_set(0.0)))
+
+
+cdef inline vecd act_gelu_tanh_exp_f64(vecd x) noexcept nogil:
+    """2^512 exp(-u), u = x (c + k x^2), c = 2 sqrt(2/pi), k = 0.044715 c, in two doubles (an error in u is
+    multiplied by u in the result)."""
+    cdef vecd v = x * x
+    cdef vecd v_low = vecd_product_error(x, x, v)
+    cdef vecd k = vecd_set(0.07135481627260025), c = vecd_set(1.5957691216057308)
+    cdef vecd w = k * v
+    cdef vecd w_low = vecd_product_error(k, v, w) + (k * v_low + vecd_set(-6.175149918155315e-19) * v)
+    cdef vecd g = c + w
+    cdef vecd t = g - c
+    cdef vecd g_low = (c - (g - t)) + (w - t) + (w_low + vecd_set(-9.96930880911092e-17))
+    cdef vecd u = x * g
+    cdef vecd u_low = vecd_product_error(x, g, u) + x * g_low
+    return act_exp_f64(-u, -u_low)
+
+
+cdef inline vecd act_gelu_tanh_f64(vecd z, vecd a) noexcept nogil:
+    """z sigmoid(2 sqrt(2/pi) (z + 0.044715 z^3)): no cancellation where the tanh is near -1."""
+    cdef vecd x = vecd_min(vecd_set(40.0), vecd_abs(z))
+    return act_swish_f64(z, x, act_gelu_tanh_exp_f64(x))
+
+
+cdef inline vecd act_gelu_tanh_slope_f64(vecd z, vecd a) noexcept nogil:
+    cdef vecd x = vecd_min(vecd_set(40.0), vecd_abs(z))
+    cdef vecd step = x * vecd_muladd(x * x, vecd_set(0.21406444881780073), vecd_set(1.5957691216057308))
+    return act_swish_slope_f64(z, step, act_gelu_tanh_exp_f64(x))
+
+
+cdef inline vecd act_mish_f64(vecd z, vecd a) noexcept nogil:
+    """z n/(n + 2), n = t^2 + 2t, t = exp(z); right of 0 both are divided by t^2."""
+    cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z)), one = vecd_set(1.0), two = vecd_set(2.0)
+    cdef veci64 right = vecd_lt(vecd_set(0.0), z)
+    cdef vecd big = act_exp_f64(-x, vecd_set(0.0))
+    cdef vecd e = big * vecd_set(ACT_UNSCALE)
+    cdef vecd n = vecd_muladd(two, e, one)
+    cdef vecd num = vecd_select(right, n, vecd_copysign(x, z) * (big * (e + two)))
+    cdef vecd den = vecd_select(right, vecd_muladd(two * e, e, n), vecd_muladd(e, e + two, two))
+    cdef vecd q = num / den
+    return vecd_select(right, z * q, q * vecd_set(ACT_UNSCALE))
+
+
+cdef inline vecd act_mish_slope_f64(vecd z, vecd a) noexcept nogil:
+    """t (4(z + 1) + 4t^2 + t^3 + t (4z + 6))/(t^2 + 2t + 2)^2 (Misra 2019), t = exp(z); right of 0 by 1/t."""
+    cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z)), one = vecd_set(1.0), two = vecd_set(2.0)
+    cdef vecd four = vecd_set(4.0)
+    cdef veci64 right = vecd_lt(vecd_set(0.0), z)
+    cdef vecd y = vecd_copysign(x, z)
+    cdef vecd big = act_exp_f64(-x, vecd_set(0.0))
+    cdef vecd e = big * vecd_set(ACT_UNSCALE)
+    cdef vecd linear = vecd_muladd(four, y, vecd_set(6.0)), flat = four * (y + one)
+    cdef vecd n = vecd_select(right, vecd_muladd(vecd_muladd(vecd_muladd(flat, e, linear), e, four), e, one),
+                              vecd_muladd(vecd_muladd(four + e, e, linear), e, flat))
+    cdef vecd d = vecd_select(right, vecd_muladd(vecd_muladd(two, e, two), e, one), vecd_muladd(e, e + two, two))
+    cdef vecd q = n / (d * d)
+    return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
+
+
+# --- slopes from y = phi(z) --------------------------------------------------------------------------------------
+cdef inline vecd act_sigmoid_from_y_f64(vecd y, vecd a) noexcept nogil:
+    return y * (vecd_set(1.0) - y)
+
+
+cdef inline vecd act_tanh_from_y_f64(vecd y, vecd a) noexcept nogil:
+    return (vecd_set(1.0) - y) * (vecd_set(1.0) + y)
+
+
+cdef inline vecd act_hard_sigmoid_from_y_f64(vecd y, vecd a) noexcept nogil:
+    cdef vecd inside = vecd_select(vecd_lt(y, vecd_set(1.0)), vecd_set(1.0 / 6), vecd_set(0.0))
+    return act_or_nan_f64(vecd_select(vecd_lt(vecd_set(0.0), y), inside, vecd_set(0.0)), y)
+
+
+cdef inline vecd act_softsign_from_y_f64(vecd y, vecd a) noexcept nogil:
+    cdef vecd i = vecd_set(1.0) - vecd_abs(y)
+    return i * i
+
+
+cdef inline vecd act_elu_from_y_f64(vecd y, vecd a) noexcept nogil:
+    return vecd_select(vecd_lt(vecd_set(0.0), y), vecd_set(1.0), y + a)
+
+
+cdef inline vecd act_selu_from_y_f64(vecd y, vecd a) noexcept nogil:
+    return vecd_select(vecd_lt(vecd_set(0.0), y), vecd_set(ACT_SELU_SCALE), y + vecd_set(ACT_SELU_LEFT))
