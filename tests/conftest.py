@@ -4,9 +4,14 @@ import os
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
 import initcore as ic
+
+# A loaded machine is not a failure.
+hypothesis.settings.register_profile("initcore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("initcore")
 
 # Fresh interpreters that tests start import this initcore too: never the directory they happen to start in, which
 # may be a source tree with nothing built.

@@ -6,6 +6,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,19 @@ def test_import_brings_in_only_numpy_and_the_standard_library():
     foreign = {m for m in json.loads(done.stdout) if m not in sys.stdlib_module_names}
     # Cython registers its shared types as the module _cython_<version>; it is in no file.
     assert {m for m in foreign if not m.startswith(("_cython", "cython_runtime"))} == {"initcore"}
+
+
+def test_the_pytest_plugin_brings_in_neither_initcore_nor_numpy():
+    done = run("import sys, pytest_initcore; print(sorted({'initcore', 'numpy'} & set(sys.modules)))")
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_a_tree_without_kernels_says_what_to_do(tmp_path):
+    for source in Path(ic.__file__).parent.glob("*.py"):
+        (tmp_path / "initcore").mkdir(exist_ok=True)
+        (tmp_path / "initcore" / source.name).write_text(source.read_text())
+    done = run("import initcore", PYTHONPATH=str(tmp_path))
+    assert done.returncode and "python setup.py build_ext --inplace" in done.stderr.splitlines()[-1]
 
 
 def test_every_variant_can_be_forced(isa, run_on):
@@ -61,7 +75,7 @@ def test_public_names():
 
 
 MODULES = [m.name for m in pkgutil.iter_modules(ic.__path__, "initcore.")
-           if "._variant" not in m.name and not m.name.endswith((".cli", ".pytest_plugin"))]
+           if "._variant" not in m.name and not m.name.endswith(".cli")]
 
 
 @pytest.mark.parametrize("name", MODULES)

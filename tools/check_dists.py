@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 LIMIT = 2_000_000
-NEEDED = ["initcore/py.typed", "initcore/kernels.pyi", "initcore/kernels.pxd", "initcore/_table.pxd",
-          "initcore/__init__.pxd", "initcore/data/digits.npz", "initcore/data/LICENSE-digits.txt"]
+NEEDED = ["pytest_initcore.py", "initcore/py.typed", "initcore/kernels.pyi", "initcore/kernels.pxd",
+          "initcore/_table.pxd", "initcore/__init__.pxd", "initcore/data/digits.npz", "initcore/data/LICENSE-digits.txt"]
 SOURCES = ["setup.py", "pyproject.toml", "src/_variant.pyx", "src/kernels.pyx", "src/simd.h", "src/dense.pxi",
            "tests/conftest.py", "LICENSE"]
 
