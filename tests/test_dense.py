@@ -145,9 +145,9 @@ def test_bias_gradient_is_summed_in_float64():
 
 @both
 def test_ties_at_every_shape(dtype):
-    """All of 1 .. 40 in float32 and every seventh triple of 1 .. 70, all pairs of sizes among them."""
+    """All of 1 .. 40 in float32 and every eleventh triple of 1 .. 70, all pairs of sizes among them."""
     for shape in itertools.product(range(1, 71), repeat=3):
-        if sum(shape) % 7 == 0 or (dtype is np.float32 and max(shape) <= 40):
+        if sum(shape) % 11 == 0 or (dtype is np.float32 and max(shape) <= 40):
             ties(*shape, dtype)
 
 
@@ -216,7 +216,7 @@ def test_constant_network_stays_tied_under_adam():
 
 
 def test_inputs_are_read_only_and_unmodified():
-    x, w, b, dy = arrays(np.float32, (40, 30), (30, 50), (50,), (40, 50))
+    x, w, b, dy = arrays(np.float32, (300, 250), (250, 150), (150,), (300, 150))
     z = x @ w + b
     given_arrays = (x, w, b, dy, z)
     for a in given_arrays:
