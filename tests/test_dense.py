@@ -404,3 +404,31 @@ def test_the_signature_is_keyword_only_where_it_says_so():
     with pytest.raises(TypeError):
         K.matmul(X, W, np.empty((4, 5), np.float32))
     assert sys.getrefcount(K.matmul(X, W)) <= 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS to take the memory away")
+def test_no_memory_is_a_memory_error(run_on):
+    code = """
+import resource, numpy as np, initcore as ic
+a, b, c = (np.ones((500, 500), np.float32) for _ in range(3))
+out = (c, np.empty_like(b), np.empty(500, np.float32))
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+hoard = []
+for piece in (1 << 20, 1 << 16, 1 << 12):
+    try:
+        while True:
+            hoard.append(bytearray(piece))
+    except MemoryError:
+        pass
+said = []
+for call in (lambda: ic.kernels.matmul(a, b, out=c), lambda: ic.kernels.dense_forward(a, b, None, "tanh", out=c),
+             lambda: ic.kernels.dense_backward(a, b, None, "tanh", b, y=a, out=out)):
+    try:
+        call()
+    except MemoryError:
+        said.append(bool(c.min() == 1 == c.max()))
+del hoard
+print(said)
+"""
+    assert run_on(ic.kernels.isa, code).strip() == "[True, True, True]"
