@@ -24,7 +24,7 @@ cdef inline vecf act_sigmoid_f32(vecf z, vecf a) noexcept nogil:
     """1/(1 + exp(-z)) as c/(c + c exp(-z)), c = 2^-32, so that the result may be a denormal (act_logistic_f64)."""
     cdef vecf s, p, c = vecf_set(<float> 2.3283064365386962890625e-10)
     cdef vecf x = vecf_min(vecf_set(<float> 104.0), vecf_max(vecf_set(<float> -30.0), -z))
-    act_reduce_f32(x, vecf_set(<float> 0.0), 127.0 - 32.0, &s, &p)
+    act_reduce_f32(x, NULL, 127.0 - 32.0, &s, &p)
     cdef vecf near
     if VECTOR_FUSES:
         return c / (vecf_muladd(s, p, c) + s)
@@ -34,7 +34,7 @@ cdef inline vecf act_sigmoid_f32(vecf z, vecf a) noexcept nogil:
 
 cdef inline vecf act_logistic_slope_f32(vecf z, float factor) noexcept nogil:
     """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
-    cdef vecf big = act_exp_f32(-vecf_abs(z), vecf_set(<float> 0.0))
+    cdef vecf big = act_exp_f32(-vecf_abs(z), NULL)
     cdef vecf d = vecf_muladd(big, vecf_set(ACT_UNSCALEF), vecf_set(<float> 1.0))
     return (big / (d * d)) * vecf_set(factor * ACT_UNSCALEF)
 
@@ -64,7 +64,7 @@ cdef inline vecf act_tanh_slope_f32(vecf z, vecf a) noexcept nogil:
 
 cdef inline vecf act_softplus_f32(vecf z, vecf a) noexcept nogil:
     """max(z, 0) + log1p(exp(-|z|))."""
-    cdef vecf e = act_exp_f32(-vecf_abs(z), vecf_set(<float> 0.0)) * vecf_set(ACT_UNSCALEF)
+    cdef vecf e = act_exp_f32(-vecf_abs(z), NULL) * vecf_set(ACT_UNSCALEF)
     return vecf_max(vecf_set(<float> 0.0), z) + act_log1p_f32(e)
 
 
@@ -157,12 +157,12 @@ cdef inline vecf act_swish_slope_f32(vecf z, vecf step, vecf big) noexcept nogil
 
 cdef inline vecf act_silu_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf x = vecf_min(vecf_set(<float> 120.0), vecf_abs(z))
-    return act_swish_f32(z, x, act_exp_f32(-x, vecf_set(<float> 0.0)))
+    return act_swish_f32(z, x, act_exp_f32(-x, NULL))
 
 
 cdef inline vecf act_silu_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf x = vecf_min(vecf_set(<float> 120.0), vecf_abs(z))
-    return act_swish_slope_f32(z, x, act_exp_f32(-x, vecf_set(<float> 0.0)))
+    return act_swish_slope_f32(z, x, act_exp_f32(-x, NULL))
 
 
 cdef inline vecf act_gelu_tanh_exp_f32(vecf x) noexcept nogil:
@@ -178,7 +178,8 @@ cdef inline vecf act_gelu_tanh_exp_f32(vecf x) noexcept nogil:
     cdef vecf g_low = (c - (g - t)) + (w - t) + (w_low + vecf_set(<float> -4.534068054340423e-08))
     cdef vecf u = x * g
     cdef vecf u_low = vecf_product_error(x, g, u) + x * g_low
-    return act_exp_f32(-u, -u_low)
+    u_low = -u_low
+    return act_exp_f32(-u, &u_low)
 
 
 cdef inline vecf act_gelu_tanh_f32(vecf z, vecf a) noexcept nogil:
@@ -197,7 +198,7 @@ cdef inline vecf act_mish_f32(vecf z, vecf a) noexcept nogil:
     """z n/(n + 2), n = t^2 + 2t, t = exp(z); right of 0 both are divided by t^2."""
     cdef vecf x = vecf_min(vecf_set(<float> 120.0), vecf_abs(z)), one = vecf_set(<float> 1.0), two = vecf_set(<float> 2.0)
     cdef veci32 right = vecf_lt(vecf_set(<float> 0.0), z)
-    cdef vecf big = act_exp_f32(-x, vecf_set(<float> 0.0))
+    cdef vecf big = act_exp_f32(-x, NULL)
     cdef vecf e = big * vecf_set(ACT_UNSCALEF)
     cdef vecf n = vecf_muladd(two, e, one)
     cdef vecf num = vecf_select(right, n, vecf_copysign(x, z) * (big * (e + two)))
@@ -212,7 +213,7 @@ cdef inline vecf act_mish_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf four = vecf_set(<float> 4.0)
     cdef veci32 right = vecf_lt(vecf_set(<float> 0.0), z)
     cdef vecf y = vecf_copysign(x, z)
-    cdef vecf big = act_exp_f32(-x, vecf_set(<float> 0.0))
+    cdef vecf big = act_exp_f32(-x, NULL)
     cdef vecf e = big * vecf_set(ACT_UNSCALEF)
     cdef vecf linear = vecf_muladd(four, y, vecf_set(<float> 6.0)), flat = four * (y + one)
     cdef vecf n = vecf_select(right, vecf_muladd(vecf_muladd(vecf_muladd(flat, e, linear), e, four), e, one),
@@ -276,7 +277,7 @@ cdef inline vecf act_elu_f32(vecf z, vecf a) noexcept nogil:
 
 
 cdef inline vecf act_elu_slope_f32(vecf z, vecf a) noexcept nogil:
-    cdef vecf e = act_exp_f32(z, vecf_set(<float> 0.0)) * vecf_set(ACT_UNSCALEF)
+    cdef vecf e = act_exp_f32(z, NULL) * vecf_set(ACT_UNSCALEF)
     return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> 1.0), a * e)
 
 
@@ -287,7 +288,7 @@ cdef inline vecf act_selu_f32(vecf z, vecf a) noexcept nogil:
 
 
 cdef inline vecf act_selu_slope_f32(vecf z, vecf a) noexcept nogil:
-    cdef vecf e = act_exp_f32(z, vecf_set(<float> 0.0)) * vecf_set(ACT_UNSCALEF)
+    cdef vecf e = act_exp_f32(z, NULL) * vecf_set(ACT_UNSCALEF)
     return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> ACT_SELU_SCALE), vecf_set(<float> ACT_SELU_LEFT) * e)
 
 

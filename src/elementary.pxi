@@ -106,36 +106,40 @@ cdef inline vecf act_horner_f32(const float* c, int n, vecf x) noexcept nogil:
 
 
 # --- exponentials ------------------------------------------------------------------------------------------------
-cdef inline void act_reduce_f64(vecd x, vecd low, double bias, vecd* s, vecd* p) noexcept nogil:
+cdef inline void act_reduce_f64(vecd x, const vecd* low, double bias, vecd* s, vecd* p) noexcept nogil:
     """exp(x + low) 2^(bias - 1023) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (fdlibm's split of ln 2)."""
     cdef vecd magic = vecd_set(6755399441055744.0 + bias)       # 1.5 * 2^52: the integer stands in the low bits
     cdef vecd q = vecd_muladd(x, vecd_set(1.4426950408889634074), magic)
     cdef vecd n = q - magic
     cdef vecd r = vecd_muladd(n, vecd_set(-6.93147180369123816490e-01), x)
-    r = vecd_muladd(n, vecd_set(-1.90821492927058770002e-10), r) + low
+    r = vecd_muladd(n, vecd_set(-1.90821492927058770002e-10), r)
+    if low != NULL:
+        r = r + low[0]
     s[0] = vecd_from_bits(vecd_bits(q) << 52)
     p[0] = vecd_muladd(r * r, act_horner_f64(ACT_EXPM1, 10, r), r)
 
 
-cdef inline void act_reduce_f32(vecf x, vecf low, float bias, vecf* s, vecf* p) noexcept nogil:
+cdef inline void act_reduce_f32(vecf x, const vecf* low, float bias, vecf* s, vecf* p) noexcept nogil:
     """exp(x + low) 2^(bias - 127) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (Cephes' split of ln 2)."""
     cdef vecf magic = vecf_set(<float> 12582912.0 + bias)       # 1.5 * 2^23
     cdef vecf q = vecf_muladd(x, vecf_set(<float> 1.4426950408889634074), magic)
     cdef vecf n = q - magic
     cdef vecf r = vecf_muladd(n, vecf_set(<float> -0.693359375), x)
-    r = vecf_muladd(n, vecf_set(<float> 2.12194440e-4), r) + low
+    r = vecf_muladd(n, vecf_set(<float> 2.12194440e-4), r)
+    if low != NULL:
+        r = r + low[0]
     s[0] = vecf_from_bits(vecf_bits(q) << 23)
     p[0] = vecf_muladd(r * r, act_horner_f32(ACT_EXPM1F, 5, r), r)
 
 
-cdef inline vecd act_exp_f64(vecd x, vecd low) noexcept nogil:
+cdef inline vecd act_exp_f64(vecd x, const vecd* low) noexcept nogil:
     """2^512 exp(x + low), x <= 0; 0 from x = -746 on."""
     cdef vecd s, p
     act_reduce_f64(vecd_max(vecd_set(-800.0), x), low, 1023.0 + 512.0, &s, &p)
     return vecd_muladd(s, p, s)
 
 
-cdef inline vecf act_exp_f32(vecf x, vecf low) noexcept nogil:
+cdef inline vecf act_exp_f32(vecf x, const vecf* low) noexcept nogil:
     """2^64 exp(x + low), x <= 0; exp(x) is 0 from x = -104 on."""
     cdef vecf s, p
     act_reduce_f32(vecf_max(vecf_set(<float> -120.0), x), low, 127.0 + 64.0, &s, &p)
@@ -145,14 +149,14 @@ cdef inline vecf act_exp_f32(vecf x, vecf low) noexcept nogil:
 cdef inline vecd act_expm1_f64(vecd x) noexcept nogil:
     """exp(x) - 1, x <= 0."""
     cdef vecd s, p
-    act_reduce_f64(vecd_max(vecd_set(-50.0), x), vecd_set(0.0), 1023.0, &s, &p)
+    act_reduce_f64(vecd_max(vecd_set(-50.0), x), NULL, 1023.0, &s, &p)
     return vecd_copysign(vecd_muladd(s, p, s - vecd_set(1.0)), x)
 
 
 cdef inline vecf act_expm1_f32(vecf x) noexcept nogil:
     """exp(x) - 1, x <= 0."""
     cdef vecf s, p
-    act_reduce_f32(vecf_max(vecf_set(<float> -30.0), x), vecf_set(<float> 0.0), 127.0, &s, &p)
+    act_reduce_f32(vecf_max(vecf_set(<float> -30.0), x), NULL, 127.0, &s, &p)
     return vecf_copysign(vecf_muladd(s, p, s - vecf_set(<float> 1.0)), x)
 
 
@@ -181,7 +185,8 @@ cdef inline vecd act_exp_square_f64(vecd a, double factor) noexcept nogil:
     """2^512 exp(-factor a^2), factor a power of two: the square's rounding error is carried along."""
     cdef vecd h = a * a
     cdef vecd low = vecd_product_error(a, a, h)
-    return act_exp_f64(h * vecd_set(-factor), low * vecd_set(-factor))
+    low = low * vecd_set(-factor)
+    return act_exp_f64(h * vecd_set(-factor), &low)
 
 
 cdef inline vecf act_erfcx_f32(vecf t) noexcept nogil:
@@ -194,7 +199,8 @@ cdef inline vecf act_exp_square_f32(vecf a, float factor) noexcept nogil:
     """2^64 exp(-factor a^2), factor a power of two: the square's rounding error is carried along."""
     cdef vecf h = a * a
     cdef vecf low = vecf_product_error(a, a, h)
-    return act_exp_f32(h * vecf_set(-factor), low * vecf_set(-factor))
+    low = low * vecf_set(-factor)
+    return act_exp_f32(h * vecf_set(-factor), &low)
 
 
 # --- circular functions ------------------------------------------------------------------------------------------
