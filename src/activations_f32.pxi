@@ -35,8 +35,8 @@ cdef inline vecf act_sigmoid_f32(vecf z, vecf a) noexcept nogil:
 cdef inline vecf act_logistic_slope_f32(vecf z, float factor) noexcept nogil:
     """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
     cdef vecf big = act_exp_f32(-vecf_abs(z), NULL)
-    cdef vecf d = vecf_muladd(big, vecf_set(ACT_UNSCALEF), vecf_set(<float> 1.0))
-    return (big / (d * d)) * vecf_set(factor * ACT_UNSCALEF)
+    cdef vecf e = big * vecf_set(ACT_UNSCALEF)
+    return (big / vecf_muladd(e, e + vecf_set(<float> 2.0), vecf_set(<float> 1.0))) * vecf_set(factor * ACT_UNSCALEF)
 
 
 cdef inline vecf act_sigmoid_slope_f32(vecf z, vecf a) noexcept nogil:
@@ -129,12 +129,17 @@ cdef inline vecf act_gelu_f32(vecf z, vecf a) noexcept nogil:
 
 
 cdef inline vecf act_gelu_slope_f32(vecf z, vecf a) noexcept nogil:
-    """g = Phi(-|z|) - |z| pdf(z) left of 0, 1 - g right of it; the common factor exp(-z^2/2) taken out."""
-    cdef vecf x = vecf_min(vecf_set(<float> 15.2), vecf_abs(z))
-    cdef vecf r = act_erfcx_f32(x * vecf_set(<float> 0.70710678118654752440))
-    cdef vecf bracket = vecf_muladd(x, vecf_set(<float> -0.79788456080286535588), r)
-    cdef vecf g = (act_exp_square_f32(x, 0.5) * bracket) * vecf_set(<float> 0.5 * ACT_UNSCALEF)
-    return vecf_select(vecf_lt(vecf_set(<float> 0.0), z), vecf_set(<float> 1.0) - g, g)
+    """Phi(z) + z pdf(z): by the series of erf where |z| < 1; else g = Phi(-|z|) - |z| pdf(z) left of 0 and 1 - g
+    right of it, the common factor exp(-z^2/2) taken out."""
+    cdef vecf x = vecf_min(vecf_set(<float> 15.2), vecf_abs(z)), half = vecf_set(<float> 0.5), one = vecf_set(<float> 1.0)
+    cdef vecf t = x * vecf_set(<float> 0.70710678118654752440)
+    cdef vecf square = act_exp_square_f32(x, 0.5)
+    cdef vecf g = square * vecf_muladd(x, vecf_set(<float> -0.79788456080286535588), act_erfcx_f32(t))
+    g = g * vecf_set(<float> 0.5 * ACT_UNSCALEF)
+    cdef vecf odd = vecf_muladd(x, square * vecf_set(<float> 0.39894228040143267794 * ACT_UNSCALEF),
+                            half * (t * act_horner_f32(ACT_ERF_SMALLF, 7, t * t)))
+    cdef vecf y = vecf_select(vecf_lt(vecf_set(<float> 0.0), z), one - g, g)
+    return vecf_select(vecf_lt(x, one), half + vecf_copysign(odd, z), y)
 
 
 # --- z times a sigmoid ---------------------------------------------------------------------------------------------
@@ -150,8 +155,8 @@ cdef inline vecf act_swish_slope_f32(vecf z, vecf step, vecf big) noexcept nogil
     """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^64 exp(-|u|), u of z's sign."""
     cdef veci32 right = vecf_lt(vecf_set(<float> 0.0), z)
     cdef vecf e = big * vecf_set(ACT_UNSCALEF)
-    cdef vecf d = e + vecf_set(<float> 1.0)
-    cdef vecf q = (d + vecf_select(right, step * e, -step)) / (d * d)
+    cdef vecf num = (e + vecf_set(<float> 1.0)) + vecf_select(right, step * e, -step)
+    cdef vecf q = num / vecf_muladd(e, e + vecf_set(<float> 2.0), vecf_set(<float> 1.0))
     return vecf_select(right, q, (q * big) * vecf_set(ACT_UNSCALEF))
 
 

@@ -23,8 +23,8 @@ cdef inline vecd act_sigmoid_f64(vecd z, vecd a) noexcept nogil:
 cdef inline vecd act_logistic_slope_f64(vecd z, double factor) noexcept nogil:
     """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
     cdef vecd big = act_exp_f64(-vecd_abs(z), NULL)
-    cdef vecd d = vecd_muladd(big, vecd_set(ACT_UNSCALE), vecd_set(1.0))
-    return (big / (d * d)) * vecd_set(factor * ACT_UNSCALE)
+    cdef vecd e = big * vecd_set(ACT_UNSCALE)
+    return (big / vecd_muladd(e, e + vecd_set(2.0), vecd_set(1.0))) * vecd_set(factor * ACT_UNSCALE)
 
 
 cdef inline vecd act_sigmoid_slope_f64(vecd z, vecd a) noexcept nogil:
@@ -187,12 +187,17 @@ cdef inline vecd act_gelu_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
-    """g = Phi(-|z|) - |z| pdf(z) left of 0, 1 - g right of it; the common factor exp(-z^2/2) taken out."""
-    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z))
-    cdef vecd r = act_erfcx_f64(x * vecd_set(0.70710678118654752440))
-    cdef vecd bracket = vecd_muladd(x, vecd_set(-0.79788456080286535588), r)
-    cdef vecd g = (act_exp_square_f64(x, 0.5) * bracket) * vecd_set(0.5 * ACT_UNSCALE)
-    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0) - g, g)
+    """Phi(z) + z pdf(z): by the series of erf where |z| < 1; else g = Phi(-|z|) - |z| pdf(z) left of 0 and 1 - g
+    right of it, the common factor exp(-z^2/2) taken out."""
+    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z)), half = vecd_set(0.5), one = vecd_set(1.0)
+    cdef vecd t = x * vecd_set(0.70710678118654752440)
+    cdef vecd square = act_exp_square_f64(x, 0.5)
+    cdef vecd g = square * vecd_muladd(x, vecd_set(-0.79788456080286535588), act_erfcx_f64(t))
+    g = g * vecd_set(0.5 * ACT_UNSCALE)
+    cdef vecd odd = vecd_muladd(x, square * vecd_set(0.39894228040143267794 * ACT_UNSCALE),
+                            half * (t * act_horner_f64(ACT_ERF_SMALL, 12, t * t)))
+    cdef vecd y = vecd_select(vecd_lt(vecd_set(0.0), z), one - g, g)
+    return vecd_select(vecd_lt(x, one), half + vecd_copysign(odd, z), y)
 
 
 # --- z times a sigmoid -------------------------------------------------------------------------------------------
@@ -208,8 +213,8 @@ cdef inline vecd act_swish_slope_f64(vecd z, vecd step, vecd big) noexcept nogil
     """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^512 exp(-|u|), u of z's sign."""
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
     cdef vecd e = big * vecd_set(ACT_UNSCALE)
-    cdef vecd d = e + vecd_set(1.0)
-    cdef vecd q = (d + vecd_select(right, step * e, -step)) / (d * d)
+    cdef vecd num = (e + vecd_set(1.0)) + vecd_select(right, step * e, -step)
+    cdef vecd q = num / vecd_muladd(e, e + vecd_set(2.0), vecd_set(1.0))
     return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
 
 
@@ -277,7 +282,14 @@ cdef inline vecd act_mish_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd n = vecd_select(right, vecd_muladd(vecd_muladd(vecd_muladd(flat, e, linear), e, four), e, one),
                               vecd_muladd(vecd_muladd(four + e, e, linear), e, flat))
     cdef vecd d = vecd_select(right, vecd_muladd(vecd_muladd(two, e, two), e, one), vecd_muladd(e, e + two, two))
-    cdef vecd q = n / (d * d)
+    cdef vecd square = d * d, w, k, t
+    if not VECTOR_FUSES:                                # the rounding of d counts twice: carried along (two-sum)
+        w = e * vecd_select(right, vecd_muladd(two, e, two), e + two)
+        k = vecd_select(right, one, two)
+        d = w + k
+        t = d - k
+        square = d * d + (two * d) * ((k - (d - t)) + (w - t))
+    cdef vecd q = n / square
     return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
 
 
