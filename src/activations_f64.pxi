@@ -194,8 +194,8 @@ cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd square = act_exp_square_f64(x, 0.5)
     cdef vecd g = square * vecd_muladd(x, vecd_set(-0.79788456080286535588), act_erfcx_f64(t))
     g = g * vecd_set(0.5 * ACT_UNSCALE)
-    cdef vecd odd = vecd_muladd(x, square * vecd_set(0.39894228040143267794 * ACT_UNSCALE),
-                            half * (t * act_horner_f64(ACT_ERF_SMALL, 12, t * t)))
+    cdef vecd pdf = square * vecd_set(0.39894228040143267794 * ACT_UNSCALE)
+    cdef vecd odd = vecd_muladd(x, pdf, half * (t * act_horner_f64(ACT_ERF_SMALL, 12, t * t)))
     cdef vecd y = vecd_select(vecd_lt(vecd_set(0.0), z), one - g, g)
     return vecd_select(vecd_lt(x, one), half + vecd_copysign(odd, z), y)
 
