@@ -15,7 +15,7 @@ def small_init(shape: Shape, *, dim: int | None = None, layout: str | None = Non
                start: Shape | None = None, threads: int | None = None) -> Array:
     """``N(0, 2 / (5 dim))``: what Xavier's normal gives a transformer's d to 4d projection, for every matrix.
 
-    ``dim`` is the model's width d; default: the fan_in. Nguyen and Salazar 2019 (Transformers without Tears), eq. 1.
+    ``dim`` is the model's width d; default: the fan_in. Nguyen and Salazar 2019 (Transformers without Tears).
     GPT-NeoX ``small_init``; PyTorch, JAX and Keras have none. Arguments and errors: :mod:`initcore.initializers`.
 
     >>> w = small_init((512, 2048), rng=0)
@@ -48,7 +48,7 @@ def siren(shape: Shape, *, omega: float = 30.0, first: bool = False, layout: str
           start: Shape | None = None, threads: int | None = None) -> Array:
     """Weights for ``sin(omega (x W + b))``: ``U(-l, l)`` with ``l = sqrt(6 / fan_in) / omega``.
 
-    ``first=True``: the first layer, ``l = 1 / fan_in``. Sitzmann et al. 2020, section 3.2 and theorem 1.8: every
+    ``first=True``: the first layer, ``l = 1 / fan_in``. Sitzmann et al. 2020, section 3.2: every
     pre-activation ``omega z`` after the first layer is close to N(0, 1). PyTorch, JAX and Keras have none.
     Raises ArgumentError for omega <= 0; arguments and errors: :mod:`initcore.initializers`.
 

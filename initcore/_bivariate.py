@@ -6,7 +6,7 @@ A. Coordinates ``u = sqrt(q) (a z1 +- b z2)``, ``a, b = sqrt((1 +- c)/2)``: exch
    the plane suffices; for odd phi a quarter. For every z2 the panels in z1 end at both images of every kink, and the
    panels in z2 where two images cross: between the ends the integrand is smooth whatever c.
 B. Near c = 1 the difference ``E phi^2 - E phi(u1) phi(u2)`` is integrated as ``E (phi(u1) - phi(u2))^2 / 2``.
-C. For \\|c\\| <= 1/2 the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
+C. Up to ``|c| = 1/2`` the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
    near c = 0.
 D. Closed forms: ReLU family (Cho and Saul 2009), erf (Williams 1997), sin, GELU (Tsuchida et al. 2021).
 """
@@ -34,9 +34,9 @@ def hermite(profile: Profile, q: Any, terms: int = _TERMS) -> Array:
     weighted = w * (profile.phi(x) - offset(profile))
     out = np.empty((q.size, terms))
     before, now = np.zeros_like(z), np.ones_like(z)
+    odd = profile.odd or offset(profile) != 0
     for n in range(terms):
-        even_part = profile.odd or offset(profile) != 0
-        out[:, n] = 0.0 if even_part and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
+        out[:, n] = 0.0 if odd and n % 2 == 0 else np.einsum("un,un->u", weighted, now)
         before, now = now, (z * now - math.sqrt(n) * before) / math.sqrt(n + 1)
     out[:, 0] += offset(profile)
     return out
@@ -94,7 +94,8 @@ def plane(profile: Profile, q: float, one_plus: float, one_minus: float,
     """
     total: list[float] = []
     for u1, u2, w in _rows(profile, q, math.sqrt(one_plus / 2), math.sqrt(one_minus / 2), order):
-        parts = [float(np.vdot(w, y)) for y in f(u1, u2)]
+        # einsum, not dot: no BLAS, whose threads cost more than they bring here
+        parts = [float(np.einsum("ij,ij->", w, y)) for y in f(u1, u2)]
         total = parts if not total else [t + p for t, p in zip(total, parts)]
     return total
 
@@ -115,8 +116,8 @@ def covariance(profile: Profile, q: float, c: float, *, closed: bool = True) -> 
         return sign * centred + shift * shift, q * one(profile, q, "slope2")
     if c == -1.0:
         x, _, w = normal_nodes(profile, np.zeros(1), np.array([math.sqrt(q)]), extra=-np.asarray(profile.kinks))
-        return (float(np.vdot(w, profile.phi(x) * profile.phi(-x))),
-                q * float(np.vdot(w, profile.dphi(x) * profile.dphi(-x))))
+        return (float(np.sum(w * profile.phi(x) * profile.phi(-x))),
+                q * float(np.sum(w * profile.dphi(x) * profile.dphi(-x))))
     k, slope = plane(profile, q, 1 + sign * c, 1 - sign * c,
                      lambda u, v: ((profile.phi(u) - shift) * (profile.phi(v) - shift),
                                    profile.dphi(u) * profile.dphi(v)))
@@ -143,9 +144,13 @@ def series(squares: Array, c: float) -> tuple[float, float]:
 # --- closed forms --------------------------------------------------------------------------------------------------
 
 def _leaky(q: float, c: float, a: float) -> tuple[float, float]:
-    angle = math.pi - math.acos(min(1.0, max(-1.0, c)))
     root = math.sqrt(max(0.0, (1 - c) * (1 + c)))
-    return ((1 - a) ** 2 * q / (2 * math.pi) * (root + c * angle) + a * c * q,
+    angle = math.atan2(root, -c)             # pi - acos c
+    if angle < 0.3:                          # sin t - t cos t
+        arc = sum((-1) ** (k + 1) * 2 * k / math.factorial(2 * k + 1) * angle ** (2 * k + 1) for k in range(1, 9))
+    else:
+        arc = root + c * angle
+    return ((1 - a) ** 2 * q / (2 * math.pi) * arc + a * c * q,
             (1 - a) ** 2 * q / (2 * math.pi) * angle + a * q)
 
 
@@ -190,6 +195,15 @@ def _sin_drop(q: float, delta: float, w: float) -> tuple[float, float]:
     return -(1 + math.exp(-p * (2 - delta))) * math.expm1(-p * delta) / 2, _sin(q, 1 - delta, w)[1]
 
 
+def _gelu_drop(q: float, delta: float, alpha: float) -> tuple[float, float]:
+    # The integral of dK/dc over [1 - delta, 1]; panels halve towards 1 down to where the slope bends, 1/q.
+    ends = [delta]
+    while ends[-1] * max(q, 1e3) > 1:
+        ends.append(ends[-1] / 2)
+    x, w = panels(np.array([0.0, *ends[::-1]]))
+    return sum(float(b) * _gelu(q, 1 - float(a), alpha)[1] for a, b in zip(x, w)), _gelu(q, 1 - delta, alpha)[1]
+
+
 _CLOSED_DROP: dict[str | None, Callable[[float, float, float], tuple[float, float]]] = {
-    "erf": _erf_drop, "sin": _sin_drop}
+    "erf": _erf_drop, "sin": _sin_drop, "gelu": _gelu_drop}
 

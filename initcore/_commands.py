@@ -6,7 +6,9 @@ Exit codes: 0 clean, 1 findings at or above ``--fail-level``, 2 cannot run (one 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import textwrap
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -29,6 +31,12 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except InitcoreError as error:
             typer.echo(f"initcore: {error}", err=True)
+            raise typer.Exit(2) from None
+        except BrokenPipeError:                       # `initcore demo | head`: nobody listens any more
+            sys.stdout = open(os.devnull, "w")        # so that the flush at exit does not complain either
+            raise typer.Exit(1) from None
+        except OSError as error:
+            typer.echo(f"initcore: {error.filename or 'file'}: {error.strerror or error}.", err=True)
             raise typer.Exit(2) from None
         except MemoryError:
             typer.echo("initcore: not enough memory for this network.", err=True)
@@ -69,10 +77,10 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights: .npz or .safetensors.")],
     activation: Annotated[str | None, typer.Option(
-        help="Of the hidden layers: one name, or one for each with commas. [default: tanh]")] = None,
+        help="Of the hidden layers: one name, or one for each with commas. (default: tanh)")] = None,
     output_activation: Annotated[str, typer.Option(help="Of the last layer.")] = "identity",
     layout: Annotated[str | None, typer.Option(
-        help="io: (fan_in, fan_out), oi: (fan_out, fan_in). [default: from names and shapes]")] = None,
+        help="io: (fan_in, fan_out), oi: (fan_out, fan_in). (default: from names and shapes)")] = None,
     order: Annotated[str | None, typer.Option(help="Layer names, first to last, where names leave it open.")] = None,
     data: Annotated[Path | None, typer.Option(help=".npz with inputs x and, if there are any, targets y.")] = None,
     loss: Annotated[str | None, typer.Option(help="softmax_cross_entropy, mse or binary_cross_entropy.")] = None,
@@ -80,6 +88,7 @@ def check(
     select: Annotated[str | None, typer.Option(help="Only these rules or families: SYM,SAT201")] = None,
     ignore: Annotated[str | None, typer.Option(help="Without these rules or families.")] = None,
     fail_level: Annotated[str, typer.Option(help="Least severity that makes exit code 1: fail, warn, info.")] = "fail",
+    baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
     format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
 ) -> None:
@@ -92,10 +101,11 @@ def check(
                                      layout=layout, order=_list(order))
         x, y = (None, None) if data is None else _files.load_data(data, loaded.network)
         report = run(loaded.network, x, y, loss=loss, optimizer=optimizer, select=_list(select), ignore=_list(ignore),
-                     fail_level=fail_level)
+                     fail_level=fail_level, baseline=None if baseline is None else str(baseline))
     if format == "text":
-        head = [f"{file}: {loaded.network!r}, {', '.join(la.activation.name for la in loaded.network.layers)}"]
-        text = "\n".join([*head, *(f"note: {note}" for note in loaded.notes), str(report)])
+        names = ", ".join(la.activation.name for la in loaded.network.layers)
+        head = [f"{file}: {loaded.network!r}, {names}", *(f"note: {note}" for note in loaded.notes)]
+        text = "\n".join([*map(_wrapped, head), str(report)])
     else:
         text = report.to_json() if format == "json" else report.to_sarif(uri=file.as_posix())
         for note in loaded.notes:
@@ -131,7 +141,7 @@ def demo(
 def gain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An activation: tanh, relu, leaky_relu_0.2, ...")],
     criterion: Annotated[str | None, typer.Option(
-        help="second_moment, variance or gradient. [default: all three]")] = None,
+        help="second_moment, variance or gradient. (default: all three)")] = None,
     q: Annotated[float, typer.Option(help="Variance of the pre-activations.")] = 1.0,
 ) -> None:
     """The factor on 1/sqrt(fan_in) that keeps a signal's, or a gradient's, size."""
@@ -144,10 +154,16 @@ def gain(
 
 @app.command()
 @_guarded
-def rule(name: Annotated[str, typer.Argument(metavar="RULE", help="An identifier: SAT201, SYM101, ...")]) -> None:
+def rule(
+    name: Annotated[str | None, typer.Argument(metavar="RULE", help="SAT201, SYM101, ... Without: list all.")] = None,
+) -> None:
     """Print the page of one rule: what it says, when it speaks, what to do."""
     from . import rules
-    typer.echo(rules.get(name).page().rstrip("\n"))
+    if name is None:
+        for known in rules.CATALOGUE.values():
+            typer.echo(f"{known.id}  {known.severity:4}  {known.title}")
+        return
+    typer.echo("\n".join(map(_wrapped, rules.get(name).page().rstrip("\n").split("\n"))))
 
 
 @app.command()
@@ -155,6 +171,12 @@ def config() -> None:
     """Which instruction set runs, which exist, compiler, flags, threads."""
     from .config import show_config
     show_config()
+
+
+def _wrapped(line: str) -> str:
+    """A line of prose in 80 columns; headings and tables stay as they are."""
+    return line if line.startswith(("#", "|")) else "\n".join(
+        textwrap.wrap(line, 80, break_on_hyphens=False, break_long_words=False))
 
 
 def _emit(text: str, output: Path | None) -> None:

@@ -41,9 +41,14 @@ def percent(share: float) -> str:
 def short(value: float) -> str:
     """A number >= 0 in at most five characters."""
     if value == 0 or 0.01 <= value < 1000:
-        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+        return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
     mantissa, exponent = f"{value:.0e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def loss(value: float) -> str:
+    """A loss, to three places while that says something."""
+    return f"{value:.3f}" if 0.001 <= value < 100 else short(value)
 
 
 def per_layer(values: Iterable[Any]) -> str:
@@ -67,8 +72,8 @@ class TextView(View):
     """Prints the demo; the bar appears on a terminal only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        found = console or Console(highlight=False)
-        self.console = Console(file=found.file, width=min(found.width, WIDTH), highlight=False) if not console else found
+        self.console = console or Console(highlight=False)
+        self.console.width = min(self.console.width, WIDTH)
         self.bar: Progress | None = None
         self.task: Any = None
         self.epochs = 0
@@ -78,18 +83,21 @@ class TextView(View):
         self.console.print(Text(text))
 
     def begin(self, document: dict[str, Any]) -> None:
-        """The introduction and the table of fan-ins."""
+        """The introduction."""
         self.epochs = document["epochs"]
         self.marks = {1, 2, 5, max(1, self.epochs // 2), self.epochs}
         self.console.print(Rule("initcore demo: will it learn?"))
-        self._prose(INTRO.format(starts=len(document["plan"]), shape="-".join(map(str, document["widths"])), epochs=self.epochs,
-                                 train=document["train_images"], test=document["test_images"]))
+        self._prose(INTRO.format(starts=len(document["plan"]), shape="-".join(map(str, document["widths"])),
+                                 train=document["train_images"], test=document["test_images"], epochs=self.epochs))
+
+    def growth(self, rows: list[dict[str, float]]) -> None:
+        """The table of fan-ins."""
         self.console.print(Rule("Why large weights are worse in wide layers"))
         self._prose(GROWTH)
         table = self._table("inputs n", "std of sum", "drawn", "tanh flat", "drawn", "sigmoid flat")
-        for row in document["fan_in"]:
-            table.add_row(str(row["fan_in"]), short(row["z_std"]), short(row["measured_z_std"]), percent(row["tanh"]),
-                          percent(row["measured_tanh"]), percent(row["sigmoid"]))
+        for row in rows:
+            table.add_row(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]),
+                          percent(row["tanh"]), percent(row["measured_tanh"]), percent(row["sigmoid"]))
         self.console.print(table)
 
     def forecast(self, entry: dict[str, Any], number: int, total: int) -> None:
@@ -116,18 +124,17 @@ class TextView(View):
     def _verdict(self, verdict: list[dict[str, Any]]) -> Group | Text:
         if not verdict:
             return Text("no finding: this can learn", style="green")
-        lines: dict[tuple[str, str], list[str]] = {}
+        lines: dict[tuple[str, str], list[int | None]] = {}
         for found in verdict:
-            where = "network" if found["layer"] is None else str(found["layer"])
-            lines.setdefault((found["severity"], found["rule"]), []).append(where)
-        return Group(*[Text(f"{severity} {rule} ({rules.get(rule).title}), layers {', '.join(where)}".replace(
-            "layers network", "whole network"), style="red" if severity == "fail" else "yellow")
-            for (severity, rule), where in lines.items()])
+            lines.setdefault((found["severity"], found["rule"]), []).append(found["layer"])
+        return Group(*[Text(f"{severity} {rule} ({rules.get(rule).title}), {_places(where)}",
+                            style="red" if severity == "fail" else "yellow")
+                       for (severity, rule), where in lines.items()])
 
     def epoch(self, entry: dict[str, Any], optimizer: str, record: dict[str, Any]) -> None:
         """Move the bar; print the milestones."""
-        state = (f"epoch {record['epoch']:>2}  loss {short(record['loss']):<5}  right {percent(record['test_accuracy']):>5}  "
-                 f"units {per_layer(record['distinct_units'])}")
+        state = (f"epoch {record['epoch']:>2}  loss {loss(record['loss']):<6}  "
+                 f"right {percent(record['test_accuracy']):>5}  units {per_layer(record['distinct_units'])}")
         if self.bar is not None:
             self.bar.update(self.task, advance=1, description=optimizer, state=state)
         if record["epoch"] in self.marks:
@@ -165,15 +172,18 @@ class TextView(View):
                                   error=max(e["saturation_error"] for e in document["starts"])))
         self.console.print(Rule("What training made of it"))
         names = list(document["optimizers"])
-        table = self._table("\nstart", "start\n|dW1|", *[h for n in names for h in (f"{n}\n|dW1|", "\nloss", "\ntrain", "\ntest")])
+        per_run = [h for n in names for h in (f"{n}\n|dW1|", "\nloss", "\ntrain", "\ntest")]
+        table = self._table("\nstart", "start\n|dW1|", *per_run)
         for e in document["starts"]:
             runs = [e["runs"][n] for n in names]
             table.add_row(e["name"], short(runs[0]["first_gradient_norm_at_start"]), *[c for r in runs for c in (
-                short(r["first_gradient_norm"]), short(r["loss"]), percent(r["train_accuracy"]),
+                short(r["first_gradient_norm"]), loss(r["loss"]), percent(r["train_accuracy"]),
                 percent(r["test_accuracy"]))])
         self.console.print(table)
         self._prose(GRADIENT)
-        self.console.print(Rule())
+        self.console.print(Rule("What it comes to"))
+        for line in _summary(document):
+            self._prose(line)
         self._prose(LAST)
 
     def _table(self, *headers: str) -> Table:
@@ -183,5 +193,32 @@ class TextView(View):
         return table
 
 
+def _places(layers: list[int | None]) -> str:
+    numbers = [str(layer) for layer in layers if layer is not None]
+    return f"layer{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else "whole network"
+
+
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def _summary(document: dict[str, Any]) -> list[str]:
+    """A sentence for each kind of start, sorted by the forecast alone, ended by the outcome."""
+    steps = document["epochs"] * -(-document["train_images"] // document["batch_size"])
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for e in document["starts"]:
+        p = e["predicted"]
+        kind = ("tied" if max(p["distinct_units"]) == 1 else "flat" if _mean(p["saturated"]) > 0.2
+                else "starved" if geometric_mean(p["gradient_factor"]) < 0.1 else "good")
+        kinds.setdefault(kind, []).append(e)
+    lines = []
+    for kind, members in kinds.items():
+        runs = [run for e in members for run in e["runs"].values()]
+        right = sorted(run["test_accuracy"] for run in runs)
+        units = extent(n for run in runs for n in run["distinct_units"])
+        lines.append({"tied": f"Foretold tied: {units} unit a layer after {steps} steps, bit for bit",
+                      "flat": "Foretold flat: learning is left to the last layer and the few units with a slope",
+                      "starved": "Foretold starved: small gradients cost momentum its time, Adam divides by them",
+                      "good": "Foretold good"}[kind]
+                     + f"; {percent(right[0])} to {percent(right[-1])} of the test images right.")
+    return lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks
+from . import _checks, random
 from ._request import Array, Request, Shape
 from .errors import ArgumentError, ShapeError
 
@@ -23,7 +23,8 @@ def zeros(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any 
     >>> zeros((2, 3)).sum()
     np.float32(0.0)
     """
-    return Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads).write(0.0)
+    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return w.write(0.0) if out is not None else np.zeros(w.shape, w.stored)     # untouched pages cost nothing
 
 
 def ones(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any = None, dtype: Any = "float32",
@@ -73,8 +74,10 @@ def uniform(shape: Shape, *, low: float = 0.0, high: float = 1.0, layout: str | 
     >>> bool(w.min() >= -1), bool(w.max() < 2)
     (True, True)
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return w.uniform(_checks.number("low", low), _checks.number("high", high))
+    if layout is not None or groups != 1:
+        Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return random.uniform(shape, low=low, high=high, rng=rng, dtype=dtype, out=out, global_shape=global_shape,
+                          start=start, threads=threads)
 
 
 def normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, layout: str | None = None, groups: int = 1,
@@ -91,8 +94,10 @@ def normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, layout: str | N
     >>> bool((part == whole[2:, 3:]).all())
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return w.normal(_checks.number("std", std, low=0.0), _checks.number("mean", mean))
+    if layout is not None or groups != 1:
+        Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return random.normal(shape, mean=mean, std=std, rng=rng, dtype=dtype, out=out, global_shape=global_shape,
+                         start=start, threads=threads)
 
 
 def trunc_normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, lower: float = -2.0, upper: float = 2.0,

@@ -15,6 +15,7 @@ import numpy as np
 Array = np.ndarray
 P = (1 << 61) - 1
 _P = np.uint64(P)
+_ALL = (1 << 64) - 1
 _MASK31 = np.uint64((1 << 31) - 1)
 _MASK30 = np.uint64((1 << 30) - 1)
 
@@ -22,7 +23,7 @@ _MASK30 = np.uint64((1 << 30) - 1)
 def reduce(x: Array) -> Array:
     """``x mod p`` for any uint64."""
     x = (x & _P) + (x >> np.uint64(61))
-    return np.where(x >= _P, x - _P, x)
+    return x - np.where(x >= _P, _P, np.uint64(0))
 
 
 def add(a: Array, b: Array) -> Array:
@@ -45,20 +46,27 @@ def multiply(a: Array, b: Array) -> Array:
 
 
 def inverse(a: Array) -> Array:
-    """``a^(p-2) mod p`` (0 stays 0)."""
-    result, base, k = np.ones_like(a), a, P - 2
+    """``a^(p-2) mod p`` (0 stays 0); +-1 are their own inverses, equal values are worked out once."""
+    plain = (a == 1) | (a == _P - np.uint64(1))
+    if plain.all():
+        return a
+    base, back = np.unique(a, return_inverse=True)
+    if len(base) <= 100:
+        few = np.array([pow(int(x), P - 2, P) for x in base], dtype=np.uint64)
+        return few[back].reshape(a.shape)
+    result, k = np.ones_like(base), P - 2
     while k:
         if k & 1:
             result = multiply(result, base)
         base, k = multiply(base, base), k >> 1
-    return result
+    return result[back].reshape(a.shape)
 
 
 def total(a: Array, axis: int = 0) -> Array:
     """``sum_i a_i mod p`` along an axis of fewer than 2^32 elements."""
     low = np.sum(a & _MASK31, axis=axis, dtype=np.uint64)
     high = np.sum(a >> np.uint64(31), axis=axis, dtype=np.uint64)
-    return reduce(reduce(low) + multiply(reduce(high), np.uint64(1 << 31)))
+    return reduce(reduce(np.asarray(low)) + multiply(reduce(np.asarray(high)), np.asarray(1 << 31, np.uint64)))
 
 
 def embed(x: Array) -> Array:
@@ -81,8 +89,14 @@ def words(n: int, *seed: int) -> Array:
     """n random 64-bit words named by some integers."""
     state = 0x9E3779B97F4A7C15
     for s in seed:
-        state = int(mix(np.array([(state ^ s * 0xD1342543DE82EF95) & (1 << 64) - 1], dtype=np.uint64))[0])
+        state = _mix_int((state ^ s * 0xD1342543DE82EF95) & _ALL)
     return mix(np.uint64(state) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+def _mix_int(x: int) -> int:
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & _ALL
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & _ALL
+    return x ^ (x >> 31)
 
 
 def uniform(w: Array) -> Array:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _naming, activations
-from ._checks import FLOATS
 from .errors import ArgumentError, FileFormatError, MissingExtraError, ShapeError
 from .network import Array, Dense, Network
 
@@ -148,18 +147,9 @@ def network_from_arrays(arrays: dict[str, Array], *, activation: str | Sequence[
 
 def _common_dtype(arrays: dict[str, Array], plan: _naming.Plan) -> tuple[np.dtype, list[str]]:
     """The one dtype to compute in, and a sentence where that widens something."""
-    found: dict[np.dtype, str] = {}
-    for part in plan.layers:
-        for name in (part.weight, part.bias):
-            if name is None:
-                continue
-            kind = arrays[name].dtype
-            if kind.kind != "f" or kind.itemsize > 8:
-                raise FileFormatError(f"{name!r} holds {kind}, but weights must be floating point "
-                                      "(float16, bfloat16, float32 or float64); save it with .astype('float32').")
-            found.setdefault(kind.newbyteorder("="), name)
+    used = [name for part in plan.layers for name in (part.weight, part.bias) if name is not None]
+    found = {arrays[name].dtype.newbyteorder("=") for name in used}
     dtype = np.result_type(np.float32, *found)
-    assert dtype in FLOATS
     narrow = sorted(str(k) for k in found if k != dtype)
     return dtype, [f"{', '.join(narrow)} values are widened to {dtype}."] if narrow else []
 

@@ -1,102 +1,52 @@
 """Gaussian expectations per unit, for the predictor: one panel rule for every mean and deviation at once.
 
 ``z_j ~ N(m_j, s_j^2)``. Smooth functionals are integrated by Gauss-Legendre panels split where phi bends; shares
-below a slope are sums of normal probabilities of the intervals where the slope is small, in closed form.
+below a slope are closed forms (:mod:`initcore._shares`).
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
+from . import _shares
 from .activations import Activation
 
 Array = np.ndarray
 REACH = 8.5                      # the normal density beyond is 2e-17 of the mass
 HERMITE = 7                      # terms kept of the covariance series; the rest is put at the next odd power
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
-_erfc = np.frompyfunc(math.erfc, 1, 1)
-
-
-def erfc(x: Array) -> Array:
-    """Complementary error function in float64, accurate in the tail."""
-    return np.asarray(_erfc(np.asarray(x, dtype=np.float64)), dtype=np.float64)
-
-
-def normal_between(low: float, high: float, mean: Array, std: Array) -> Array:
-    """``P(low < z < high)`` for ``z ~ N(mean, std^2)``, without cancellation in the tails; std = 0 is a point mass."""
-    mean, std = np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
-    point = ((mean > low) & (mean < high)).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a, b = (low - mean) / (std * math.sqrt(2)), (high - mean) / (std * math.sqrt(2))
-        flip = a + b < 0            # take both tails on the side where they are small
-        a, b = np.where(flip, -b, a), np.where(flip, -a, b)
-        a, b = np.nan_to_num(a, nan=0.0), np.nan_to_num(b, nan=0.0)
-    return np.where(std > 0, np.clip((erfc(a) - erfc(b)) / 2, 0, 1), point)
-
-
-@functools.lru_cache(maxsize=256)
-def slope_intervals(activation: Activation, relative: float) -> tuple[tuple[float, float], ...]:
-    """Where ``|phi'(z)| < relative * max|phi'|``, as open intervals."""
-    if activation.cutoff is not None:
-        c = activation.cutoff(relative)
-        return ((-math.inf, -c), (c, math.inf))
-    return _intervals(lambda z: np.abs(activation.dphi(z)) < relative * activation.max_slope)
 
 
 @functools.lru_cache(maxsize=256)
 def zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, float], ...]:
     """Where the slope is exactly 0 in ``dtype``, the slope of tanh and sigmoid computed as 1 - y y and y (1 - y).
 
-    1 - y is 0 once 1 - phi < 2^-(p+1), p = 24 or 53 bits: tanh beyond (p + 2)/2 ln 2 (float32 9.0109, float64 19.06),
-    sigmoid above (p + 1) ln 2 (17.3287, 37.43); its negative tail keeps a slope.
+    1 - y is 0 once 1 - phi <= 2^-(p+1), p = 24 or 53 bits: tanh beyond ln(2^(p+2) - 1)/2 (float32 9.0109, float64
+    19.06), sigmoid above ln(2^(p+1) - 1) (17.3287, 37.43); its negative tail keeps a slope.
     """
     bits = 24 if dtype == "float32" else 53
     if activation.name == "tanh":
-        c = (bits + 2) / 2 * math.log(2)
+        c = math.log(2.0 ** (bits + 2) - 1) / 2
         return ((-math.inf, -c), (c, math.inf))
     if activation.name == "sigmoid":
-        return (((bits + 1) * math.log(2), math.inf),)
+        return ((math.log(2.0 ** (bits + 1) - 1), math.inf),)
     return slope_zero_intervals(activation, dtype)
 
 
 @functools.lru_cache(maxsize=256)
 def slope_zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, float], ...]:
     """Where the accurate slope itself is 0 in ``dtype``: flat pieces, or underflow."""
-    return _intervals(lambda z: np.asarray(activation.dphi(z.astype(dtype))) == 0)
-
-
-def _intervals(inside: object) -> tuple[tuple[float, float], ...]:
-    """The maximal intervals of a predicate on a fine grid, ends refined by bisection."""
-    grid = np.concatenate([-np.geomspace(1e3, 60, 200)[:-1], np.linspace(-60, 60, 24001), np.geomspace(60, 1e3, 200)[1:]])
-    with np.errstate(all="ignore"):
-        flags = np.asarray(inside(grid), dtype=bool)    # type: ignore[operator]
-        edges: list[float] = []
-        for i in np.flatnonzero(flags[1:] != flags[:-1]):
-            low, high = float(grid[i]), float(grid[i + 1])
-            for _ in range(60):
-                mid = (low + high) / 2
-                if bool(np.asarray(inside(np.array([mid])))[0]) == flags[i]:     # type: ignore[operator]
-                    low = mid
-                else:
-                    high = mid
-            edges.append((low + high) / 2)
-    if flags[0]:
-        edges.insert(0, -math.inf)
-    if flags[-1]:
-        edges.append(math.inf)
-    return tuple((edges[i], edges[i + 1]) for i in range(0, len(edges) - 1, 2))
-
-
-def share(intervals: tuple[tuple[float, float], ...], mean: Array, std: Array) -> Array:
-    """Probability of a union of disjoint intervals, one number a unit."""
-    total = np.zeros(np.shape(mean))
-    for low, high in intervals:
-        total = total + normal_between(low, high, mean, std)
-    return np.minimum(total, 1.0)
+    def zero(z: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(activation.dphi(z.astype(dtype))) == 0
+    ends = [-math.inf, *_shares.crossings(zero, 1024.0, activation.kinks), math.inf]
+    middles = [max(a, -2048.0) / 2 + min(b, 2048.0) / 2 for a, b in itertools.pairwise(ends)]
+    return tuple(e for e, yes in zip(itertools.pairwise(ends), zero(np.array(middles))) if yes)
 
 
 def log_slope(activation: Activation, z: Array) -> Array:
@@ -129,7 +79,7 @@ def moments(activation: Activation, mean: Array, std: Array) -> Moments:
     """All of :class:`Moments` from one set of nodes, in float64."""
     m, s = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(std, np.float64))
     m, s = np.atleast_1d(m)[:, None], np.atleast_1d(s)[:, None]
-    bends = sorted({-8.0, -2.0, 0.0, 2.0, 8.0, *activation.kinks})
+    bends = sorted({-16.0, -6.0, -2.0, 0.0, 2.0, 6.0, 16.0, *activation.kinks})
     with np.errstate(divide="ignore", invalid="ignore"):
         cuts = np.nan_to_num((np.array(bends) - m) / s, nan=0.0)
     fixed = np.broadcast_to(np.array([-REACH, -4.0, 0.0, 4.0, REACH]), (len(m), 5))

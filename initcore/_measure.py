@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _gauss, _propagate
+from . import _gauss, _propagate, kernels
 from .activations import Activation
 from .network import Network
 
@@ -34,28 +34,35 @@ class Statistics(NamedTuple):
     histogram: Array | None
 
 
-def _inside(intervals: tuple[tuple[float, float], ...], z: Array) -> Array:
-    hit = np.zeros(z.shape, bool)
-    for low, high in intervals:
-        hit |= (z > low) & (z < high)
-    return hit
-
-
 def layer_statistics(phi: Activation, z: Array, a: Array) -> Statistics:
-    """One pass over z and a."""
+    """One pass of the ``signals`` kernel over z and a; its NumPy twin for callables."""
+    cuts = _gauss.zero_intervals(phi, z.dtype.name)
+    inner = (max((b for a_, b in cuts if a_ == -math.inf), default=-math.inf),
+             min((a_ for a_, b in cuts if b == math.inf), default=math.inf))
+    with np.errstate(over="ignore", invalid="ignore"):
+        if phi.code is None or any(math.isfinite(low) and math.isfinite(high) for low, high in cuts):
+            sums, histogram = twin(phi, z, a, inner)
+        else:
+            sums, histogram = kernels.signals(phi, z, a, zero=inner)
+        mean = {k: v / len(z) for k, v in sums.items()}
+    mean["log_slope2"] = 2 * mean.pop("log_slope")
+    return Statistics(**mean, histogram=histogram)
+
+
+def twin(phi: Activation, z: Array, a: Array, zero: tuple[float, float]) -> tuple[dict[str, Array], Array | None]:
+    """What :func:`initcore.kernels.signals` computes, in plain NumPy and float64."""
+    z, a = z.astype(np.float64), a.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         d = np.asarray(phi.dphi(z), np.float64)
         r = np.abs(d)
-
-        def mean(v: Array) -> Array:
-            return np.mean(v, axis=0, dtype=np.float64)
-        bounded = math.isfinite(phi.low) and math.isfinite(phi.high)
-        histogram = np.histogram(a, bins=BINS, range=(phi.low, phi.high))[0] if bounded else None
-        return Statistics(
-            mean(z), mean(np.square(z, dtype=np.float64)), mean(np.square(a, dtype=np.float64)), mean(r), mean(d),
-            mean(d * d), mean(_gauss.log_slope(phi, z.astype(np.float64))), mean(r < 0.1 * phi.max_slope),
-            mean(r < 0.01 * phi.max_slope), mean(_inside(_gauss.zero_intervals(phi, z.dtype.name), z)), mean(r == 0),
-            mean(z > 0), mean(np.abs(a - phi.center) / phi.half_range), histogram)
+        parts = {"z": z, "z2": z * z, "a2": a * a, "slope": r, "signed_slope": d, "slope2": d * d,
+                 "log_slope": _gauss.log_slope(phi, z) / 2, "below_10pct": r < 0.1 * phi.max_slope,
+                 "below_1pct": r < 0.01 * phi.max_slope, "zero": (z < zero[0]) | (z > zero[1]), "flat": r == 0,
+                 "positive": z > 0, "distance": np.abs(a - phi.center) / phi.half_range}
+    bounded = math.isfinite(phi.low) and math.isfinite(phi.high)
+    ends = (phi.low, phi.high)
+    histogram = np.histogram(np.clip(a, *ends), bins=BINS, range=ends)[0] if bounded else None
+    return {k: np.asarray(np.sum(v, axis=0, dtype=np.float64)) for k, v in parts.items()}, histogram
 
 
 def layer_signal(make: Any, net: Network, i: int, f: Statistics, gradient: float) -> Any:

@@ -231,6 +231,8 @@ def one(profile: Profile, q: float, key: str, *, closed: bool = True, order: int
 
 def _integrate(profile: Profile, q: Array, keys: list[str], order: int) -> dict[str, Array]:
     # Blocks keep the temporaries in cache.
+    if not q.size:
+        return {k: np.zeros(0) for k in keys}
     if q.size > 64:
         parts = [_integrate(profile, block, keys, order) for block in np.array_split(q, -(-q.size // 64))]
         return {k: np.concatenate([p[k] for p in parts]) for k in keys}

@@ -99,7 +99,7 @@ def plan(arrays: Mapping[str, Array], *, layout: str | None = None, order: Seque
     chains = _chains(_in_order(groups, order), layout, free=order is None)
     if not chains:
         raise FileFormatError(_broken(groups, layout, source))
-    chosen = _choose(chains, source)
+    chosen = _choose(chains, arrays, source)
     odd = [g.weight for g, lay in chosen if layout is None and g.convention not in (None, lay)]
     if odd:
         notes.append(f"By its name {odd[0]!r} would be in the other layout, but only {chosen[0][1]!r} fits the shapes.")
@@ -120,6 +120,9 @@ def _groups(arrays: Mapping[str, Array], source: str) -> tuple[list[_Group], lis
         if parsed is None or (parsed[1] and array.ndim < 2):
             continue
         stem, is_weight, convention = parsed
+        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise FileFormatError(f"{name!r} holds {array.dtype}, but weights must be floating point (float16, "
+                                  "bfloat16, float32 or float64); save it with .astype('float32').")
         if is_weight and array.ndim > 2:
             raise FileFormatError(f"{name!r} has shape {array.shape}: a convolution or an attention head; only dense "
                                   "layers (2-D weights) can be checked from a file.")
@@ -210,10 +213,13 @@ def _chains(groups: list[_Group], layout: str | None, free: bool) -> list[list[t
     return found
 
 
-def _choose(chains: list[list[tuple[_Group, str]]], source: str) -> list[tuple[_Group, str]]:
+def _choose(chains: list[list[tuple[_Group, str]]], arrays: Mapping[str, Array],
+            source: str) -> list[tuple[_Group, str]]:
     """The only reading, or the question that decides between several."""
     orders = {tuple(g.stem for g, _ in chain) for chain in chains}
-    if len(chains) == 1:
+    symmetric = len(orders) == 1 and all(np.array_equal(arrays[g.weight], arrays[g.weight].T, equal_nan=True)
+                                         for g, _ in chains[0])
+    if len(chains) == 1 or symmetric:                  # all zeros, one constant: both readings are one network
         return chains[0]
     if len(orders) > 1:
         a, b = (", ".join(order) for order in sorted(orders)[:2])

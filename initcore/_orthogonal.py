@@ -33,7 +33,7 @@ def orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, grou
     """``gain`` times a uniformly distributed (Haar) matrix with orthonormal rows or columns, whichever are fewer.
 
     A kernel is flattened to (output channels, everything else), each of ``groups`` a matrix of its own. The largest
-    entry of ``Q'Q - I`` is below 10 n eps. Saxe, McClelland and Ganguli 2013; Stewart 1980, Mezzadri 2006.
+    entry of ``Q'Q - I`` is below 10 n eps. Saxe, McClelland and Ganguli 2013; Stewart 1980, Mezzadri 2007.
 
     PyTorch ``orthogonal_``, JAX ``initializers.orthogonal`` and Keras ``Orthogonal`` (named ``OrthogonalInitializer``
     too) flatten the same way and have the same distribution; they factorise a full Gaussian matrix, in the dtype
@@ -54,7 +54,7 @@ def delta_orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None
                      start: Shape | None = None, threads: int | None = None) -> Array:
     """A convolution kernel that is 0 but for its centre tap, a Haar matrix of (out, in) times ``gain``.
 
-    Such a layer is orthogonal as a map of images: thousands of layers train (Xiao et al. 2018, algorithm 1). It
+    Such a layer is orthogonal as a map of images: thousands of layers train (Xiao et al. 2018). It
     keeps every norm where ``in <= out``; where ``in > out`` (which JAX refuses) it is a projection, norm 1.
     The centre of an axis of size k is ``k // 2``; JAX ``delta_orthogonal`` takes ``(k - 1) // 2``, another tap for
     even k. PyTorch and Keras have none. Raises ShapeError for 2 dimensions: there it is :func:`orthogonal`.

@@ -15,73 +15,18 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from dataclasses import field as _dc_field
+from dataclasses import replace
 
 import numpy as np
 
 from . import _field as field
-from . import _passes as passes
-from ._system import Axis, Block, System
+from ._clusters import Array, clusters, group, linked
+from ._signatures import Signatures, State
+from ._system import Axis, Block, Coupling, System
 
-Array = np.ndarray
 FORWARD, BACKWARD = "forward", "backward"
 _EPS = 2.0 ** -53
 _WATCH = Callable[["Refinement", int, str], bool]
-
-
-def group(*columns: Array) -> Array:
-    """One label 0, 1, ... for each distinct row of some columns of equal length."""
-    order = np.lexsort(columns[::-1])
-    new = np.zeros(len(order), dtype=bool)
-    for c in columns:
-        s = c[order]
-        new[1:] |= s[1:] != s[:-1]
-    out = np.empty(len(order), dtype=np.int64)
-    out[order] = np.cumsum(new)
-    return out
-
-
-def clusters(cell: Array, low: Array, high: Array) -> Array:
-    """Labels of the connected components of intervals [low, high] within each cell: different labels never meet."""
-    n = len(cell)
-    order = np.lexsort((np.r_[np.zeros(n), np.ones(n)], np.r_[low, high], np.r_[cell, cell]))
-    rank = np.empty(2 * n, dtype=np.int64)
-    rank[order] = np.arange(2 * n)
-    first = np.argsort(rank[:n])
-    reach = np.maximum.accumulate(rank[n:][first])
-    cut = np.zeros(n, dtype=np.int64)
-    cut[1:] = rank[:n][first][1:] > reach[:-1]
-    cut[1:] |= cell[first][1:] != cell[first][:-1]
-    out = np.empty(n, dtype=np.int64)
-    out[first] = np.cumsum(cut)
-    return out
-
-
-@dataclass
-class State:
-    """The units of one axis: ``cell`` (0 = identically zero), and the multiplier in float64 and in F_p."""
-
-    cell: Array
-    unit: Array
-    unit_p: Array
-    error: float = 0.0                # largest relative error of ``unit``
-    cells: int = 0
-    discrete: bool = False            # nothing left to split
-    labels: Array = _dc_field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-
-    def settle(self) -> bool:
-        """Number the cells 1, 2, ... (0 stays); True if there are more of them, or fewer zero units, than before."""
-        zero = self.cell == 0
-        if len(self.cell):
-            self.cell = group(~zero, self.cell) + (0 if zero.any() else 1)
-        count = np.bincount(self.cell, minlength=1)
-        live = int((count[1:] > 0).sum())
-        now = (live, int(count[0]))
-        changed = now != (self.cells, getattr(self, "_zeros", -1))
-        self.cells, self._zeros = now
-        self.discrete = live == len(self.cell)
-        return changed
 
 
 class Refinement:
@@ -90,15 +35,18 @@ class Refinement:
     strength : "affine" (sums) or "elementwise" (multisets).
     signs, scales : admit units that are each other's negative; or multiples.
     bias_stays : does a negative bias that gets no gradient keep its sign (half-line activations)?
+    tolerance : count sums as equal that differ by at most this share of their absolute terms; proves nothing.
     """
 
     def __init__(self, system: System, *, strength: str = "affine", signs: bool = True, scales: bool = False,
-                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0) -> None:
+                 bias_stays: bool = True, start: list[State] | None = None, seed: int = 0,
+                 tolerance: float | None = None) -> None:
         self.system, self.strength, self.signs = system, strength, signs
-        self.scales = scales and strength == "affine"
+        self.scales, self.tolerance = scales and strength == "affine", tolerance
         self.bias_stays, self.seed, self.sweeps, self.certified = bias_stays, seed, 0, False
         self._step = 0
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
+        self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
         self.states = [self._first(a) for a in system.axes] if start is None else start
 
     def _first(self, axis: Axis) -> State:
@@ -149,14 +97,23 @@ class Refinement:
             active = active[state.cell[active] != 0]         # a zero unit's back-signal is zero by itself
         if not len(active):
             return False
-        look = _Look(self, axis, direction, blocks, active)
+        ahead = direction == FORWARD
+        views = [(b, b.w if ahead else b.w.T, self.states[b.source if ahead else b.target]) for b in blocks]
+        look = Signatures(axis, views, active, axis.half_line and self.bias_stays and ahead, ahead,
+                          (self.seed, self._step))
         zero = state.cell[active] == 0
         scaled = self.scales and axis.homogeneous
         free_sign = axis.odd and self.signs
-        sums, bound, parted, part_bound = look.floats(2 if scaled else 1)
+        sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
+        if direction == FORWARD and len(active) == axis.n and i not in self.probes:
+            self.probes[i] = (sums, sum(w.shape[0] for _, w, _ in look.views) + len(look.bias))
+        if self.tolerance is not None:
+            return self._merge_near(state, active, look, sums, bound, zero, free_sign)
         low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
                                                     parted, part_bound)
         component = clusters(pseudo, low, high)
+        if int(component.max()) + 1 == len(active) and not unsure.any():
+            return self._scatter(state, active)
         ask = (np.bincount(component)[component] > 1) | unsure
         keys = np.zeros((4, len(active)), dtype=np.uint64)
         stay = np.zeros(len(active), dtype=bool)
@@ -165,10 +122,10 @@ class Refinement:
         if ask.any():
             some = np.flatnonzero(ask)
             exact = self._exact if self.strength == "affine" else self._hashed
-            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums, bound)
+            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
-            doubtful = np.abs(sums[0]) <= bound[0]
+            doubtful = np.abs(sums[0]) <= bound
             kind = np.where(doubtful, 2 + np.arange(len(active)), 0 if free_sign else (sign > 0))
             component = group(component, np.where(zero & ~stay, kind, 0))
         label = group(np.where(zero, -1, state.cell[active]), component, *keys) + 1 + int(state.cell.max())
@@ -178,8 +135,28 @@ class Refinement:
         state.unit[active], state.unit_p[active] = unit, unit_p
         if zero.any() and (free_sign or scaled):
             gone = zero & ~stay
-            error = bound[0][gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
+            error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
             self._normalise(state, active[gone], error)
+        return state.settle()
+
+    def _merge_near(self, state: State, active: Array, look: Signatures, sums: Array, bound: Array, zero: Array,
+                    free_sign: bool) -> bool:
+        """The step with a tolerance: cells are single-linkage clusters of the projections."""
+        radius = bound + (self.tolerance or 0.0) * look.size
+        stay = zero & (np.abs(sums).max(axis=0) <= radius)
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        flip = zero & ~stay & free_sign & (sums[0] < 0)
+        state.unit[active[flip]], state.unit_p[active[flip]] = -1.0, field.P - 1
+        label = linked(np.where(zero, -1, state.cell[active]), sums / state.unit[active], radius)
+        state.cell[active] = np.where(stay, 0, label + 1 + int(state.cell.max()))
+        return state.settle()
+
+    @staticmethod
+    def _scatter(state: State, active: Array) -> bool:
+        """Every active unit differs from every other for certain: each becomes a cell of its own."""
+        state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
+        state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
+        state.unit[active], state.unit_p[active] = 1.0, 1
         return state.settle()
 
     @staticmethod
@@ -188,13 +165,13 @@ class Refinement:
         """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
         u = state.unit[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, radius = sums[0] / u, bound[0] / np.abs(u)
+            value, radius = sums[0] / u, bound / np.abs(u)
             radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
             unsure = zero & (np.abs(parted) <= part_bound)
             if scaled:
                 ratio = sums[1] / sums[0]
-                spread = (bound[1] + np.abs(ratio) * bound[0]) / (np.abs(sums[0]) - bound[0]) + 4 * _EPS * np.abs(ratio)
-                certain = np.abs(sums[0]) > 2 * bound[0]
+                spread = (1 + np.abs(ratio)) * bound / (np.abs(sums[0]) - bound) + 4 * _EPS * np.abs(ratio)
+                certain = np.abs(sums[0]) > 2 * bound
                 value = np.where(zero, np.where(certain, ratio, 0.0), value)
                 radius = np.where(zero, np.where(certain, spread, np.inf), radius)
             elif free_sign:
@@ -204,15 +181,17 @@ class Refinement:
         low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
         return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)
 
-    def _exact(self, look: "_Look", some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-               unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _exact(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+               stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """F_p signatures of the units ``some``: keys that are equal exactly for equal normalised sums."""
         whole, part, positive = look.fields(some, 4 if scaled else 2)
         z = zero[some]
         stay[some] = z & (part == 0).all(axis=0) & ~positive
         live = np.flatnonzero(~z)
         if len(live):
-            keys[:2, some[live]] = field.multiply(whole[:2, live], field.inverse(unit_p[some[live]]))
+            u, e = unit_p[some[live]], whole[:2, live]
+            keys[:2, some[live]] = e if (u == 1).all() else field.multiply(e, field.inverse(u))
         gone = np.flatnonzero(z & ~stay[some])
         if not len(gone):
             return
@@ -228,8 +207,9 @@ class Refinement:
         else:
             keys[:2, at] = e
 
-    def _hashed(self, look: "_Look", some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-                unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _hashed(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+                stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """Multiset hashes of the units ``some``, each with that of its negative."""
         plus, minus, part_plus, part_minus, positive = look.hashes(some)
         z = zero[some]
@@ -244,13 +224,16 @@ class Refinement:
             unit_p[at] = np.where(f, np.uint64(field.P - 1), np.uint64(1))
 
     def backward_only(self) -> list[Array]:
-        """Labels of units with equal sums to every cell above, whatever is below: one backward pass."""
+        """Labels of linear units with equal sums to every cell above, whatever is below: one backward pass.
+
+        Only where phi' is constant are their back-signals then equal; other axes come out discrete.
+        """
         axes = self.system.axes
-        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False)
-                 for a in axes]
+        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
+                         fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
         for i in range(len(axes) - 1, -1, -1):
-            if axes[i].fixed is None and not other.states[i].discrete:
+            if plain[i].fixed is None and not other.states[i].discrete:
                 other.refine(i, BACKWARD, other.system.outgoing(i))
         return [s.cell for s in other.states]
 
@@ -269,109 +252,28 @@ class Refinement:
         state.unit_p[left] = field.multiply(state.unit_p[left], field.inverse(state.unit_p[head]))
         state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
 
-    def couple(self, coupling: object) -> list[int]:
-        """Split by groups; the axes that changed."""
-        raise NotImplementedError
+    def groups_of(self, coupling: Coupling) -> Array:
+        """Labels of a coupling's groups: equal for equal multisets of cells, numbered as they appear."""
+        self._step += 1
+        made = np.zeros((2, coupling.groups), dtype=np.uint64)
+        for index, (i, owner) in enumerate(coupling.members):
+            cell = self.states[i].cell
+            n = int(cell.max(initial=0)) + 1
+            w = field.words(2 * n, self.seed, self._step, index, 3).reshape(2, n)[:, cell]
+            for k in (0, 1):
+                np.add.at(made[k], owner, w[k])
+        _, first, label = np.unique(group(made[0], made[1]), return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[label]
 
-
-class _Look:
-    """Signatures of some units of one axis in one direction, over the current cells on the other side."""
-
-    def __init__(self, owner: Refinement, axis: Axis, direction: str, blocks: list[Block], active: Array) -> None:
-        self.owner, self.axis, self.active = owner, axis, active
-        self.views = []
-        for b in blocks:
-            other = b.source if direction == FORWARD else b.target
-            w = b.w if direction == FORWARD else b.w.T
-            self.views.append((b, w, owner.system.axes[other], owner.states[other]))
-        self.bias = axis.bias if direction == FORWARD else []
-        self.half_line = axis.half_line and owner.bias_stays and direction == FORWARD
-        self.seed = (owner.seed, owner._step)
-
-    def _columns(self, block: Block, w: Array, chosen: Array) -> tuple[Array, Array]:
-        """The columns of w to work on and where each chosen unit finds its own among them."""
-        if block.constant:
-            return w[:, :1], np.zeros(len(chosen), dtype=np.int64)
-        if 2 * len(chosen) > w.shape[1]:
-            return w, chosen
-        return w[:, chosen], np.arange(len(chosen))
-
-    def _words(self, count: int, *name: int) -> Array:
-        return field.words(count, *self.seed, *name)
-
-    def _values(self, state: State, k: int, index: int) -> Array:
-        """A random word for the cell of each source, k independent rows."""
-        n = int(state.cell.max(initial=0)) + 1
-        return self._words(n * k, index, 1).reshape(k, n)[:, state.cell]
-
-    def floats(self, k: int) -> tuple[Array, Array, Array, Array]:
-        """k projections and their error bounds; and the first again without the bias where that may be <= 0."""
-        n = len(self.active)
-        sums, size = np.zeros((k, n)), np.zeros((k, n))
-        terms, error = len(self.views) + len(self.bias) + 8, 0.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            for index, (block, w, _, state) in enumerate(self.views):
-                v = field.uniform(self._values(state, k, index)) * state.unit
-                v[:, state.cell == 0] = 0.0
-                columns, at = self._columns(block, w, self.active)
-                f, a = passes.project(columns, v)
-                sums, size = sums + f[:, at], size + a[:, at]
-                terms, error = terms + w.shape[0], max(error, state.error)
-            rate = 1.1 * (terms * _EPS + 2 * error)
-            part, part_bound = sums[0].copy(), rate * size[0] + terms * 5e-324
-            for index, (values, _, _) in enumerate(self.bias):
-                v = field.uniform(self._words(k, index, 2))[:, None] * np.asarray(values, np.float64)[self.active]
-                sums, size = sums + v, size + np.abs(v)
-            bound = rate * size + terms * 5e-324
-            if self.half_line:
-                positive = np.zeros(n, dtype=bool)
-                for values, _, _ in self.bias:
-                    positive |= np.asarray(values)[self.active] > 0
-                part = np.where(positive, np.inf, part)
-            else:
-                part, part_bound = sums[0], bound[0]
-        wild = ~np.isfinite(size)
-        sums[wild], bound[wild] = 0.0, np.inf
-        part_bound = np.where(np.isfinite(part_bound), part_bound, np.inf)
-        return sums, bound, np.where(np.isnan(part), 0.0, part), part_bound
-
-    def _positive(self, units: Array) -> Array:
-        out = np.zeros(len(units), dtype=bool)
-        if self.half_line:
-            for values, _, _ in self.bias:
-                out |= np.asarray(values)[units] > 0
-        return out
-
-    def fields(self, some: Array, k: int) -> tuple[Array, Array, Array]:
-        """k exact sums with and without the bias (without only for half-line units), and bias > 0."""
-        units = self.active[some]
-        part = np.zeros((k, len(units)), dtype=np.uint64)
-        for index, (block, w, _, state) in enumerate(self.views):
-            v = field.multiply(field.element(self._values(state, k, index)), state.unit_p)
-            v[:, state.cell == 0] = 0
-            columns, at = self._columns(block, w, units)
-            part = field.add(part, passes.field_sums(columns, v)[:, at])
-        whole = part
-        for index, (values, _, _) in enumerate(self.bias):
-            r = field.element(self._words(k, index, 2))[:, None]
-            whole = field.add(whole, field.multiply(r, field.embed(np.asarray(values)[units])))
-        return whole, part if self.half_line else whole, self._positive(units)
-
-    def hashes(self, some: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """Two-seed multiset hashes of entries and of their negatives, with and without the bias; and bias > 0."""
-        units = self.active[some]
-        plus = np.zeros((2, len(units)), dtype=np.uint64)
-        minus = np.zeros_like(plus)
-        for index, (block, w, _, state) in enumerate(self.views):
-            columns, at = self._columns(block, w, units)
-            p, m = passes.multisets(columns, self._values(state, 2, index), state.unit, state.cell != 0)
-            plus, minus = plus + p[:, at], minus + m[:, at]
-        whole_plus, whole_minus = plus.copy(), minus.copy()
-        for index, (values, _, _) in enumerate(self.bias):
-            b, c = np.asarray(values)[units], self._words(2, index, 2)[:, None]
-            whole_plus += field.mix(field.mix(field.bits(b) + c) ^ c)
-            whole_minus += field.mix(field.mix(field.bits(-b) + c) ^ c)
-        if not self.half_line:
-            plus, minus = whole_plus, whole_minus
-        return whole_plus, whole_minus, plus, minus, self._positive(units)
-
+    def couple(self, coupling: Coupling) -> list[int]:
+        """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
+        label = self.groups_of(coupling)
+        changed = []
+        for i, owner in coupling.members:
+            state = self.states[i]
+            if self.system.axes[i].fixed is None and not state.discrete:
+                zero = state.cell == 0
+                state.cell = np.where(zero, 0, group(state.cell, np.where(zero, 0, label[owner])) + 1)
+                if state.settle():
+                    changed.append(i)
+        return changed

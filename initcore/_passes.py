@@ -1,60 +1,46 @@
 """One pass over a weight matrix: what every unit sums, in floating point with its error bound, and exactly.
 
-All functions take ``w (sources, units)`` with any strides (pass ``w.T`` for the backward direction) and values
-of the sources, and return something of every unit; the specification of src/ties.pxi in plain NumPy.
+All functions take ``w (sources, units)`` with any strides (pass ``w.T`` for the backward direction), read every
+weight once and need memory for the units only. Kernels: src/ties.pxi; twin: :mod:`initcore._ties_reference`.
 """
 
 import numpy as np
 
-from . import _field as field
+from . import kernels
 
 Array = np.ndarray
-_CHUNK = 1 << 18
 
 
-def _rows(w: Array) -> int:
-    return max(1, _CHUNK // max(1, w.shape[1]))
+def _plain(w: Array) -> Array:
+    """The matrix itself, or a copy where its strides are not whole elements (a field of a structured array)."""
+    return w if all(s % w.itemsize == 0 for s in w.strides) else w.copy()
 
 
 def project(w: Array, v: Array) -> tuple[Array, Array]:
-    """``f_kj = sum_i v_ki w_ij`` in float64 and ``a_kj = sum_i |v_ki| |w_ij|``, shapes (k, units)."""
-    f = np.zeros((v.shape[0], w.shape[1]))
-    a = np.zeros_like(f)
-    step = _rows(w)
-    for i in range(0, w.shape[0], step):
-        part = w[i:i + step].astype(np.float64)
-        f += v[:, i:i + step] @ part
-        a += np.abs(v[:, i:i + step]) @ np.abs(part)
-    return f, a
+    """``f_kj = sum_i v_ki w_ij`` in float64, shape (k, units), and a bound ``a_j >= sum_i |v_ki w_ij|`` for every k."""
+    w = _plain(w)
+    k = len(v)
+    rows = np.ascontiguousarray(v if k % 2 == 0 else np.concatenate([v, v[-1:]]))
+    f, a = kernels._ties_project(w, rows[:2])
+    for start in range(2, len(rows), 2):
+        g, b = kernels._ties_project(w, rows[start:start + 2])
+        f, a = np.concatenate([f, g]), np.maximum(a, b)
+    return f[:k], a
 
 
-def field_sums(w: Array, v: Array) -> Array:
-    """``e_kj = sum_i v_ki w_ij`` in F_p, exactly; v and the result are elements of F_p."""
-    e = np.zeros((v.shape[0], w.shape[1]), dtype=np.uint64)
-    step = _rows(w)
-    for i in range(0, w.shape[0], step):
-        part = field.embed(w[i:i + step])
-        for k in range(len(v)):
-            e[k] = field.add(e[k], field.total(field.multiply(part, v[k, i:i + step, None])))
-    return e
+def field_sums(w: Array, r: Array) -> Array:
+    """``e_kj = sum_i r_ki w_ij`` in F_p, exactly; r and the result are elements of F_p."""
+    return kernels._ties_fields(_plain(w), np.ascontiguousarray(r))
 
 
 def multisets(w: Array, colour: Array, sign: Array, live: Array) -> tuple[Array, Array]:
-    """``plus_kj = sum_i mix(colour_ki, sign_i w_ij)`` and ``minus_kj``, the same of ``-sign_i w_ij``, mod 2^64.
+    """``plus_kj = sum_i mix(colour_ki + bits(sign_i w_ij)) mod 2^64`` over live sources, ``minus_kj`` of the negatives.
 
-    Equal multisets of (colour, entry) give equal sums; unequal ones with probability 2^-64. Sources that are
-    not ``live`` do not count.
+    Equal multisets of (colour, entry) give equal sums; unequal ones with probability 2^-64.
     """
-    plus = np.zeros((colour.shape[0], w.shape[1]), dtype=np.uint64)
-    minus = np.zeros_like(plus)
-    keep = np.flatnonzero(live)
-    step = _rows(w)
-    for start in range(0, len(keep), step):
-        rows = keep[start:start + step]
-        part = w[rows] * sign[rows, None].astype(w.dtype)
-        up, down = field.bits(part), field.bits(-part)
-        for k in range(len(colour)):
-            c = colour[k, rows, None]
-            plus[k] += field.mix(field.mix(up + c) ^ c).sum(axis=0, dtype=np.uint64)
-            minus[k] += field.mix(field.mix(down + c) ^ c).sum(axis=0, dtype=np.uint64)
-    return plus, minus
+    return kernels._ties_multisets(_plain(w), np.ascontiguousarray(colour), np.where(live, sign, 0.0))
+
+
+def look(w: Array) -> int:
+    """1: all entries equal; 0: not all equal; -1: some are NaN or infinite."""
+    return kernels._ties_look(_plain(w))

@@ -125,6 +125,7 @@ class Report:
     layers : one :class:`LayerSymmetry` a hidden layer.
     zero_flow : first step with a gradient, by ``"layers[i].w"`` / ``"layers[i].b"``; None = never.
     optimizer, l2 : what the answer is for.   conditions : what it rests on.
+    axes : the layers by name.   groups : labels of attention heads and norm groups, equal = made of equal cells.
     certified : the refinement reached its fixpoint.   sweeps : sweeps it took, the confirming one included.
     """
 
@@ -136,6 +137,7 @@ class Report:
     certified: bool
     sweeps: int
     axes: dict[str, LayerSymmetry] = field(default_factory=dict)
+    groups: dict[str, Array] = field(default_factory=dict)
     _explain: Callable[[int, int, int], str] | None = field(default=None, repr=False)
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from .random import _KINDS, _block, _dtype_of, _kind, _target, as_key
 Array = np.ndarray
 Shape = int | Sequence[int]
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@lru_cache(maxsize=1024)
+def _fan(whole: tuple[int, ...], mode: str, layout: str | None, groups: int) -> float:
+    return fans.fan(whole, mode, layout=layout, groups=groups)
 
 
 class Request:
@@ -58,6 +64,11 @@ class Request:
         return np.dtype(np.float64 if self.name == "float64" else np.float32)
 
     @property
+    def stored(self) -> np.dtype:
+        """The dtype of a new result."""
+        return _dtype_of(self.kind)
+
+    @property
     def name(self) -> str:
         """Name of the element type."""
         return _NAMES[self.kind]
@@ -68,6 +79,8 @@ class Request:
 
     def fan(self, mode: Any) -> float:
         """The fan of the whole array."""
+        if mode.__class__ is str and self.groups.__class__ is int:
+            return _fan(self.whole, mode, self.layout, self.groups)
         return fans.fan(self.whole, mode, layout=self.layout, groups=self.groups)
 
     def normal(self, std: float, mean: float = 0.0, *, key: Any = None) -> Array:
@@ -78,19 +91,23 @@ class Request:
         """Fill with U[low, high)."""
         return random.uniform(self.shape, low=low, high=high, rng=self.rng, **self._target())
 
-    def truncated(self, std: float, lower: float, upper: float, mean: float = 0.0, *, std_of: str) -> Array:
-        """Fill with a truncated normal; bounds in units of the parent's sigma; ``std`` of the result or the parent."""
+    def truncated(self, std: float, lower: float, upper: float, mean: float = 0.0, *, std_of: str,
+                  stacklevel: int = 4) -> Array:
+        """Fill with a truncated normal; bounds in units of the parent's sigma; ``std`` of the result or the parent.
+
+        ``stacklevel`` points a warning at the caller of the initialiser.
+        """
         if std_of not in ("result", "parent"):
             raise ArgumentError(f"std_of={std_of!r} is not known: 'result' makes std the deviation of the numbers "
                                 "returned, 'parent' that of the normal distribution before it is cut.")
         if lower >= upper:
             raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
-        self._warn_bounds(std, lower, upper)
+        self._warn_bounds(std, lower, upper, stacklevel)
         parent = std / truncated_std(lower, upper) if std_of == "result" else std
         return random.truncated_normal(self.shape, lower=lower, upper=upper, mean=mean, std=parent, rng=self.rng,
                                        **self._target())
 
-    def _warn_bounds(self, std: float, lower: float, upper: float) -> None:
+    def _warn_bounds(self, std: float, lower: float, upper: float, stacklevel: int) -> None:
         far = reach(self.name)
         if lower < -far and upper > far:
             warnings.warn(
@@ -98,22 +115,22 @@ class Request:
                 f"normal reaches beyond {far:g} sigma. If they come from torch.nn.init.trunc_normal_(std={std:g}), "
                 "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, "
                 "upper=2.",
-                InitcoreWarning, stacklevel=4)
+                InitcoreWarning, stacklevel=stacklevel)
         elif std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
             warnings.warn(
                 f"the bounds [{lower:g}, {upper:g}] are in units of sigma and leave an almost uniform distribution of "
                 f"width {(upper - lower) * std:g}; they look like absolute values for std={std:g}, as "
                 f"torch.nn.init.trunc_normal_ takes them: pass lower={lower / std:g}, upper={upper / std:g}.",
-                InitcoreWarning, stacklevel=4)
+                InitcoreWarning, stacklevel=stacklevel)
 
     def _target(self) -> dict[str, Any]:
-        blocked = self.whole != self.shape
+        blocked = self.whole is not self.shape
         return {"dtype": self.dtype, "out": self.out, "threads": self.threads,
                 "global_shape": self.whole if blocked else None, "start": self.start if blocked else None}
 
     def write(self, values: Array | float) -> Array:
         """Round ``values`` (of the block's shape, in the working dtype, or one number) once into the target."""
-        if self.out is None and isinstance(values, np.ndarray) and values.dtype == _dtype_of(self.kind) \
+        if self.out is None and isinstance(values, np.ndarray) and values.dtype == self.stored \
                 and values.flags.c_contiguous and values.flags.owndata:
             return values
         target = _target(self.shape, self.kind, self.out)
@@ -127,6 +144,8 @@ class Request:
 
 def gain_of(gain: Any) -> float:
     """A gain as a number >= 0: a number as it stands, anything else the activation it belongs to."""
+    if gain.__class__ is float and 0.0 <= gain < math.inf:
+        return gain
     if isinstance(gain, (int, float, np.floating, np.integer)) and not isinstance(gain, bool):
         return _checks.number("gain", gain, low=0.0)
     if isinstance(gain, bool) or gain is None:

@@ -1,7 +1,7 @@
 """Probabilities of flat slope and large output under ``x ~ N(mean, variance)``.
 
 No integration: ``{x: |phi'(x)| < r max|phi'|}`` is a union of intervals that depends on the activation alone. They
-come from the activation's ``cutoff`` where its slope is symmetric, else from a search, once for each (name, r).
+come from the activation's ``cutoff`` where its slope is symmetric, else from a search, once for each activation and r.
 """
 
 import math
@@ -51,12 +51,12 @@ def intervals(a: Activation, r: float) -> list[tuple[float, float]]:
     if a.cutoff is not None:
         c = a.cutoff(r) if r <= 1 else 0.0
         return [(-math.inf, -c), (c, math.inf)]
-    return list(_found_intervals(a.name, r)) if a.code is not None else list(_search(a, r))
+    return list(_found_intervals(a.code, a.alpha, r)) if a.code is not None else list(_search(a, r))
 
 
 @lru_cache(maxsize=256)
-def _found_intervals(name: str, r: float) -> tuple[tuple[float, float], ...]:
-    return _search(activations.get(name), r)
+def _found_intervals(code: int, alpha: float, r: float) -> tuple[tuple[float, float], ...]:
+    return _search(activations.get(activations.names[code], alpha), r)
 
 
 def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
@@ -70,7 +70,7 @@ def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
 
 def share(a: Activation, r: float, m: Array, s: Array) -> Array:
     if a.code is not None and activations.names[a.code] == "sin":
-        return _share_sin(a.alpha, r, m, s)
+        return share_sin(a.alpha, r, m, s)
     return mass(intervals(a, r), m, s)
 
 
@@ -83,7 +83,7 @@ def mass(intervals: list[tuple[float, float]], m: Array, s: Array) -> Array:
     return total
 
 
-def _share_sin(frequency: float, r: float, m: Array, s: Array) -> Array:
+def share_sin(frequency: float, r: float, m: Array, s: Array) -> Array:
     """P(|cos(w x)| < r): the arcs around pi/2 + k pi, or their Fourier series where many lie under the density."""
     half = math.asin(min(max(r, 0.0), 1.0))
     t, sd = np.abs(frequency) * m, np.abs(frequency) * s

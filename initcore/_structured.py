@@ -31,7 +31,8 @@ def eye(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int
     w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
     if len(w.shape) != 2:
         raise ShapeError(f"shape={w.shape}: eye is for two dimensions; a convolution's identity is dirac(shape).")
-    index = np.arange(min(w.whole))
+    first, last = max(w.start), min(a + n for a, n in zip(w.start, w.shape))
+    index = np.arange(first, max(first, last))
     return _spikes(w, np.stack([index, index], axis=1), gain_of(gain))
 
 
@@ -93,15 +94,15 @@ def sparse(shape: Shape, sparsity: float, *, std: float = 0.01, layout: str | No
     key = random.as_key(w.rng)
     values = w.normal(deviation, key=key)
     zero = np.zeros((), values.dtype)
-    for region, keep in _kept(w, share, key.child("sparse")):
-        values[region][~keep] = zero
+    for region, drop in _dropped(w, share, key.child("sparse")):
+        np.copyto(values[region], zero, where=drop)
     return values
 
 
-def _kept(w: Request, share: float, key: random.Key) -> Iterator[tuple[tuple[slice, ...], Array]]:
-    """Parts of the block with the mask of the weights that stay.
+def _dropped(w: Request, share: float, key: random.Key) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """Parts of the block with the mask of the weights that become 0.
 
-    The ``zeros`` weights of a unit with the lowest random words (ties: the lower index) are dropped. Words are
+    They are the ``zeros`` weights of each unit with the lowest random words (ties: the lower index). Words are
     numbered unit by unit, so any block ranks the same words.
     """
     axes = w.axes()
@@ -110,7 +111,7 @@ def _kept(w: Request, share: float, key: random.Key) -> Iterator[tuple[tuple[sli
     space = tuple(w.whole[k] for k in axes.space)
     n = channels * math.prod(space)
     zeros = math.ceil(round(share * n, 6))
-    if n == 0 or 0 in w.shape:
+    if zeros == 0 or 0 in w.shape:
         return
     first, last = w.start[axes.i], w.start[axes.i] + w.shape[axes.i]
     o_first, o_last = w.start[axes.o], w.start[axes.o] + w.shape[axes.o]
@@ -121,11 +122,8 @@ def _kept(w: Request, share: float, key: random.Key) -> Iterator[tuple[tuple[sli
             rows = min(max(1, _SCORES // n), o_last - o)
             words = random.bits((rows, n), rng=key, start=(g * w.whole[axes.o] + o) * n)
             scores = (words.astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
-            keep = np.ones((rows, n), dtype=bool)
-            if zeros:
-                dropped = np.argpartition(scores, zeros - 1, axis=1)[:, :zeros]
-                np.put_along_axis(keep, dropped, False, axis=1)
-            mask = keep.reshape(rows, channels, *space)[:, low - g * channels:high - g * channels]
+            drop = scores <= np.partition(scores, zeros - 1, axis=1)[:, zeros - 1:zeros]
+            mask = drop.reshape(rows, channels, *space)[:, low - g * channels:high - g * channels]
             mask = mask[(slice(None), slice(None), *(w.box[k] for k in axes.space))].transpose(order)
             region = [slice(None)] * len(w.shape)
             region[axes.o] = slice(o - o_first, o - o_first + rows)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _passes as passes
 from .activations import Activation
 
 Array = np.ndarray
@@ -24,13 +25,14 @@ class Block:
     name: str
     part: int = 0                     # which factor of a product unit it feeds (gate 0, up 1; query 0, key 1)
     frozen: bool = False              # takes part in the conditions, receives no gradient
+    structural: bool = False          # not weights but a mask: where weights of that name exist
     _constant: bool | None = None
 
     @property
     def constant(self) -> bool:
-        """Are all entries equal? Stops at the first that differs."""
+        """Are all entries equal?"""
         if self._constant is None:
-            self._constant = is_constant(self.w)
+            self._constant = passes.look(self.w) == 1
         return self._constant
 
 
@@ -59,6 +61,7 @@ class Axis:
     odd: bool = False
     homogeneous: bool = False
     product: str = ""                 # "", "gated" or "attention": units are products of two parts
+    partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
 
 
@@ -84,13 +87,20 @@ class System:
     blocks: list[Block]
     couplings: list[Coupling] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._incoming: list[list[Block]] = [[] for _ in self.axes]
+        self._outgoing: list[list[Block]] = [[] for _ in self.axes]
+        for b in self.blocks:
+            self._incoming[b.target].append(b)
+            self._outgoing[b.source].append(b)
+
     def incoming(self, axis: int) -> list[Block]:
         """Blocks that write to an axis."""
-        return [b for b in self.blocks if b.target == axis]
+        return self._incoming[axis]
 
     def outgoing(self, axis: int) -> list[Block]:
         """Blocks that read from an axis."""
-        return [b for b in self.blocks if b.source == axis]
+        return self._outgoing[axis]
 
 
 def admit(axis: Axis, activation: Activation) -> Axis:
@@ -102,18 +112,6 @@ def admit(axis: Axis, activation: Activation) -> Axis:
     axis.odd = activation.odd and axis.zero
     axis.homogeneous = activation.homogeneous
     return axis
-
-
-def is_constant(w: Array) -> bool:
-    """Do all entries of a matrix compare equal? Looks at growing blocks of rows, so a random one costs nothing."""
-    if w.size == 0:
-        return True
-    first, start, step = w[0, 0], 0, 1
-    while start < w.shape[0]:
-        if not (w[start:start + step] == first).all():
-            return False
-        start, step = start + step, min(2 * step, max(1, (1 << 16) // max(1, w.shape[1])))
-    return True
 
 
 def chain(layers: Any, input_labels: Array | None = None, output_labels: Array | None = None) -> System:

@@ -106,7 +106,37 @@ ctypedef struct KernelTable:
     void (*random_fill)(const RandomJob* job, u64 first, u64 count) noexcept nogil
 
     # --- signals.pxi -----------------------------------------------------------------
+    # out (13, cols) := sums over rows of z, z^2, a^2, |d|, d, d^2, ln|d|, [|d| < limits[0]], [|d| < limits[1]],
+    # [z < limits[2] or z > limits[3]], [d = 0], [z > 0], |a - limits[4]|/limits[5], with d = phi'(z), a = phi(z).
+    # histogram (32), or NULL: counts of a in bins floor((a - limits[6]) limits[7]), clamped.
+    void (*signals_f32)(int code, double alpha, const float* z, Py_ssize_t z_row, const float* a, Py_ssize_t a_row,
+                        Py_ssize_t rows, Py_ssize_t cols, const double* limits, double* out,
+                        u64* histogram) noexcept nogil
+    void (*signals_f64)(int code, double alpha, const double* z, Py_ssize_t z_row, const double* a, Py_ssize_t a_row,
+                        Py_ssize_t rows, Py_ssize_t cols, const double* limits, double* out,
+                        u64* histogram) noexcept nogil
 
     # --- ties.pxi --------------------------------------------------------------------
+    # A matrix of n sources by m units with row and column strides. f, a, e, plus, minus zeroed by the caller.
+    # f[k, j] += sum_i v[k, i] w[i, j] (k = 0, 1), a[j] += sum_i max_k |v[k, i] w[i, j]| up to rounding.
+    void (*ties_project_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                             const double* v, double* f, double* a) noexcept nogil
+    void (*ties_project_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                             const double* v, double* f, double* a) noexcept nogil
+    # e[h, j] = sum_i r[h, i] w[i, j] in F_p, p = 2^61 - 1, h < k; r < p.
+    void (*ties_fields_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                            const u64* r, Py_ssize_t k, u64* e) noexcept nogil
+    void (*ties_fields_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                            const u64* r, Py_ssize_t k, u64* e) noexcept nogil
+    # plus[h, j] = sum_i mix(colour[h, i] + bits(sign_i w[i, j])) mod 2^64, minus (may be NULL) of -sign_i.
+    void (*ties_multisets_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                               const u64* colour, Py_ssize_t k, const double* sign,
+                               u64* plus, u64* minus) noexcept nogil
+    void (*ties_multisets_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                               const u64* colour, Py_ssize_t k, const double* sign,
+                               u64* plus, u64* minus) noexcept nogil
+    # 1 all equal, 0 not all equal, -1 some not finite.
+    int (*ties_look_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m) noexcept nogil
+    int (*ties_look_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m) noexcept nogil
 
     # --- end -------------------------------------------------------------------------

@@ -31,8 +31,8 @@ class UnitMoments(NamedTuple):
     """Arrays of one shape, one value a unit, from :func:`gaussian_moments`.
 
     ``mean`` E phi; ``second`` E phi^2; ``slope`` E phi'; ``slope2`` E phi'^2; ``log_slope`` E ln phi'^2 (-inf where
-    the slope is 0 with positive probability); ``share10``, ``share1`` P(\\|phi'\\| < 0.1, 0.01 max\\|phi'\\|);
-    ``output`` E\\|phi~\\|, the measure of Rakitianskaia and Engelbrecht 2015 (NaN where phi is unbounded).
+    the slope is 0 with positive probability); ``share10``, ``share1`` ``P(|phi'| < 0.1 max|phi'|)`` and 0.01;
+    ``output`` = ``E|phi~|``, the measure of Rakitianskaia and Engelbrecht 2015 (NaN where phi is unbounded).
     """
 
     mean: Array
@@ -80,6 +80,8 @@ def _low_moments(p: Profile, m: Array, s: Array) -> list[Array]:
         return _piecewise((-1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 1.0), m, s, (0.0, 1.0))
     if name == "hard_sigmoid":
         return _piecewise((-3.0, 3.0), (0.0, 1 / 6, 0.0), (0.0, 0.5, 1.0), m, s, (0.5, 0.5))
+    if name == "sin" and m.size and float(s.max()) * abs(alpha) > 0.5:
+        return _sin_moments(p, alpha, m, s)
     a = p.activation
     bounded = math.isfinite(a.low) and math.isfinite(a.high)
 
@@ -113,6 +115,22 @@ def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tup
     if output is None:
         total[4] = np.full_like(m, np.nan)
     return total
+
+
+def _sin_moments(p: Profile, w: float, m: Array, s: Array) -> list[Array]:
+    """sin(w x) over many periods: characteristic functions; for E|sin| the Fourier series of |sin|."""
+    decay, t = np.square(w * s), w * m
+    once, twice = np.exp(-decay / 2), np.exp(-2 * decay)
+    series = np.full_like(m, 2 / math.pi)
+    for k in range(1, 9):
+        series -= 4 / math.pi * np.cos(2 * k * t) * np.exp(-2 * k * k * decay) / (4 * k * k - 1)
+    narrow = decay <= 0.25
+    if narrow.any():
+        series[narrow] = _low_moments(p, m[narrow], s[narrow])[4]
+    # 1 -+ cos(2 t) e^(-2 d) without cancellation at small d and t
+    small = (-np.expm1(-2 * decay) + 2 * twice * np.square(np.sin(t))) / 2
+    large = (-np.expm1(-2 * decay) + 2 * twice * np.square(np.cos(t))) / 2
+    return [np.sin(t) * once, small, w * np.cos(t) * once, w * w * large, series]
 
 
 def _absolute(low: Array, high: Array, c: Array, d: Array) -> Array:

@@ -27,8 +27,8 @@ class ZeroFlow(dict[str, int | None]):
 class _Reach:
     """Is there a non-zero weight from some live source to each target? Weights grow non-zero where they learn."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, mask: Array | None) -> None:
+        self.block, self.mask = block, mask
         self.learnt: list[tuple[Array, Array]] = []
         self._all: bool | None = None
 
@@ -41,12 +41,12 @@ class _Reach:
         elif live.all() and self._full():
             out = np.ones(w.shape[1], dtype=bool)
         else:
-            out = passes.project(w, live[None].astype(np.float64))[1][0] > 0
+            out = _touched(w, live)
         for x, d in self.learnt:
             if backward:
                 x, d = d, x
             if (x & live).any():
-                out = out | d
+                out = out | (d if self.mask is None else d & _touched(self.mask.T if backward else self.mask, x & live))
         return out
 
     def _full(self) -> bool:
@@ -65,16 +65,25 @@ class _Reach:
         return True
 
 
+def _touched(w: Array, live: Array) -> Array:
+    """Which columns have a non-zero entry in a live row?"""
+    return passes.project(w, live[None].astype(np.float64))[1] > 0
+
+
 class _Flow:
     """The sets of live outputs ``x``, pre-activations ``pre`` and back-signals ``d``; they only ever grow."""
 
     def __init__(self, system: System, dead: list[Array]) -> None:
         self.system, self.dead = system, dead
         self.axes, self.blocks = system.axes, system.blocks
-        self.reach = [_Reach(b) for b in self.blocks]
+        masks = {(b.name, b.source, b.target): b.w for b in self.blocks if b.structural}
+        self.reach = [_Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
         self.incoming: list[list[int]] = [[] for _ in self.axes]
         self.outgoing: list[list[int]] = [[] for _ in self.axes]
+        self.scores: dict[int, int] = {a.partner: i for i, a in enumerate(self.axes) if a.partner is not None}
         for k, b in enumerate(self.blocks):
+            if b.structural:
+                continue
             self.incoming[b.target].append(k)
             self.outgoing[b.source].append(k)
         self.bias = [[(np.asarray(v) > 0) if a.half_line else (np.asarray(v) != 0) for v, _, _ in a.bias]
@@ -109,7 +118,9 @@ class _Flow:
     def backward(self, i: int) -> bool:
         """Update ``d`` of axis i; True if it grew."""
         axis, pre = self.axes[i], self.pre[i]
-        back = np.full(axis.n, axis.fixed is not None or axis.product == "attention")
+        back = np.full(axis.n, axis.fixed is not None)
+        if axis.partner is not None:              # a score moves what the loss sees through the values it weighs
+            back |= bool((self.x[axis.partner] & self.d[axis.partner][0]).any())
         for k in self.outgoing[i]:
             b = self.blocks[k]
             back |= self.reach[k](self.d[b.target][b.part], backward=True)
@@ -135,7 +146,7 @@ class _Flow:
                 ahead.discard(i)
                 if self.forward(i):
                     touched.add(i)
-                    behind.add(i)
+                    behind.update({i, self.scores.get(i, i)})
                     ahead.update(self.blocks[k].target for k in self.outgoing[i])
             while behind:
                 i = max(behind)
@@ -143,6 +154,8 @@ class _Flow:
                 if self.backward(i):
                     touched.add(i)
                     behind.update(self.blocks[k].source for k in self.incoming[i])
+                    if i in self.scores:
+                        behind.add(self.scores[i])
         return touched
 
 
@@ -150,7 +163,7 @@ def flow(system: System, dead: list[Array], max_steps: int | None = None) -> Zer
     """First step with a gradient of every block and bias; ``dead[i]`` marks units of axis i that are zero for ever."""
     state, first = _Flow(system, dead), ZeroFlow()
     for i, axis in enumerate(system.axes):
-        first.update({b.name: None for b in system.blocks if b.target == i and not b.frozen})
+        first.update({b.name: None for b in system.incoming(i) if not b.frozen})
         first.update({name: None for _, name, _ in axis.bias})
     dirty, step = set(range(len(system.axes))), 0
     while dirty and (max_steps is None or step <= max_steps):

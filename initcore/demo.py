@@ -48,9 +48,9 @@ class Start:
     def network(self, seed: int) -> Network:
         """The network at its start: float32, biases zero, linear outputs (logits)."""
         key = Key(seed).child(self.name)
-        last = len(WIDTHS) - 2
-        return Network([Dense(self.matrix(shape, key.child(i)), np.zeros(shape[1], np.float32),
-                              "identity" if i == last else self.activation) for i, shape in enumerate(pairwise(WIDTHS))])
+        phis = [*[self.activation] * (len(WIDTHS) - 2), "identity"]
+        return Network([Dense(self.matrix(shape, key.child(i)), np.zeros(shape[1], np.float32), phi)
+                        for i, (shape, phi) in enumerate(zip(pairwise(WIDTHS), phis))])
 
 
 def _filled(value: float) -> Matrix:
@@ -99,7 +99,10 @@ class View:
     """What :func:`run` tells while it works; this one says nothing."""
 
     def begin(self, document: dict[str, Any]) -> None:
-        """The settings and the table of fan-ins are known."""
+        """The settings are known."""
+
+    def growth(self, rows: list[dict[str, float]]) -> None:
+        """What weights of standard deviation 1 do to n inputs, for several n."""
 
     def forecast(self, entry: dict[str, Any], number: int, total: int) -> None:
         """A start's verdict and forecast stand; its training begins."""
@@ -116,7 +119,19 @@ class View:
 
 def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STARTS, view: View | None = None,
         threads: int | None = None) -> dict[str, Any]:
-    """Forecast, train and measure every start; returns the document that ``initcore demo --json`` writes."""
+    """Forecast, train and measure every start.
+
+    Parameters
+    ----------
+    epochs, seed : of every run; the same seed gives the same document, bit for bit.
+    starts : which; default :data:`STARTS`.
+    view : told of every step; default says nothing.
+
+    Returns the document that ``initcore demo --json`` writes: settings, ``fan_in`` (see :func:`growth`) and, for each
+    of ``starts``, ``verdict`` (rule, severity, layer), ``predicted`` and ``measured`` (one number a hidden layer, see
+    :func:`signals`; predicted also ``distinct_units`` and ``effective_width``), ``saturation_error`` and, under
+    ``runs``, for each optimizer the last epoch's numbers and, under ``epochs``, those of each.
+    """
     from . import __version__
     epochs, seed = integer("epochs", epochs, low=1), integer("seed", seed, low=0)
     view = view or View()
@@ -124,8 +139,10 @@ def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STAR
     document: dict[str, Any] = {
         "schema": SCHEMA, "initcore": __version__, "seed": seed, "epochs": epochs, "batch_size": BATCH,
         "widths": list(WIDTHS), "dtype": "float32", "train_images": len(data.x_train), "test_images": len(data.x_test),
-        "optimizers": OPTIMIZERS, "plan": [s.name for s in starts], "fan_in": growth(), "starts": []}
+        "optimizers": OPTIMIZERS, "plan": [s.name for s in starts], "fan_in": [], "starts": []}
     view.begin(document)
+    document["fan_in"] = growth()
+    view.growth(document["fan_in"])
     for number, start in enumerate(starts, 1):
         net = start.network(seed)
         entry: dict[str, Any] = {"name": start.name, "activation": start.activation, "weights": start.weights,

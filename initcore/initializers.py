@@ -18,11 +18,19 @@ threads : number of threads; the bits do not depend on it.
 Common errors: ShapeError (rank, layout, groups, block, fan 0), ArgumentError (a negative or NaN scale, a bad ``out``),
 DTypeError (an integer or unknown dtype), ArgumentTypeError (an ``rng`` or size of the wrong kind).
 
+The bits depend on the key, the arguments and the element type, not on machine, threads or blocks. Two exceptions in
+the last digits: orthogonal, delta_orthogonal and spectral (products by fused multiply-adds where the CPU has them),
+and float64 weights whose ``gain`` is given by name (a quadrature with NumPy's functions; a number has no such doubt).
+
 Names mean different distributions
 ----------------------------------
 ``glorot_normal``, ``he_normal`` and ``lecun_normal`` are plain normals in PyTorch, and normals cut at two standard
 deviations and rescaled by 1/0.87962566103423978 in JAX and Keras. ``truncate=None`` (default) is the first,
 ``truncate=2`` the second. The standard deviation of the weights is the same either way.
+
+The family of variance scaling stands here; constants and plain distributions in ``_elementary``, patterns of zeros in
+``_structured``, orthogonal matrices in ``_orthogonal``, those of one architecture in ``_architectures``, trees of
+parameters in ``_trees``.
 """
 
 from __future__ import annotations
@@ -56,7 +64,7 @@ def _fill(w: Request, std: float, distribution: str, truncate: float | None = No
     if truncate is None:
         return w.normal(std)
     cut = _checks.number("truncate", truncate, low=0.0, open_low=True)
-    return w.truncated(std, -cut, cut, std_of=std_of)
+    return w.truncated(std, -cut, cut, std_of=std_of, stacklevel=5)
 
 
 def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | int = "fan_in", distribution: str = "normal",

@@ -24,8 +24,6 @@ class Optimizer:
     so one object serves one training run. Subclasses write :meth:`_delta`, in the arrays' own precision.
     """
 
-    elementwise = True
-
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
         self.lr = number("lr", lr, low=0.0)
         self.weight_decay = number("weight_decay", weight_decay, low=0.0)

@@ -12,11 +12,7 @@
 # D. Workspaces are on the stack or bounded (about 500 kB) and freed before return.
 # Sources: Goto and van de Geijn 2008 (panel packing), Van Zee and van de Geijn 2015 (micro-kernel).
 
-include "dense_tiles.pxi"
-
-ctypedef fused real:
-    float
-    double
+include "dense_pack.pxi"
 
 cdef enum:
     BLOCK_K = 384
@@ -26,21 +22,12 @@ cdef enum:
     SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
     ROOM_SIZE = 4096            # elements of workspace on the stack
     EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
-    DIRECT_ROWS = 24            # b is not packed for fewer rows
-    DIRECT_BYTES = 16384        # nor when all of it fits the first-level cache
+    STREAM_ROWS = 4             # for at most so many rows a large b is read row after row
+    STREAM_N = 1024             # columns at a time: STREAM_ROWS STREAM_N <= ROOM_SIZE
+    DIRECT_BYTES = 16384        # b is not packed while all of it fits the first-level cache,
+    DIRECT_ROWS = 24            # nor, for at most so many rows,
+    DIRECT_FEW = 262144         # while it fits the second
     IDENTITY = 0                # the code of the identity in initcore/activations.py
-
-
-# Where dz comes from: dy and (z or y), at rows x columns.
-cdef struct Slope:
-    int code
-    double alpha
-    const void* z
-    const void* y
-    const void* dy
-    Py_ssize_t z_row
-    Py_ssize_t y_row
-    Py_ssize_t dy_row
 
 
 # What happens to a finished row of x w: + b, then phi into y. active = 0: nothing.
@@ -51,65 +38,6 @@ cdef struct Finish:
     const void* b
     void* y
     Py_ssize_t y_row
-
-
-cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline Py_ssize_t tile_width(const real* which) noexcept nogil:
-    """Columns of a tile."""
-    if real is float:
-        return 2 * LANES_F32
-    else:
-        return 2 * LANES_F64
-
-
-cdef inline void tile(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
-                      const real* b, Py_ssize_t b_row, const real* b_tail, Py_ssize_t k_tail,
-                      real* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    if real is float:
-        tile_f32(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
-    else:
-        tile_f64(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
-
-
-cdef inline void strip(Py_ssize_t k, const real* a, Py_ssize_t a_col, const real* b, const real* b_next,
-                       Py_ssize_t b_row, real* c, bint add) noexcept nogil:
-    if real is float:
-        strip_f32(k, a, a_col, b, b_next, b_row, c, add)
-    else:
-        strip_f64(k, a, a_col, b, b_next, b_row, c, add)
-
-
-cdef inline void transpose_block(const real* src, Py_ssize_t src_row, real* dst, Py_ssize_t dst_row) noexcept nogil:
-    if real is float:
-        transpose_f32(src, src_row, dst, dst_row)
-    else:
-        transpose_f64(src, src_row, dst, dst_row)
-
-
-cdef inline void* aligned(void* p) noexcept nogil:
-    """The next multiple of 64 bytes."""
-    return <void*> (((<size_t> p) + 63) & ~(<size_t> 63))
-
-
-cdef const real* slope_row(const Slope* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t n, real* buffer) noexcept nogil:
-    """dz[i, j:j+n]: in `buffer`, or dy itself where phi' = 1."""
-    cdef const real* dy = <const real*> s.dy + i * s.dy_row + j
-    if s.code == IDENTITY:
-        return dy
-    if real is float:
-        if s.z != NULL:
-            activation_backward_f32(s.code, s.alpha, <const float*> s.z + i * s.z_row + j, dy, buffer, n)
-        else:
-            activation_backward_from_y_f32(s.code, s.alpha, <const float*> s.y + i * s.y_row + j, dy, buffer, n)
-    else:
-        if s.z != NULL:
-            activation_backward_f64(s.code, s.alpha, <const double*> s.z + i * s.z_row + j, dy, buffer, n)
-        else:
-            activation_backward_from_y_f64(s.code, s.alpha, <const double*> s.y + i * s.y_row + j, dy, buffer, n)
-    return buffer
 
 
 cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t n,
@@ -130,71 +58,6 @@ cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t
                 activation_forward_f32(f.code, f.alpha, z, y, n)
             else:
                 activation_forward_f64(f.code, f.alpha, z, y, n)
-
-
-cdef void pack_columns(const real* b, Py_ssize_t b_row, Py_ssize_t b_col, Py_ssize_t k, Py_ssize_t n,
-                       real* panel) noexcept nogil:
-    """panel[p, j] := b[p, j] for one tile's width of columns, zeros beyond n."""
-    cdef Py_ssize_t width = tile_width(b), block = 32 // sizeof(real)
-    cdef Py_ssize_t p, j, whole_k, whole_n
-    if b_col == 1:
-        if n == width:
-            for p in range(k):
-                memcpy(panel + p * width, b + p * b_row, (2 * LANES_F32 if real is float else 2 * LANES_F64)
-                       * sizeof(real))
-            return
-        whole_k = whole_n = 0
-    elif b_row == 1:
-        whole_k = k // block * block
-        whole_n = n // block * block
-        for j from 0 <= j < whole_n by block:
-            for p from 0 <= p < whole_k by block:
-                transpose_block(b + j * b_col + p, b_col, panel + p * width + j, width)
-    else:
-        whole_k = whole_n = 0
-    for p in range(k):
-        for j in range(whole_n if p < whole_k else 0, n):
-            panel[p * width + j] = b[p * b_row + j * b_col]
-        for j in range(n, width):
-            panel[p * width + j] = 0
-
-
-cdef void pack_slopes(const Slope* s, Py_ssize_t p0, Py_ssize_t k, Py_ssize_t j0, Py_ssize_t n, real* row,
-                      real* panels, double* sums) noexcept nogil:
-    """Panels of dz[p0:p0+k, j0:j0+n], tile after tile; sums[:n] += its column sums, in ascending row."""
-    cdef Py_ssize_t width = tile_width(panels)
-    cdef Py_ssize_t p, j, q, count
-    cdef const real* dz
-    for p in range(k):
-        dz = slope_row(s, p0 + p, j0, n, row)
-        if sums != NULL:
-            for j in range(n):
-                sums[j] += dz[j]
-        for j from 0 <= j < n by width:
-            count = smaller(width, n - j)
-            if count == width:
-                memcpy(panels + j * k + p * width, dz + j, (2 * LANES_F32 if real is float else 2 * LANES_F64)
-                       * sizeof(real))
-            else:
-                for q in range(count):
-                    panels[j * k + p * width + q] = dz[j + q]
-                for q in range(count, width):
-                    panels[j * k + p * width + q] = 0
-
-
-cdef void pack_rows(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t m, Py_ssize_t k,
-                    real* panels) noexcept nogil:
-    """Six rows of a side by side: panels[(i // 6) 6 k + 6 p + i % 6] := a[i, p]; rows beyond m repeat the last."""
-    cdef Py_ssize_t i, p, r
-    for i in range(0, m, 6):
-        if i + 6 <= m:
-            for p in range(k):
-                for r in range(6):
-                    panels[i * k + 6 * p + r] = a[(i + r) * a_row + p * a_col]
-        else:
-            for p in range(k):
-                for r in range(6):
-                    panels[i * k + 6 * p + r] = a[smaller(i + r, m - 1) * a_row + p * a_col]
 
 
 cdef void sweep(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
@@ -229,6 +92,31 @@ cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssiz
     return smaller(k, (over + b_row - 1) // b_row)
 
 
+cdef void product_streamed(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                           real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """c := a b for few rows and whole tiles of columns, every row of b read once and in order."""
+    cdef real[ROOM_SIZE] room
+    cdef real* spare = room
+    cdef real* to
+    cdef Py_ssize_t j, p, q, r, i, nc, kc, step
+    for j from 0 <= j < n by STREAM_N:
+        nc = smaller(STREAM_N, n - j)
+        for p from 0 <= p < k by BLOCK_K:
+            kc = smaller(BLOCK_K, k - p)
+            for r in range(m):
+                memset(spare + r * STREAM_N if p > 0 else c + r * c_row + j, 0, nc * sizeof(real))
+            for q from 0 <= q < kc by 4:
+                step = smaller(4, kc - q)
+                for r in range(m):
+                    to = spare + r * STREAM_N if p > 0 else c + r * c_row + j
+                    stream(step, a + r * a_row + (p + q) * a_col, a_col, b + (p + q) * b_row + j, b_row, to, nc)
+            if p > 0:
+                for r in range(m):
+                    to = c + r * c_row + j
+                    for i in range(nc):
+                        to[i] = to[i] + spare[r * STREAM_N + i]
+
+
 cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                  const real* b, Py_ssize_t b_row, Py_ssize_t b_col, const Slope* slope, real* sums,
                  real* c, Py_ssize_t c_row, const Finish* finish,
@@ -236,8 +124,9 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     """c := a b (b NULL: dz of `slope`, sums := its column sums); finished rows go through `finish`."""
     cdef Py_ssize_t width = tile_width(a)
     cdef Py_ssize_t panel_n = PANEL_BYTES // sizeof(real)
-    cdef bint direct = b != NULL and b_col == 1 and b_row > 0 and (
-        m <= DIRECT_ROWS or n * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
+    cdef Py_ssize_t bytes = n * k * sizeof(real)
+    cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
+    cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
     cdef bint pack_a = a_col != 1 and not (m <= 6 or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
     cdef real[EDGE_SIZE] edge
     cdef real[ROOM_SIZE] room
@@ -255,11 +144,22 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef const real* from_a
     if n <= 0 or (m <= 0 and sums == NULL):
         return 0
+    if in_place and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
+        q = n // width * width
+        product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q)
+        if q < n:
+            product(a, a_row, a_col, b + q, b_row, b_col, NULL, <real*> NULL, c + q, c_row, NULL, m, k, n - q)
+        if finish != NULL:
+            finish_rows(finish, 0, m, 0, n, c, c_row)
+        return 0
     if direct:
         if m <= 6:
             panel_n = n
         unsafe = edge_steps(k, n, b_row, width)
     else:
+        if m <= 2 and slope == NULL:
+            panel_n = 2 * width             # used once or twice: keep it in the first-level cache
+            most_n = smaller(most_n, panel_n)
         need = most_k * most_n * sizeof(real)
     if slope != NULL:
         need += most_n * (sizeof(real) + sizeof(double))
@@ -300,9 +200,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                 pack_slopes(slope, p, kc, j, nc, row, panels, totals if sums != NULL else NULL)
                 bt = panels
             else:
-                for q from 0 <= q < nc by width:
-                    pack_columns(b + p * b_row + (j + q) * b_col, b_row, b_col, kc, smaller(width, nc - q),
-                                 panels + q * kc)
+                pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
                 bt = panels
             for ic from 0 <= ic < m by PACK_M:
                 mc = smaller(PACK_M, m - ic)
@@ -366,9 +264,7 @@ cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py
                 dz_row = kc
             for j from 0 <= j < n by panel_n:
                 nc = smaller(panel_n, n - j)
-                for q from 0 <= q < nc by width:
-                    pack_columns(b + p * b_row + (j + q) * b_col, b_row, b_col, kc, smaller(width, nc - q),
-                                 panels + q * kc)
+                pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
                 for r in range(0, mc, 6):
                     sweep(kc, dz + r * dz_row, dz_row, 1, smaller(6, mc - r), panels, width, width * kc, nc, 0,
                           panels, c + (i + r) * c_row + j, c_row, p > 0)

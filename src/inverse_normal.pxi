@@ -25,42 +25,69 @@ cdef extern from "<math.h>" nogil:
     float inverse_fmaf "fmaf" (float a, float b, float c)
 
 
+cdef inline void inverse_polynomials(const double* c, int degree, int n, const vecd* x, vecd* r) noexcept nogil:
+    """r[i] := sum_j c[j] x[i]^j by Horner's rule, n (a literal) chains in step to hide latencies."""
+    cdef int i, j
+    for i in range(n):
+        r[i] = vecd_set(c[degree])
+    for j in range(degree - 1, -1, -1):
+        for i in range(n):
+            r[i] = vecd_fma(r[i], x[i], vecd_set(c[j]))
+
+
 cdef inline vecd inverse_polynomial(const double* c, int degree, vecd x) noexcept nogil:
-    """sum_j c[j] x^j: even and odd terms apart, for two short chains instead of a long one."""
-    cdef vecd square = x * x
-    cdef vecd even = vecd_set(c[degree]), odd = vecd_set(c[degree - 1])
-    cdef int j = degree - 2
-    while j >= 1:
-        even = vecd_fma(even, square, vecd_set(c[j]))
-        odd = vecd_fma(odd, square, vecd_set(c[j - 1]))
-        j -= 2
-    if j == 0:                                  # even degree: `even` still lacks the constant
-        even = vecd_fma(even, square, vecd_set(c[0]))
-        return vecd_fma(odd, x, even)
-    return vecd_fma(even, x, odd)
+    """sum_j c[j] x^j."""
+    cdef vecd r
+    inverse_polynomials(c, degree, 1, &x, &r)
+    return r
+
+
+cdef inline void inverse_logs(int n, const vecd* x, vecd* r) noexcept nogil:
+    """r[i] := log x[i] for normal x > 0, below 1 ULP: x = 2^k (1 + f), 1 + f in [sqrt 1/2, sqrt 2), s = f / (2 + f),
+    log(1 + f) = f - (f^2 / 2 - s (f^2 / 2 + R)), R = 2 (atanh(s) / s - 1)."""
+    cdef vecd k[4]
+    cdef vecd f[4]
+    cdef vecd s[4]
+    cdef vecd v[4]
+    cdef vecd rest[4]
+    cdef vecd half_square, low
+    cdef veci64 bits
+    cdef vecu64 lifted
+    cdef int i
+    for i in range(n):
+        bits = vecd_bits(x[i])
+        # + 1024 keeps k positive, so that the shift need not be arithmetic.
+        lifted = <vecu64> (bits - 0x3FE6A09E667F3BCDLL + (1024LL << 52))
+        k[i] = vecd_from_u32(lifted >> 52) - 1024.0
+        f[i] = vecd_from_bits(bits - <veci64> (lifted & 0xFFF0000000000000ULL) + (1024LL << 52)) - 1.0
+        s[i] = f[i] / (f[i] + 2.0)
+        v[i] = s[i] * s[i]
+    inverse_polynomials(LOG_F64, 7, n, v, rest)
+    for i in range(n):
+        half_square = f[i] * f[i] * 0.5
+        low = vecd_fma(s[i], vecd_fma(v[i], rest[i], half_square), k[i] * vecd_set(1.9082149292705877e-10))
+        r[i] = vecd_fma(k[i], vecd_set(6.93147180369123816490e-01), f[i] - (half_square - low))
 
 
 cdef inline vecd inverse_log(vecd x) noexcept nogil:
-    """log x for normal x > 0, below 1 ULP: x = 2^k (1 + f), 1 + f in [sqrt 1/2, sqrt 2); s = f / (2 + f);
-    log(1 + f) = f - (f^2 / 2 - s (f^2 / 2 + R)), R = 2 (atanh(s) / s - 1)."""
-    cdef veci64 bits = vecd_bits(x)
-    # + 1024 keeps k positive, so that the shift need not be arithmetic.
-    cdef vecu64 lifted = <vecu64> (bits - 0x3FE6A09E667F3BCDLL + (1024LL << 52))
-    cdef vecd k = vecd_from_u32(lifted >> 52) - 1024.0
-    cdef vecd f = vecd_from_bits(bits - <veci64> (lifted & 0xFFF0000000000000ULL) + (1024LL << 52)) - 1.0
-    cdef vecd s = f / (f + 2.0)
-    cdef vecd v = s * s
-    cdef vecd half_square = f * f * 0.5
-    cdef vecd rest = v * inverse_polynomial(LOG_F64, 7, v)
-    cdef vecd low = vecd_fma(s, half_square + rest, k * vecd_set(1.9082149292705877e-10))
-    return vecd_fma(k, vecd_set(6.93147180369123816490e-01), f - (half_square - low))
+    """log x."""
+    cdef vecd r
+    inverse_logs(1, &x, &r)
+    return r
 
 
-cdef inline vecd inverse_ratio_f64(vecd p, vecd q, veci64* tail) noexcept nogil:
-    """Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p; `tail` marks the lanes beyond its range."""
-    cdef vecd y = 4.0 * p * (0.5 + q)
-    tail[0] = vecd_lt(y, vecd_set(0.01831563888873418))            # e^-4
-    return inverse_polynomial(INVERSE_CENTRE_F64, 20, vecd_fma(inverse_log(y), vecd_set(-0.5), vecd_set(-1.0)))
+cdef inline void inverse_ratios_f64(int n, const vecd* p, const vecd* q, vecd* r, veci64* tail) noexcept nogil:
+    """r := Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p, n <= 4 at a time; `tail` marks the lanes beyond its range."""
+    cdef vecd y[4]
+    cdef vecd w[4]
+    cdef int i
+    for i in range(n):
+        y[i] = 4.0 * p[i] * (0.5 + q[i])
+        tail[i] = vecd_lt(y[i], vecd_set(0.01831563888873418))            # e^-4
+    inverse_logs(n, y, w)
+    for i in range(n):
+        w[i] = vecd_fma(w[i], vecd_set(-0.5), vecd_set(-1.0))
+    inverse_polynomials(INVERSE_CENTRE_F64, 20, n, w, r)
 
 
 cdef vecd inverse_of_log(vecd log_q) noexcept nogil:
@@ -99,8 +126,8 @@ cdef inline vecf inverse_ratio_f32(vecf p) noexcept nogil:
     return vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32, octave))
 
 
-cdef inline float inverse_tail_f32(float p, float q) noexcept nogil:
-    """Phi^-1 from 2^32 p in [2^-8, 2^23) and 2^32 (1/2 - p), the latter with the sign the result is to lose."""
+cdef inline float inverse_tail_f32(float p, float q, int negate) noexcept nogil:
+    """q Phi^-1(p) / (1/2 - p) / 2^32, or its negative, from 2^32 p in [2^-8, 2^23)."""
     cdef unsigned int bits
     cdef float t, r
     cdef const float* c
@@ -113,4 +140,4 @@ cdef inline float inverse_tail_f32(float p, float q) noexcept nogil:
     r = c[7]
     for j in range(6, -1, -1):
         r = inverse_fmaf(r, t, c[j])
-    return q * r
+    return -(q * r) if negate else q * r

@@ -7,7 +7,7 @@
 # C. No term cancels: cross entropies are sums of non-negative terms, a sigmoid minus 1 is written as minus the
 #    sigmoid of the other sign; terms of weight 0 are left out, so an infinite logit may have target 0.
 
-from libc.math cimport exp, log, log1p, fabs, NAN
+from libc.math cimport exp, log1p, fabs, NAN
 
 ctypedef fused loss_real:
     float
@@ -30,37 +30,47 @@ cdef double softmax_cross_entropy(const loss_real* logits, const Py_ssize_t* lab
                                   loss_real* grad, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
     """mean over rows of -sum_j t_j log softmax(z)_j; grad := (softmax(z) sum(t) - t) / rows.
 
-    log softmax(z)_j = (z_j - max z) - log sum_k exp(z_k - max z): no overflow for any finite logits.
+    With e_j = exp(z_j - max z) and `rest` the sum of all e_j but the first maximum's 1:
+    log softmax(z)_j = (z_j - max z) - log1p(rest), and where e_j = 1 the gradient is
+    ((sum(t) - t_j) - t_j rest) / (1 + rest): nothing overflows, and a nearly certain class keeps its digits.
     """
-    cdef Py_ssize_t i, j
-    cdef double total = 0, peak, norm, weight, t, value
+    cdef Py_ssize_t i, j, top
+    cdef double total = 0, peak, rest, weight, t, value
+    cdef double[256] kept
     cdef const loss_real* z
-    cdef loss_real* g
     for i in range(rows):
         z = logits + i * cols
-        g = grad + i * cols
-        peak = z[0] if cols > 0 else 0
+        top = 0
         for j in range(1, cols):
-            if z[j] > peak or z[j] != z[j]:
-                peak = z[j]
-        norm = 0
+            if z[j] > z[top] or z[j] != z[j]:
+                top = j
+        peak = z[top]
+        rest = 0
         for j in range(cols):
-            norm += exp(z[j] - peak)
+            t = exp(z[j] - peak)
+            if j < 256:
+                kept[j] = t
+            if j != top:
+                rest += t
         value = 0
         weight = 1
         if labels != NULL:
-            value = log(norm) - (z[labels[i]] - peak)
+            value = log1p(rest) - (z[labels[i]] - peak)
         else:
             weight = 0
             for j in range(cols):
                 t = target[i * cols + j]
                 weight += t
                 if t != 0:
-                    value += t * (log(norm) - (z[j] - peak))
+                    value += t * (log1p(rest) - (z[j] - peak))
+        total += value
         for j in range(cols):
             t = (1.0 if j == labels[i] else 0.0) if labels != NULL else target[i * cols + j]
-            g[j] = <loss_real> ((exp(z[j] - peak) / norm * weight - t) / rows)
-        total += value
+            if z[j] == peak:
+                value = ((weight - t) - t * rest) / (1 + rest)
+            else:
+                value = (kept[j] if j < 256 else exp(z[j] - peak)) * (weight / (1 + rest)) - t
+            grad[i * cols + j] = <loss_real> (value / rows)
     return total / rows if rows > 0 else NAN
 
 

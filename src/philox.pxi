@@ -27,61 +27,93 @@ cdef enum:
 cdef struct philox_stream:
     u32 words[4]
     u64 upper                    # the block number's upper word the constants hold for
-    u64 round0, round1, a0, d1, e2       # see philox_start
-    u64 key0[10]
-    u64 key1[10]
+    vecu64 round0, round1, d1, e2        # see philox_start
+    vecu64 key0[10]
+    vecu64 key1[10]
+
+cdef struct philox_state:
+    vecu64 c0, c1, c2, c3        # one counter a lane
 
 
 cdef void philox_start(philox_stream* s, const u32* words, u64 upper) noexcept nogil:
     """Prepare rounds for the blocks whose number has this upper word."""
-    cdef u64 low = 0xFFFFFFFFULL, c0, c1, p
+    cdef u64 low = 0xFFFFFFFFULL, c0, c1, p, key0, key1
     cdef int r
     for r in range(4):
         s.words[r] = words[r]
-    for r in range(10):
-        s.key0[r] = (words[0] + <u64> r * 0x9E3779B9ULL) & low
-        s.key1[r] = (words[1] + <u64> r * 0xBB67AE85ULL) & low
     s.upper = upper
-    p = 0xCD9E8D57ULL * words[2]
-    c0 = (p >> 32) ^ upper ^ s.key0[0]
-    c1 = p & low
-    s.round0 = words[3] ^ s.key1[0]              # c2 of round 0 is the product's upper half ^ this
-    s.round1 = c1 ^ s.key0[1]                    # c0 of round 1, likewise
-    p = 0xD2511F53ULL * c0
-    s.d1 = (p >> 32) ^ s.key1[1]                 # c2 of round 1 is c3 of round 0 ^ this
-    s.e2 = (p & low) ^ s.key1[2]                 # c2 of round 2 is the product's upper half ^ this
+    for r in range(10):
+        key0 = (words[0] + <u64> r * 0x9E3779B9ULL) & low
+        key1 = (words[1] + <u64> r * 0xBB67AE85ULL) & low
+        s.key0[r] = vecu64_set(key0)
+        s.key1[r] = vecu64_set(key1)
+        if r == 0:
+            p = 0xCD9E8D57ULL * words[2]
+            c0 = (p >> 32) ^ upper ^ key0
+            c1 = p & low
+            s.round0 = vecu64_set(words[3] ^ key1)      # c2 after round 0 is the product's upper half ^ this
+            p = 0xD2511F53ULL * c0
+        elif r == 1:
+            s.round1 = vecu64_set(c1 ^ key0)            # c0 after round 1, likewise
+            s.d1 = vecu64_set((p >> 32) ^ key1)         # c2 after round 1 is c3 before it ^ this
+        elif r == 2:
+            s.e2 = vecu64_set((p & low) ^ key1)         # c2 after round 2 is the product's upper half ^ this
 
 
-cdef inline void philox_blocks_of(const philox_stream* s, u64 block, vecu32* out) noexcept nogil:
-    """4 * LANES_F64 words from block number `block` on."""
-    cdef vecu64 m0 = vecu64_set(0xD2511F53ULL), m1 = vecu64_set(0xCD9E8D57ULL)
-    cdef vecu64 c0, c1, c2, c3, p0, p1
-    cdef int r
-    p0 = vecu64_mul32(philox_blocks(block), m0)
-    p1 = vecu64_mul32((p0 >> 32) ^ vecu64_set(s.round0), m1)
-    c0 = (p1 >> 32) ^ vecu64_set(s.round1)
-    c1 = p1
-    c2 = p0 ^ vecu64_set(s.d1)
-    p0 = vecu64_mul32(c0, m0)
-    p1 = vecu64_mul32(c2, m1)
-    c0 = (p1 >> 32) ^ (c1 ^ vecu64_set(s.key0[2]))
-    c1 = p1
-    c2 = (p0 >> 32) ^ vecu64_set(s.e2)
-    c3 = p0
-    for r in range(3, 10):
-        p0 = vecu64_mul32(c0, m0)
-        p1 = vecu64_mul32(c2, m1)
-        c0 = (p1 >> 32) ^ (c1 ^ vecu64_set(s.key0[r]))
-        c2 = (p0 >> 32) ^ (c3 ^ vecu64_set(s.key1[r]))
-        c1 = p1
-        c3 = p0
-    philox_pack(c0, c1, c2, c3, out)
+cdef inline void philox_begin(const philox_stream* s, u64 block, philox_state* a) noexcept nogil:
+    """Rounds 0 and 1."""
+    cdef vecu64 p0 = vecu64_mul32(philox_blocks(block), vecu64_set(0xD2511F53ULL))
+    cdef vecu64 p1 = vecu64_mul32((p0 >> 32) ^ s.round0, vecu64_set(0xCD9E8D57ULL))
+    a.c0 = (p1 >> 32) ^ s.round1
+    a.c1 = p1
+    a.c2 = p0 ^ s.d1
+
+
+cdef inline void philox_third(const philox_stream* s, philox_state* a) noexcept nogil:
+    """Round 2."""
+    cdef vecu64 p0 = vecu64_mul32(a.c0, vecu64_set(0xD2511F53ULL))
+    cdef vecu64 p1 = vecu64_mul32(a.c2, vecu64_set(0xCD9E8D57ULL))
+    a.c0 = (p1 >> 32) ^ (a.c1 ^ s.key0[2])
+    a.c2 = (p0 >> 32) ^ s.e2
+    a.c1 = p1
+    a.c3 = p0
+
+
+cdef inline void philox_round(const philox_stream* s, int r, philox_state* a) noexcept nogil:
+    """Round r > 2."""
+    cdef vecu64 p0 = vecu64_mul32(a.c0, vecu64_set(0xD2511F53ULL))
+    cdef vecu64 p1 = vecu64_mul32(a.c2, vecu64_set(0xCD9E8D57ULL))
+    a.c0 = (p1 >> 32) ^ (a.c1 ^ s.key0[r])
+    a.c2 = (p0 >> 32) ^ (a.c3 ^ s.key1[r])
+    a.c1 = p1
+    a.c3 = p0
 
 
 cdef inline void philox_words(const philox_stream* s, u64 block, vecu32* out) noexcept nogil:
-    """PHILOX_GROUP words."""
-    philox_blocks_of(s, block, out)
-    philox_blocks_of(s, block + LANES_F64, out + PHILOX_VECTORS // 2)
+    """PHILOX_GROUP words from block number `block` on, four vectors of blocks in step to hide latencies."""
+    cdef philox_state a, b, c, d
+    cdef int r
+    philox_begin(s, block, &a)
+    philox_begin(s, block + LANES_F64, &b)
+    philox_begin(s, block + 2 * LANES_F64, &c)
+    philox_begin(s, block + 3 * LANES_F64, &d)
+    philox_third(s, &a)
+    philox_third(s, &b)
+    philox_third(s, &c)
+    philox_third(s, &d)
+    for r in range(3, 10):
+        philox_round(s, r, &a)
+        philox_round(s, r, &b)
+        philox_round(s, r, &c)
+        philox_round(s, r, &d)
+        vecu64_hold(&a.c0, &a.c1, &a.c2, &a.c3)
+        vecu64_hold(&b.c0, &b.c1, &b.c2, &b.c3)
+        vecu64_hold(&c.c0, &c.c1, &c.c2, &c.c3)
+        vecu64_hold(&d.c0, &d.c1, &d.c2, &d.c3)
+    philox_pack(a.c0, a.c1, a.c2, a.c3, out)
+    philox_pack(b.c0, b.c1, b.c2, b.c3, out + PHILOX_VECTORS // 4)
+    philox_pack(c.c0, c.c1, c.c2, c.c3, out + PHILOX_VECTORS // 2)
+    philox_pack(d.c0, d.c1, d.c2, d.c3, out + PHILOX_VECTORS // 4 * 3)
 
 
 cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
@@ -91,23 +123,24 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
 
 cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
     """Standard normal values of a group of words."""
-    cdef float p_of[PHILOX_GROUP]
-    cdef float q_of[PHILOX_GROUP]
+    cdef u32 word_of[PHILOX_GROUP]
     cdef vecf p, q
     cdef u64 tails = 0
+    cdef u32 m
     cdef int v
     for v in range(PHILOX_VECTORS):
-        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU)) + 0.5
+        # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
+        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU))
         q = vecf_from_i32(<veci32> (~w[v] & 0x7FFFFFFFU)) + 0.5
         q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v] & 0x80000000U))
         tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
-        vecf_store(p_of + v * LANES_F32, p)
-        vecf_store(q_of + v * LANES_F32, q)
+        vecu32_store(word_of + v * LANES_F32, w[v])
         vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
-        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+        m = word_of[v] & 0x7FFFFFFFU
+        z[v] = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
 
 
 cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:
@@ -138,36 +171,38 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
-        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+        z[v] = inverse_tail_f32(p_of[v], q_of[v], 0)
 
 
 cdef inline void philox_normal_f64(const vecu32* high, const vecu32* low, double* z) noexcept nogil:
     """Standard normal values of a group of 64-bit words, `high` and `low` halves."""
-    cdef vecd p_of[8]
-    cdef vecd q_of[8]
-    cdef veci64 tail_of[8]
+    cdef vecd p[4]
+    cdef vecd q[4]
+    cdef vecd r[4]
+    cdef veci64 tail[4]
     cdef vecu64 h
-    cdef vecd upper, lower, p, q
-    cdef unsigned int tails = 0
-    cdef int v
-    for v in range(8):
-        h = vecu64_from_words(high[v // LANE_PARTS], v % LANE_PARTS)
-        upper = vecd_from_u32(h & 0x7FFFFFFFULL)
-        lower = vecd_from_u32(vecu64_from_words(low[v // LANE_PARTS], v % LANE_PARTS)) + 0.5
-        p = upper * 2.3283064365386963e-10 + lower * 5.421010862427522e-20
-        q = (2147483647.0 - upper) * 2.3283064365386963e-10 + (4294967296.0 - lower) * 5.421010862427522e-20
-        p_of[v] = p
-        p = inverse_ratio_f64(p, q, &tail_of[v])
-        q = vecd_from_bits(vecd_bits(q) ^ <veci64> ((h << 32) & 0x8000000000000000ULL))
-        q_of[v] = q
-        tails |= <unsigned int> (veci64_mask(tail_of[v]) != 0) << v
-        vecd_store(z + v * LANES_F64, q * p)
-    while tails != 0:
-        v = lowest_bit(tails)
-        tails &= tails - 1
-        p = inverse_of_log(vecd_min(inverse_log(p_of[v]), vecd_set(-5.3)))
-        p = vecd_select(tail_of[v], vecd_copysign(p, -q_of[v]), vecd_load(z + v * LANES_F64))
-        vecd_store(z + v * LANES_F64, p)
+    cdef vecd upper, lower, x
+    cdef unsigned int tails
+    cdef int v, i
+    for v in range(0, PHILOX_GROUP // LANES_F64, 4):
+        for i in range(4):
+            h = vecu64_from_words(high[(v + i) // LANE_PARTS], i % LANE_PARTS)
+            upper = vecd_from_u32(h & 0x7FFFFFFFULL)
+            lower = vecd_from_u32(vecu64_from_words(low[(v + i) // LANE_PARTS], i % LANE_PARTS)) + 0.5
+            p[i] = upper * 2.3283064365386963e-10 + lower * 5.421010862427522e-20
+            q[i] = (2147483647.0 - upper) * 2.3283064365386963e-10 + (4294967296.0 - lower) * 5.421010862427522e-20
+        inverse_ratios_f64(4, p, q, r, tail)
+        tails = 0
+        for i in range(4):
+            h = vecu64_from_words(high[(v + i) // LANE_PARTS], i % LANE_PARTS) << 32
+            q[i] = vecd_from_bits(vecd_bits(q[i]) ^ <veci64> (h & 0x8000000000000000ULL))
+            vecd_store(z + (v + i) * LANES_F64, q[i] * r[i])
+            tails |= <unsigned int> (veci64_mask(tail[i]) != 0) << i
+        while tails != 0:
+            i = lowest_bit(tails)
+            tails &= tails - 1
+            x = vecd_copysign(inverse_of_log(vecd_min(inverse_log(p[i]), vecd_set(-5.3))), -q[i])
+            vecd_store(z + (v + i) * LANES_F64, vecd_select(tail[i], x, vecd_load(z + (v + i) * LANES_F64)))
 
 
 cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method) noexcept nogil:
@@ -175,7 +210,8 @@ cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method)
 
     Method 1: params = Phi(lower), Q(upper), Phi(upper) - Phi(lower). Methods 2 and 3 (both bounds in one tail,
     side = -1 the lower, 1 the upper one; a the nearer bound, b the further): params = log Q(a) (method 3, for
-    a >= 1e5: a itself), Q(b) / Q(a), 1 - Q(b) / Q(a), side.
+    a >= 1e5: a itself), Q(b) / Q(a), 1 - Q(b) / Q(a), side. Method 4 (bounds a hair apart): params = lower,
+    h = upper - lower, c = h (lower + upper) / 2; z = lower + h (u - c u (1 - u) / 2), exact to h^2.
     """
     cdef vecd p, q, x, z
     cdef veci64 tail
@@ -183,10 +219,15 @@ cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method)
         p = vecd_fma(vecd_set(params[4]), u, vecd_set(params[2]))
         q = 0.5 - p
         p = vecd_min(p, vecd_fma(vecd_set(params[4]), v, vecd_set(params[3])))
-        z = q * inverse_ratio_f64(p, vecd_from_bits(vecd_bits(q) & 0x7FFFFFFFFFFFFFFFLL), &tail)
+        x = vecd_from_bits(vecd_bits(q) & 0x7FFFFFFFFFFFFFFFLL)
+        inverse_ratios_f64(1, &p, &x, &z, &tail)
+        z = q * z
         if veci64_mask(tail) != 0:
             x = inverse_of_log(vecd_min(inverse_log(p), vecd_set(-5.3)))
             z = vecd_select(tail, vecd_copysign(x, -q), z)
+    elif method == 4:
+        x = u - 0.5 * params[4] * u * v
+        z = params[2] + params[3] * x
     else:
         x = inverse_log(vecd_fma(vecd_set(params[4]), v if params[5] > 0.0 else u, vecd_set(params[3])))
         if method == 2:
@@ -202,7 +243,7 @@ cdef inline void philox_truncated_group(const vecu32* high, const vecu32* low, c
     """A group of truncated normal values in float64, from 32-bit (low NULL) or 64-bit words."""
     cdef vecd upper, lower, u, w
     cdef int v
-    for v in range(8):
+    for v in range(PHILOX_GROUP // LANES_F64):
         upper = vecd_from_u32(vecu64_from_words(high[v // LANE_PARTS], v % LANE_PARTS))
         if low == NULL:
             u = (upper + 0.5) * 2.3283064365386963e-10
@@ -225,10 +266,10 @@ cdef inline void philox_store(int kind, char* out, int v, vecf x) noexcept nogil
 
 
 cdef inline void philox_group(const philox_stream* s, const philox_stream* low, u64 block, int distribution, int kind,
-                              int method, const double* params, char* out) noexcept nogil:
+                              int method, const double* params, const float* single, char* out) noexcept nogil:
     """PHILOX_GROUP values from block number `block` on; `low` makes the low halves of 64-bit words."""
-    cdef vecu32 w[8]
-    cdef vecu32 w_low[8]
+    cdef vecu32 w[PHILOX_VECTORS]
+    cdef vecu32 w_low[PHILOX_VECTORS]
     cdef double z64[PHILOX_GROUP]
     cdef float z[PHILOX_GROUP]
     cdef vecf x
@@ -244,7 +285,7 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
     if kind == KIND_F64:
         philox_words(low, block, w_low)
         if distribution == UNIFORM:
-            for v in range(8):
+            for v in range(PHILOX_GROUP // LANES_F64):
                 wide = vecu64_from_words(w[v // LANE_PARTS], v % LANE_PARTS)
                 lower = vecd_from_u32(vecu64_from_words(w_low[v // LANE_PARTS], v % LANE_PARTS) >> 11)
                 y = vecd_from_u32(wide) * 2.3283064365386963e-10 + lower * 1.1102230246251565e-16
@@ -255,13 +296,13 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
             philox_normal_f64(w, w_low, z64)
         else:
             philox_truncated_group(w, w_low, params + 2, method, z64)
-        for v in range(8):
+        for v in range(PHILOX_GROUP // LANES_F64):
             vecd_store(<double*> out + v * LANES_F64, params[0] + params[1] * vecd_load(z64 + v * LANES_F64))
         return
     if distribution == UNIFORM:
         for v in range(PHILOX_VECTORS):
-            x = <float> params[0] + <float> params[1] * philox_uniform_f32(w[v])
-            philox_store(kind, out, v, vecf_min(x, vecf_set(<float> params[2])))
+            x = single[0] + single[1] * philox_uniform_f32(w[v])
+            philox_store(kind, out, v, vecf_min(x, vecf_set(single[2])))
         return
     if distribution == NORMAL:
         philox_normal_f32(w, z)
@@ -274,8 +315,8 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
     for v in range(PHILOX_VECTORS):
         x = vecf_load(z + v * LANES_F32)
         if distribution == TRUNCATED:
-            x = vecf_min(vecf_max(x, vecf_set(<float> params[2])), vecf_set(<float> params[3]))
-        philox_store(kind, out, v, <float> params[0] + <float> params[1] * x)
+            x = vecf_min(vecf_max(x, vecf_set(single[2])), vecf_set(single[3]))
+        philox_store(kind, out, v, single[0] + single[1] * x)
 
 
 cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,
@@ -286,6 +327,11 @@ cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_st
     cdef u64 block, left
     cdef u32 low_words[4]
     cdef char part[8 * PHILOX_GROUP]
+    cdef double params[8]
+    cdef float single[8]
+    for i in range(8):                                       # copies that no store through `out` can change
+        params[i] = job.params[i]
+        single[i] = <float> params[i]
     while n > 0:
         block = index >> 2
         head = index & 3
@@ -300,11 +346,11 @@ cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_st
         if head == 0 and n >= PHILOX_GROUP and count > 0:
             count = min(count, n // PHILOX_GROUP)
             for i in range(count):
-                philox_group(s, low, block + <u64> i * (PHILOX_GROUP // 4), distribution, kind, method, job.params,
+                philox_group(s, low, block + <u64> i * (PHILOX_GROUP // 4), distribution, kind, method, params, single,
                              out + i * PHILOX_GROUP * size)
             count *= PHILOX_GROUP
         else:
-            philox_group(s, low, block, distribution, kind, method, job.params, part)
+            philox_group(s, low, block, distribution, kind, method, params, single, part)
             count = min(PHILOX_GROUP - head, n)
             if left * 4 < <u64> (count + head):
                 count = <Py_ssize_t> left * 4 - head

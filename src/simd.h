@@ -50,6 +50,12 @@ typedef uint32_t vecu32; typedef uint64_t vecu64;
 #  include <immintrin.h>
 #endif
 
+/* `cdef inline` of the kernels means inline: a literal argument then makes its own loop (Cython's default is a hint). */
+#if (defined(__GNUC__) || defined(__clang__)) && defined(INITCORE_ISA)
+#  undef CYTHON_INLINE
+#  define CYTHON_INLINE inline __attribute__((always_inline))
+#endif
+
 /* Unaligned loads and stores, broadcasts, bit casts. */
 INITCORE_INLINE vecf vecf_load(const float *p) { vecf v; memcpy(&v, p, sizeof v); return v; }
 INITCORE_INLINE vecd vecd_load(const double *p) { vecd v; memcpy(&v, p, sizeof v); return v; }
@@ -128,33 +134,43 @@ INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
 #ifdef INITCORE_SHUFFLE
 typedef float  transpose_f __attribute__((vector_size(32)));
 typedef double transpose_d __attribute__((vector_size(32)));
-#  define SHUFFLE8(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#  define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+INITCORE_INLINE transpose_f transpose_load_f(const float *p) { transpose_f v; memcpy(&v, p, sizeof v); return v; }
+INITCORE_INLINE transpose_d transpose_load_d(const double *p) { transpose_d v; memcpy(&v, p, sizeof v); return v; }
+INITCORE_INLINE void transpose_store_f(float *p, transpose_f v) { memcpy(p, &v, sizeof v); }
+INITCORE_INLINE void transpose_store_d(double *p, transpose_d v) { memcpy(p, &v, sizeof v); }
+/* Four rows of src: in each half of a vector, four of its columns. */
+#  define TRANSPOSE_4(r0, r1, r2, r3, q0, q1, q2, q3) do { \
+    transpose_f a0 = SHUFFLED(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13), a1 = SHUFFLED(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13); \
+    transpose_f a2 = SHUFFLED(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15), a3 = SHUFFLED(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15); \
+    q0 = SHUFFLED(a0, a1, 0, 1, 8, 9, 4, 5, 12, 13); q1 = SHUFFLED(a0, a1, 2, 3, 10, 11, 6, 7, 14, 15); \
+    q2 = SHUFFLED(a2, a3, 0, 1, 8, 9, 4, 5, 12, 13); q3 = SHUFFLED(a2, a3, 2, 3, 10, 11, 6, 7, 14, 15); } while (0)
+#  define TRANSPOSE_HALVES(i, a, b) do { \
+    transpose_store_f(dst + (i) * dst_row, SHUFFLED(a, b, 0, 1, 2, 3, 8, 9, 10, 11)); \
+    transpose_store_f(dst + ((i) + 4) * dst_row, SHUFFLED(a, b, 4, 5, 6, 7, 12, 13, 14, 15)); } while (0)
 INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
-    transpose_f r[8], t[8];
-    for (int i = 0; i < 8; i++) memcpy(&r[i], src + i * src_row, sizeof r[i]);
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = SHUFFLE8(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        t[i + 1] = SHUFFLE8(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15); }
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = SHUFFLE8(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[i + 1] = SHUFFLE8(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-        r[i + 2] = SHUFFLE8(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[i + 3] = SHUFFLE8(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15); }
-    for (int i = 0; i < 4; i++) {
-        t[i] = SHUFFLE8(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        t[i + 4] = SHUFFLE8(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15); }
-    for (int i = 0; i < 8; i++) memcpy(dst + i * dst_row, &t[i], sizeof t[i]);
+    const float *low = src + 4 * src_row;
+    transpose_f r0 = transpose_load_f(src), r1 = transpose_load_f(src + src_row);
+    transpose_f r2 = transpose_load_f(src + 2 * src_row), r3 = transpose_load_f(src + 3 * src_row);
+    transpose_f r4 = transpose_load_f(low), r5 = transpose_load_f(low + src_row);
+    transpose_f r6 = transpose_load_f(low + 2 * src_row), r7 = transpose_load_f(low + 3 * src_row);
+    transpose_f p0, p1, p2, p3, q0, q1, q2, q3;
+    TRANSPOSE_4(r0, r1, r2, r3, p0, p1, p2, p3);
+    TRANSPOSE_4(r4, r5, r6, r7, q0, q1, q2, q3);
+    TRANSPOSE_HALVES(0, p0, q0);
+    TRANSPOSE_HALVES(1, p1, q1);
+    TRANSPOSE_HALVES(2, p2, q2);
+    TRANSPOSE_HALVES(3, p3, q3);
 }
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
-    transpose_d r[4], t[4];
-    for (int i = 0; i < 4; i++) memcpy(&r[i], src + i * src_row, sizeof r[i]);
-    for (int i = 0; i < 4; i += 2) {
-        t[i] = SHUFFLE8(r[i], r[i + 1], 0, 4, 2, 6);
-        t[i + 1] = SHUFFLE8(r[i], r[i + 1], 1, 5, 3, 7); }
-    for (int i = 0; i < 2; i++) {
-        r[i] = SHUFFLE8(t[i], t[i + 2], 0, 1, 4, 5);
-        r[i + 2] = SHUFFLE8(t[i], t[i + 2], 2, 3, 6, 7); }
-    for (int i = 0; i < 4; i++) memcpy(dst + i * dst_row, &r[i], sizeof r[i]);
+    transpose_d r0 = transpose_load_d(src), r1 = transpose_load_d(src + src_row);
+    transpose_d r2 = transpose_load_d(src + 2 * src_row), r3 = transpose_load_d(src + 3 * src_row);
+    transpose_d a = SHUFFLED(r0, r1, 0, 4, 2, 6), b = SHUFFLED(r2, r3, 0, 4, 2, 6);
+    transpose_d c = SHUFFLED(r0, r1, 1, 5, 3, 7), d = SHUFFLED(r2, r3, 1, 5, 3, 7);
+    transpose_store_d(dst, SHUFFLED(a, b, 0, 1, 4, 5));
+    transpose_store_d(dst + dst_row, SHUFFLED(c, d, 0, 1, 4, 5));
+    transpose_store_d(dst + 2 * dst_row, SHUFFLED(a, b, 2, 3, 6, 7));
+    transpose_store_d(dst + 3 * dst_row, SHUFFLED(c, d, 2, 3, 6, 7));
 }
 #else
 INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
@@ -263,7 +279,7 @@ INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
 
 /* ---- Words and conversions of philox.pxi ------------------------------------------------------------------ */
 
-#define PHILOX_GROUP (8 * LANES_F64)                    /* words made at a time: 2 * LANES_F64 blocks */
+#define PHILOX_GROUP (16 * LANES_F64)                   /* words made at a time: 4 * LANES_F64 blocks */
 #define PHILOX_VECTORS (PHILOX_GROUP / LANES_F32)
 #define LANE_PARTS (LANES_F32 / LANES_F64)              /* vecd a vecf widens to */
 
@@ -293,6 +309,15 @@ INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
 #endif
 }
 
+/* Hold a, b, c, d at this point of the program: without it the compiler runs interleaved chains one after another. */
+INITCORE_INLINE void vecu64_hold(vecu64 *a, vecu64 *b, vecu64 *c, vecu64 *d) {
+#if defined(__AVX2__)
+    __asm__("" : "+x"(*a), "+x"(*b), "+x"(*c), "+x"(*d));
+#else
+    (void)a; (void)b; (void)c; (void)d;
+#endif
+}
+
 /* Block numbers block + 0, 1, ... in the lane order that philox_pack undoes. */
 INITCORE_INLINE vecu64 philox_blocks(uint64_t block) {
 #if LANES_F64 == 8
@@ -309,21 +334,24 @@ INITCORE_INLINE void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vec
 #if LANES_F64 == 1
     out[0] = (uint32_t)c0; out[1] = (uint32_t)c1; out[2] = (uint32_t)c2; out[3] = (uint32_t)c3;
 #else
-#  if defined(__clang__)
-#    define PACK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+    /* Twice the even 32-bit elements of two vectors, within 128 bits (spelled out: the compilers take longer ways). */
+#  if defined(__AVX512F__) && VECTOR_BYTES == 64
+#    define SHUFFLE(a, b, how) (vecu32)_mm512_shuffle_ps((__m512)(a), (__m512)(b), how)
+    vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
+    out[0] = SHUFFLE(x, y, 0x88);
+    out[1] = SHUFFLE(x, y, 0xdd);
+#  elif defined(__AVX__)
+#    define SHUFFLE(a, b, how) (vecu32)_mm256_shuffle_ps((__m256)(a), (__m256)(b), how)
+    vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
+    out[0] = SHUFFLE(x, y, 0x88);
+    out[1] = SHUFFLE(x, y, 0xdd);
 #  else
-#    define PACK(a, b, ...) __builtin_shuffle(a, b, (vecu32){__VA_ARGS__})
+    for (int i = 0; i < LANES_F64; i++) {
+        int b = i / 2 + i % 2 * (LANES_F64 / 2);
+        out[b / 2][b % 2 * 4] = (uint32_t)c0[i]; out[b / 2][b % 2 * 4 + 1] = (uint32_t)c1[i];
+        out[b / 2][b % 2 * 4 + 2] = (uint32_t)c2[i]; out[b / 2][b % 2 * 4 + 3] = (uint32_t)c3[i];
+    }
 #  endif
-#  if LANES_F64 == 8
-#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30)
-#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31)
-#  else
-#    define PACK_EVEN(a, b) PACK(a, b, 0, 2, 8, 10, 4, 6, 12, 14)
-#    define PACK_ODD(a, b) PACK(a, b, 1, 3, 9, 11, 5, 7, 13, 15)
-#  endif
-    vecu32 x = PACK_EVEN((vecu32)c0, (vecu32)c1), y = PACK_EVEN((vecu32)c2, (vecu32)c3);
-    out[0] = PACK_EVEN(x, y);
-    out[1] = PACK_ODD(x, y);
 #endif
 }
 

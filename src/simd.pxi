@@ -40,6 +40,7 @@ cdef extern from "simd.h" nogil:
     void vecu32_store(unsigned int* p, vecu32 v)
     vecd vecd_sqrt(vecd x)
     vecu64 vecu64_mul32(vecu64 a, vecu64 b)
+    void vecu64_hold(vecu64* a, vecu64* b, vecu64* c, vecu64* d)
     vecu64 philox_blocks(unsigned long long block)
     void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vecu32* out)
     vecu64 vecu64_from_words(vecu32 w, int upper)

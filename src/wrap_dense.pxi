@@ -6,6 +6,7 @@
 # B. Whatever it refuses goes to the checked path (wrap_dense_checked.pxi), which raises or makes plain arrays.
 
 cimport numpy as cnp
+from libc.string cimport memset
 
 import numpy as np
 
@@ -94,6 +95,10 @@ cdef inline bint apart(const Matrix* out, const Matrix* m, Py_ssize_t size) noex
     return high + size <= out.data or out.data + ((out.rows - 1) * out.row + out.cols) * size <= low
 
 
+cdef inline void no_matrix(Matrix* m) noexcept:
+    memset(m, 0, sizeof(Matrix))
+
+
 cdef inline Matrix vector_as_matrix(char* data, Py_ssize_t n) noexcept:
     cdef Matrix m
     m.data = data
@@ -115,6 +120,31 @@ cdef inline object new_matrix(Py_ssize_t rows, Py_ssize_t cols, int kind, Matrix
     m.row = cols
     m.col = 1
     return a
+
+
+cdef inline object new_vector(Py_ssize_t n, int kind, Matrix* m):
+    cdef cnp.npy_intp count = n
+    a = cnp.PyArray_EMPTY(1, &count, kind, 0)
+    m[0] = vector_as_matrix(cnp.PyArray_BYTES(<cnp.ndarray> a), n)
+    return a
+
+
+cdef inline bint take_out_vector(object a, int kind, Py_ssize_t n, Matrix* m) noexcept:
+    """A plain contiguous writeable vector, as one row."""
+    cdef char* data = take_vector(a, kind, n)
+    m[0] = vector_as_matrix(data, n)
+    return data != NULL and cnp.PyArray_ISWRITEABLE(<cnp.ndarray> a)
+
+
+cdef bint all_apart(const Matrix* outs, const Matrix* x, const Matrix* w, const Matrix* z, const Matrix* y,
+                    const Matrix* dy, Py_ssize_t size) noexcept:
+    """Whether three outputs overlap neither each other nor an input."""
+    cdef int i
+    for i in range(3):
+        if not (apart(&outs[i], x, size) and apart(&outs[i], w, size) and apart(&outs[i], z, size)
+                and apart(&outs[i], y, size) and apart(&outs[i], dy, size)):
+            return False
+    return apart(&outs[0], &outs[1], size) and apart(&outs[0], &outs[2], size) and apart(&outs[1], &outs[2], size)
 
 
 cdef inline int kind_of(object a) noexcept:
@@ -142,7 +172,7 @@ cdef inline tuple activation_code(object activation):
     f = activation if type(activation) is _ActivationType else _activations.get(activation)
     if f.code is None:
         raise _ArgumentTypeError(f"activation={f.name!r} is a callable without a compiled kernel; apply it to the "
-                                "result of activation='identity', or use initcore.Dense, which does.")
+                                 "result of activation='identity', or use initcore.Dense, which does.")
     return f.code, f.alpha
 
 
@@ -264,8 +294,7 @@ def dense_forward(x, w, b, activation, *, out=None, z_out=None, threads=None):
         work = <double> xm.rows * (xm.cols + 8) * wm.cols
         if (b is None or bias != NULL) and one_thread(threads, work):
             code, alpha = activation_code(activation)
-            zm.data = NULL
-            zm.row = 0
+            no_matrix(&zm)
             bm = vector_as_matrix(bias, wm.cols if bias != NULL else 0)
             plain = True
             if z_out is not None:
@@ -318,34 +347,48 @@ def dense_backward(x, w, b, activation, dy, *, z=None, y=None, out=None, threads
     >>> dx, dw.ravel(), db
     (array([[3., 3.]]), array([3., 3.]), array([3.]))
     """
-    cdef Matrix xm, wm, zm, ym, gm, dxm, dwm, dbm
+    cdef Matrix[3] outs
+    cdef Matrix xm, wm, zm, ym, gm
     cdef int kind = kind_of(x), status, code
     cdef double work, alpha
-    cdef cnp.npy_intp count
-    if kind >= 0 and out is None and need_dx is True and take(x, kind, &xm) and take(w, kind, &wm) \
-            and xm.cols == wm.rows and take_rows(dy, kind, xm.rows, wm.cols, &gm):
-        zm.data = ym.data = NULL
-        zm.row = ym.row = 0
+    cdef bint plain
+    if kind >= 0 and take(x, kind, &xm) and take(w, kind, &wm) and xm.cols == wm.rows \
+            and take_rows(dy, kind, xm.rows, wm.cols, &gm) and (b is None or take_vector(b, kind, wm.cols) != NULL):
         code, alpha = activation_code(activation)
-        work = 2.0 * xm.rows * (xm.cols + 8) * wm.cols
-        if ((code == 0 and z is None and y is None)
-                or (z is not None and y is None and take_rows(z, kind, xm.rows, wm.cols, &zm))
-                or (y is not None and z is None and take_rows(y, kind, xm.rows, wm.cols, &ym))) \
-                and (b is None or take_vector(b, kind, wm.cols) != NULL) and one_thread(threads, work):
-            dx = new_matrix(xm.rows, xm.cols, kind, &dxm)
-            dw = new_matrix(wm.rows, wm.cols, kind, &dwm)
-            count = wm.cols
-            db = cnp.PyArray_EMPTY(1, &count, kind, 0)
-            dbm.data = cnp.PyArray_BYTES(<cnp.ndarray> db)
-            if work < KEEP_GIL:
-                status = run_backward(kind, &xm, &wm, code, alpha, &zm, &ym, &gm, &dxm, &dwm, dbm.data)
+        no_matrix(&zm)
+        no_matrix(&ym)
+        if z is not None:
+            plain = y is None and take_rows(z, kind, xm.rows, wm.cols, &zm)
+        elif y is not None:
+            plain = take_rows(y, kind, xm.rows, wm.cols, &ym)
+        else:
+            plain = code == 0
+        work = (2.0 if need_dx else 1.0) * xm.rows * (xm.cols + 8) * wm.cols
+        if plain and one_thread(threads, work):
+            if out is None:
+                no_matrix(&outs[0])
+                dx = new_matrix(xm.rows, xm.cols, kind, &outs[0]) if need_dx else None
+                dw = new_matrix(wm.rows, wm.cols, kind, &outs[1])
+                db = new_vector(wm.cols, kind, &outs[2])
+            elif type(out) is tuple and len(<tuple> out) == 3:
+                dx, dw, db = <tuple> out
+                plain = need_dx and take_out(dx, kind, xm.rows, xm.cols, &outs[0]) \
+                    and take_out(dw, kind, wm.rows, wm.cols, &outs[1]) \
+                    and take_out_vector(db, kind, wm.cols, &outs[2]) \
+                    and all_apart(outs, &xm, &wm, &zm, &ym, &gm, 4 if kind == cnp.NPY_FLOAT32 else 8)
             else:
-                with nogil:
-                    status = run_backward(kind, &xm, &wm, code, alpha, &zm, &ym, &gm, &dxm, &dwm, dbm.data)
-            if status == -1:
-                raise MemoryError
-            if status == 0:
-                return dx, dw, db
+                plain = False
+            if plain:
+                if work < KEEP_GIL:
+                    status = run_backward(kind, &xm, &wm, code, alpha, &zm, &ym, &gm, &outs[0], &outs[1], outs[2].data)
+                else:
+                    with nogil:
+                        status = run_backward(kind, &xm, &wm, code, alpha, &zm, &ym, &gm, &outs[0], &outs[1],
+                                              outs[2].data)
+                if status == -1:
+                    raise MemoryError
+                if status == 0:
+                    return dx, dw, db
     return _backward_checked(x, w, b, activation, dy, z, y, out, threads, need_dx)
 
 

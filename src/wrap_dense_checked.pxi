@@ -143,7 +143,7 @@ def _chain(left, left_shape, right, right_shape):
         hint = (f"; did you mean {right}.T (PyTorch keeps weights as (fan_out, fan_in))?"
                 if left_shape[1] == right_shape[1] else ".")
         raise _ShapeError(f"{left} has shape {left_shape} and {right} has shape {right_shape}: {left}.shape[1] = "
-                         f"{left_shape[1]} must equal {right}.shape[0] = {right_shape[0]}{hint}")
+                          f"{left_shape[1]} must equal {right}.shape[0] = {right_shape[0]}{hint}")
 
 
 def _matmul_checked(a, b, out, threads):
@@ -153,7 +153,8 @@ def _matmul_checked(a, b, out, threads):
     m, n = a.shape[0], b.shape[1]
     # c' = b' a' has the bits of c = a b: a transposed out needs no copy.
     if isinstance(out, np.ndarray) and out.ndim == 2 and out.T.flags.c_contiguous and not out.flags.c_contiguous:
-        return _matmul_checked(b.T, a.T, _checks.out_array("out", out, (m, n), a.dtype).T, threads).T
+        _matmul_checked(b.T, a.T, _checks.out_array("out", out, (m, n), a.dtype).T, threads)
+        return out
     count = _threads.resolve(threads) if <double> m * n * a.shape[1] >= WORTH_THREADS else 1
     c, out = _target("out", out, (m, n), a.dtype, (a, b))
     if n >= m:

@@ -126,7 +126,7 @@ def test_recurrent_weights_are_not_taken_for_dense_layers():
 # ---- questions
 
 @pytest.mark.parametrize("arrays", [
-    {"W1": np.ones((4, 4)), "W2": np.ones((4, 4)), "b1": np.ones(4)},
+    {"W1": np.arange(16.0).reshape(4, 4), "W2": np.ones((4, 4)), "b1": np.ones(4)},
     {"W1": np.ones((3, 5)), "W2": np.ones((5, 3))},
     {"w": np.ones((3, 5))},
 ], ids=["square", "there and back", "one matrix, no bias"])
@@ -137,6 +137,11 @@ def test_open_layout_is_asked_not_guessed(arrays):
         first = _files.network_from_arrays(arrays, layout=layout).network.layers[0].w
         given = next(iter(arrays.values()))
         assert first.shape == (given.shape if layout == "io" else given.shape[::-1])
+
+
+def test_layout_is_not_asked_where_it_changes_nothing():
+    net = _files.network_from_arrays({"W1": np.full((4, 4), 0.5), "W2": np.zeros((4, 4))}).network
+    assert net.widths == (4, 4, 4)
 
 
 def test_open_order_is_asked_not_guessed():

@@ -96,13 +96,20 @@ def test_truncated_std_against_high_precision():
 
     from initcore._truncated_moments import truncated_moments
     with mp.workdps(800):
-        for a, b in [(-2, 2), (-1, 1), (-3, 3), (-1, 3), (0, 40), (5.5, 30), (37, 38), (-38, -37), (1, 1 + 1e-9)]:
-            x, y = mp.mpf(a), mp.mpf(b)
+        for a, b in [(-2, 2), (-1, 1), (-3, 3), (-1, 3), (0, 40), (5.5, 30), (37, 38), (-38, -37), (4.99, 5.01),
+                     (1, 1 + 0.9e-8), (1, 1 + 1.1e-8), (7, 7 + 1.5e-9), (2, np.nextafter(2.0, 3)), (5, 5 + 1e-7)]:
+            x, y = mp.mpf(float(a)), mp.mpf(float(b))
             z = (mp.erfc(x / mp.sqrt(2)) - mp.erfc(y / mp.sqrt(2))) / 2
             mean = (mp.npdf(x) - mp.npdf(y)) / z
             std = mp.sqrt(1 + (x * mp.npdf(x) - y * mp.npdf(y)) / z - mean ** 2)
             got = truncated_moments(float(a), float(b))
-            assert abs(got[0] - mean) < 1e-15 * max(1, abs(mean)) and abs(got[1] / std - 1) < 2e-15
+            assert abs(got[0] - mean) <= 3e-16 * abs(mean) and abs(got[1] / std - 1) < 3e-16
+    # Half a normal; exponential far out; no cut at all.
+    half = (math.sqrt(2 / math.pi), math.sqrt(1 - 2 / math.pi))
+    assert truncated_moments(0.0, math.inf) == pytest.approx(half, 1e-15)
+    assert truncated_moments(-math.inf, math.inf) == (0.0, 1.0)
+    assert truncated_moments(1e300, math.inf) == pytest.approx((1e300, 1e-300), 1e-15)
+    assert truncated_moments(-1e300, 1e300) == (0.0, 1.0)
 
 
 FANNED = [("he_normal", lambda f: 2 / f[0]), ("glorot_uniform", lambda f: 2 / (f[0] + f[1])),

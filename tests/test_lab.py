@@ -1,6 +1,7 @@
 """Optimisers against hand-written NumPy, the training loop, and what is counted."""
 
 import itertools
+import zipfile
 
 import numpy as np
 import pytest
@@ -235,6 +236,17 @@ def test_digits_are_scikit_learns():
     x, y = load_digits()
     assert x.dtype == np.float32 and y.dtype == np.int64
     assert np.array_equal(x * 16, pixels) and np.array_equal(y, labels)
+
+
+def test_digits_file_is_small_and_undated():
+    from importlib import resources
+    with resources.files("initcore.data").joinpath("digits.npz").open("rb") as file, zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        assert [m.filename for m in members] == ["images.npy", "labels.npy"]
+        assert all(m.date_time == (1980, 1, 1, 0, 0, 0) for m in members)
+        assert sum(m.compress_size for m in members) < 50_000
+    licence = resources.files("initcore.data").joinpath("LICENSE-digits.txt").read_text()
+    assert "CC BY 4.0" in licence and "10.24432/C50P49" in licence
 
 
 def test_digits_shape_and_content():
