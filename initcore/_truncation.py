@@ -70,7 +70,7 @@ def plan(lower: float, upper: float, single: bool) -> tuple[int, tuple[float, ..
     """
     from decimal import Decimal
     inner = _inwards(lower, upper) if single else (lower, upper)
-    if inner[0] > inner[1] or math.isinf(inner[0]) and inner[0] > 0 or math.isinf(inner[1]) and inner[1] < 0:
+    if inner[0] > inner[1] or (math.isinf(inner[0]) and inner[0] > 0) or (math.isinf(inner[1]) and inner[1] < 0):
         raise ArgumentError(f"no float32 value lies between lower={lower!r} and upper={upper!r}; "
                             "widen the bounds or ask for dtype='float64'.")
     if upper - lower < _NARROW and min(abs(lower), abs(upper)) < _VERY_DEEP:

@@ -77,7 +77,7 @@ cdef inline vecd inverse_log(vecd x) noexcept nogil:
 
 
 cdef inline void inverse_ratios_f64(int n, const vecd* p, const vecd* q, vecd* r, veci64* tail) noexcept nogil:
-    """r := Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p, n <= 4 at a time; `tail` marks the lanes beyond its range."""
+    """r := Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p, n <= 4 at a time; `tail` marks lanes out of range."""
     cdef vecd y[4]
     cdef vecd w[4]
     cdef int i

@@ -102,9 +102,9 @@ def test_rng_follows_spec_7():
     assert first.words == tuple(again.integers(0, 2**32, size=4, dtype=np.uint32).tolist())
     assert as_key(np.random.PCG64(3)) == first and as_key(KEY) is KEY and as_key(11) == Key(11)
     assert as_key(None) != as_key(None)
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()                            # noqa: NPY002
     icr.normal(10, rng=None)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)     # noqa: NPY002
 
 
 @pytest.mark.parametrize("rng", [True, 1.5, np.float32(1), np.bool_(False), "seed", b"seed", [1, 2.5], [True],
@@ -140,7 +140,8 @@ def test_uniform_is_the_top_bits():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0 + 2.0**-22), (-1e-30, 1.0), (16777215.0, 16777217.0), (1e6, 1e6 + 1)])
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0 + 2.0**-22), (-1e-30, 1.0), (16777215.0, 16777217.0),
+                                           (1e6, 1e6 + 1)])
 def test_uniform_stays_below_high(dtype, low, high):
     u = icr.uniform(100_000, low=low, high=high, rng=KEY, dtype=dtype)
     assert low <= u.min() and u.max() < high
@@ -256,7 +257,8 @@ def test_any_block_equals_the_whole(data):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_strides_of_out(dtype):
     want = icr.normal((37, 5, 67), rng=KEY, dtype=dtype)
-    for base, view in ((np.zeros((74, 5, 67), want.dtype), np.s_[::2]), (np.zeros((37, 5, 201), want.dtype), np.s_[..., ::3]),
+    for base, view in ((np.zeros((74, 5, 67), want.dtype), np.s_[::2]),
+                       (np.zeros((37, 5, 201), want.dtype), np.s_[..., ::3]),
                        (np.zeros((37, 5, 67), want.dtype), np.s_[::-1, :, ::-1])):
         out = base[view]
         icr.normal((37, 5, 67), rng=KEY, dtype=dtype, out=out)
@@ -308,8 +310,10 @@ from initcore import random as r
 key, h = r.Key(5), hashlib.sha256()
 h.update(r.bits(70001, rng=key, start=2**34 - 35000))
 for dtype in ("float16", "bfloat16", "float32", "float64"):
-    for call in (lambda **k: r.uniform(50001, low=-.1, high=.2, **k), lambda **k: r.normal(200001, mean=.1, std=.3, **k),
-                 lambda **k: r.truncated_normal(50001, std=.02, **k), lambda **k: r.truncated_normal(9001, lower=1, upper=9, **k),
+    for call in (lambda **k: r.uniform(50001, low=-.1, high=.2, **k),
+                 lambda **k: r.normal(200001, mean=.1, std=.3, **k),
+                 lambda **k: r.truncated_normal(50001, std=.02, **k),
+                 lambda **k: r.truncated_normal(9001, lower=1, upper=9, **k),
                  lambda **k: r.truncated_normal(9001, lower=5.5, upper=1e6, **k),
                  lambda **k: r.truncated_normal(9001, lower=-38, upper=-37, **k),
                  lambda **k: r.truncated_normal(901, lower=1e6, upper=float("inf"), **k),
@@ -366,8 +370,9 @@ def test_truncated_f64_quantiles():
                 assert abs(off) <= 8 * np.spacing(abs(value)) + 1e-15
 
 
-@pytest.mark.parametrize(("lower", "ulps_wide", "dtype"), [(1.0, 1, "float32"), (1.0, 4, "float64"), (37.0, 2, "float64"),
-                                                           (-3.0, 8, "float64"), (1e7, 2, "float64"), (0.3, 3, "float32")])
+@pytest.mark.parametrize(("lower", "ulps_wide", "dtype"), [
+    (1.0, 1, "float32"), (1.0, 4, "float64"), (37.0, 2, "float64"), (-3.0, 8, "float64"), (1e7, 2, "float64"),
+    (0.3, 3, "float32")])
 def test_truncated_a_hair_apart(lower, ulps_wide, dtype):
     work = np.dtype(dtype).type
     low = high = work(lower)
@@ -458,7 +463,8 @@ def test_bad_input_leaves_out_alone(case):
 
 
 def test_bad_start_of_bits():
-    for start, error in ((-1, errors.ArgumentError), (2**64 - 3, errors.ArgumentError), (1.0, errors.ArgumentTypeError)):
+    for start, error in ((-1, errors.ArgumentError), (2**64 - 3, errors.ArgumentError),
+                         (1.0, errors.ArgumentTypeError)):
         with pytest.raises(error, match="start"):
             icr.bits(4, rng=0, start=start)
 
