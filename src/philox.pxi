@@ -124,18 +124,23 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
 cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
     """Standard normal values of a group of words."""
     cdef u32 word_of[PHILOX_GROUP]
-    cdef vecf p, q
+    cdef vecf p[2]
+    cdef vecf r[2]
+    cdef vecf q
     cdef u64 tails = 0
     cdef u32 m
-    cdef int v
-    for v in range(PHILOX_VECTORS):
-        # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
-        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU))
-        q = vecf_from_i32(<veci32> (~w[v] & 0x7FFFFFFFU)) + 0.5
-        q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v] & 0x80000000U))
-        tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
-        vecu32_store(word_of + v * LANES_F32, w[v])
-        vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
+    cdef int v, i
+    for v in range(0, PHILOX_VECTORS, 2):
+        for i in range(2):
+            # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
+            p[i] = vecf_from_i32(<veci32> (w[v + i] & 0x7FFFFFFFU))
+            tails |= <u64> veci32_mask(vecf_lt(p[i], vecf_set(8388608.0))) << ((v + i) * LANES_F32)
+            vecu32_store(word_of + (v + i) * LANES_F32, w[v + i])
+        inverse_ratios_f32(2, p, r)
+        for i in range(2):
+            q = vecf_from_i32(<veci32> (~w[v + i] & 0x7FFFFFFFU)) + 0.5
+            q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v + i] & 0x80000000U))
+            vecf_store(z + (v + i) * LANES_F32, q * r[i])
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
@@ -151,7 +156,7 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     cdef vecd below[2]
     cdef vecd above[2]
     cdef vecd share = vecd_set(params[6])
-    cdef vecf p, q
+    cdef vecf p, q, r
     cdef u64 tails = 0
     cdef int v, h
     for v in range(PHILOX_VECTORS):
@@ -167,7 +172,8 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
         tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
         vecf_store(p_of + v * LANES_F32, p)
         vecf_store(q_of + v * LANES_F32, q)
-        vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
+        inverse_ratios_f32(1, &p, &r)
+        vecf_store(z + v * LANES_F32, q * r)
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
