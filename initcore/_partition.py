@@ -77,7 +77,7 @@ class Refinement:
                             if watch is not None and watch(self, i, direction):
                                 return
                 if direction == FORWARD and not self.forward_only:
-                    self.forward_only = [group(s.cell, s.unit_p) for s in self.states]
+                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell, s.unit_p) for s in self.states]
                 for coupling in self.system.couplings:
                     for i in self.couple(coupling):
                         changed = True
@@ -154,6 +154,11 @@ class Refinement:
     @staticmethod
     def _scatter(state: State, active: Array) -> bool:
         """Every active unit differs from every other for certain: each becomes a cell of its own."""
+        n = len(state.cell)
+        if len(active) == n:
+            state.cell, state.unit, state.unit_p = np.arange(1, n + 1), np.ones(n), np.ones(n, dtype=np.uint64)
+            state.cells, state.zeros, state.discrete = n, 0, True
+            return True
         state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
         state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
         state.unit[active], state.unit_p[active] = 1.0, 1
@@ -229,6 +234,8 @@ class Refinement:
         Only where phi' is constant are their back-signals then equal; other axes come out discrete.
         """
         axes = self.system.axes
+        if not any(a.odd and a.homogeneous for a in axes):
+            return [np.arange(a.n) for a in axes]
         plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
                          fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
