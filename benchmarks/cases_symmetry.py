@@ -29,11 +29,12 @@ def _one_unit(report):
 
 
 for _activation in ("tanh", "relu"):
-    @case("symmetry", f"certify random 4 x 4096 x 4096 f32, {_activation}", target={"np.sum float64": 4.0}, at_most=True,
-          rounds=5)
+    @case("symmetry", f"certify random 4 x 4096 x 4096 f32, {_activation}", target={"np.sum float64": 4.0},
+          at_most=True, rounds=5)
     def _(c, activation=_activation):
         rng = np.random.default_rng(0)
-        _analysis(c, _network([rng.standard_normal((4096, 4096), dtype=np.float32) for _ in range(4)], activation), _free)
+        weights = [rng.standard_normal((4096, 4096), dtype=np.float32) for _ in range(4)]
+        _analysis(c, _network(weights, activation), _free)
 
     @case("symmetry", f"certify constant 4 x 4096 x 4096 f32, {_activation}", target={"np.sum float64": 20.0},
           at_most=True, rounds=5)

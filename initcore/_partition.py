@@ -48,6 +48,7 @@ class Refinement:
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
         self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
         self.states = [self._first(a) for a in system.axes] if start is None else start
+        self._equal_sums = start is not None     # every cell agrees in its sums already
 
     def _first(self, axis: Axis) -> State:
         n = axis.n
@@ -90,6 +91,8 @@ class Refinement:
     def refine(self, i: int, direction: str, blocks: list[Block]) -> bool:
         """Split the cells of axis i by the signatures of one direction; True if any split."""
         axis, state = self.system.axes[i], self.states[i]
+        if self._equal_sums and all(b.constant and (not state.zeros or b.w[0, 0] == 0) for b in blocks if b.w.size):
+            return False                         # equal entries throughout: equal sums are equal multisets
         self._step += 1
         count = np.bincount(state.cell)
         active = np.flatnonzero((count[state.cell] > 1) | (state.cell == 0))
