@@ -127,10 +127,11 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
         if rms > 1.5:
             inputs.append(("input_scale", double, State(state.mean / rms, state.cov / rms ** 2, state.cells),
                            f"divide the inputs by {rms:.4g}" + (" (pixels: by 255)" if 60 < rms <= 255 else "")))
-        if offset > 0.5 * scale and offset > 0:
-            inputs.append(("input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
-                           f"subtract each feature's mean from the inputs (they average "
-                           f"{float(np.mean(state.mean)):.4g})"))
+        if offset > 0.5 * scale:
+            # far off centre the offset is the fault even though shrinking would hide it
+            inputs.insert(0 if offset > 3 * scale else len(inputs), (
+                "input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
+                f"subtract each feature's mean from the inputs (on average {float(np.mean(state.mean)):.4g})"))
     biases: list[tuple[str, Dense, State, str]] = []
     if layer.b is not None and np.any(layer.b):
         biases.append(("bias", double.replace(b=None), state, f"zero biases: ic.init.zeros({layer.fan_out})"))

@@ -62,7 +62,7 @@ FAULTS = {
     "raw pixels, tanh": (chain([normal(784, 64, 0.03), normal(64, 10, 0.1)], "tanh"), PIXELS,
                          ("SAT202", "fail", 0, "input_scale")),
     "off-centre inputs": (chain([normal(784, 64, 0.036), normal(64, 10, 0.1)], "tanh"),
-                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32), ("SAT201", "fail", 0, None)),
+                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32), ("SAT201", "fail", 0, "input_offset")),
     "rand": (chain([rand(784, 64), rand(64, 10)], "sigmoid"), UNIT, ("SAT201", "fail", 0, "weight_mean")),
     "rand, no data": (chain([rand(784, 64), rand(64, 10)], "tanh"), None, ("SAT201", "fail", 0, "weight_mean")),
     "rand "
@@ -170,6 +170,10 @@ def test_initial_loss_is_measured_with_labels():
     for loss in (None, "softmax_cross_entropy"):
         [f] = [f for f in ic.check(net, x, y, loss=loss).findings if f.rule == "OUT601"]
         assert f.measured == pytest.approx(net.gradients(x, y)[0], rel=1e-6)
+    binary = chain([normal(64, 32, 0.15), normal(32, 1, 30.0)], "tanh")
+    [f] = [f for f in ic.check(binary, x, (y > 4)[:, None].astype(np.float32), loss="binary_cross_entropy").findings
+           if f.rule == "OUT601"]
+    assert f.measured > 2 and f.expected == pytest.approx(np.log(2) + 1)
     assert not [f for f in ic.check(net, x, loss="mse").findings if f.rule.startswith("OUT")]
 
 
