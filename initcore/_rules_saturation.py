@@ -27,7 +27,7 @@ def saturation_severity(c: Context, la: LayerSignal, numbers: dict[str, float]) 
     return None
 
 
-def _healthy(step: _propagate.Step, layer: Dense, numbers: dict[str, float]) -> bool:
+def _healthy(step: _propagate.Glance, layer: Dense, numbers: dict[str, float]) -> bool:
     """Would SAT201 be silent about a predicted layer?"""
     phi = layer.activation
     low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
@@ -39,13 +39,13 @@ def layer_blame(c: Context, i: int, numbers: dict[str, float]) -> Blame:
     """The cause of a saturated layer; upstream when nothing of its own is wrong."""
     layer = c.net.layers[i]
     assert c.steps is not None
+    if i in c.blamed:
+        return c.blamed[i]
     found = blame(layer, c.steps[i].before, lambda s: _healthy(s, layer, numbers), first=i == 0,
                   layout_ratio=c.numbers["SIG305"]["layout_ratio"])
-    if found is not None:
-        return found
-    return Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a ReLU or normalise "
-                               f"the "
-                 "layer's input", False)
+    c.blamed[i] = found or Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a "
+                                               "ReLU or normalise the layer's input", False)
+    return c.blamed[i]
 
 
 def saturated(c: Context) -> list[Finding]:
@@ -113,7 +113,7 @@ def _offset_blame(c: Context, i: int) -> Blame:
     assert c.steps is not None
     layer = c.net.layers[i]
 
-    def alive(step: _propagate.Step) -> bool:
+    def alive(step: _propagate.Glance) -> bool:
         dead = _shares.mass([(-math.inf, 0)], step.mean, step.std) > 0.9999
         return float(np.mean(dead)) <= c.numbers["SAT203"]["share"]
     found = blame(layer, c.steps[i].before, alive, first=i == 0)

@@ -41,6 +41,8 @@ HEAD = normal(32, 10, 0.2)
 HEAD[3] = HEAD[9]
 MIRROR, MIRROR_HEAD = normal(64, 32, 0.12), normal(32, 10, 0.2)
 MIRROR[:, 3], MIRROR_HEAD[3] = -MIRROR[:, 9], -MIRROR_HEAD[9]
+NEAR, NEAR_HEAD = COPIED.copy(), HEAD.copy()
+NEAR[:, 3] += np.float32(1e-7) * normal(64, 1)[:, 0]
 NAN = normal(64, 32, 0.1)
 NAN[5, 7] = np.nan
 DENORMAL = normal(64, 32, 0.1)
@@ -95,6 +97,7 @@ FAULTS = {
     "constant": (chain([np.full((64, 32), 0.1), np.full((32, 10), 0.1)], "tanh"), None,
                  ("SYM101", "fail", 0, "symmetry")),
     "copied unit": (chain([COPIED, HEAD], "tanh"), None, ("SYM101", "fail", 0, "symmetry")),
+    "nearly copied unit": (chain([NEAR, NEAR_HEAD], "tanh"), None, ("SYM102", "warn", 0, "symmetry")),
     "mirrored unit": (chain([MIRROR, MIRROR_HEAD], "tanh"), None, ("SYM103", "fail", 0, "symmetry")),
     "same rows only": (chain([COPIED, normal(32, 10, 0.2)], "tanh"), None, ("SYM105", "info", 0, "symmetry")),
     "zero head": (chain([normal(64, 32, 0.12), np.zeros((32, 10), np.float32)], "tanh"), None,
