@@ -326,7 +326,7 @@ def get(activation: Any, alpha: float | None = None) -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        key = activation.lower().replace("-", "_")
+        key = re.sub(r"-(?=[a-z])", "_", activation.lower())      # a minus sign before a digit is a sign
         key = _ALIASES.get(key, key)
         if alpha is None and key in _CACHE:
             return _CACHE[key]
