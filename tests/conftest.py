@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +13,8 @@ import initcore as ic
 # A loaded machine is not a failure.
 hypothesis.settings.register_profile("initcore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("initcore")
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))    # for benchmarks; last: initcore is the installed one
 
 # Fresh interpreters that tests start import this initcore too: never the directory they happen to start in, which
 # may be a source tree with nothing built.

@@ -256,7 +256,7 @@ def test_reader_that_stops_listening_is_no_error():
 
 def test_missing_extra(tmp_path):
     (tmp_path / "typer.py").write_text("raise ImportError('no typer', name='typer')")
-    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
     code, out, err = process("demo", PYTHONPATH=path)
     assert (code, out) == (2, "") and "pip install 'initcore[cli]'" in err and "Traceback" not in err
     # The library itself does not need it.
