@@ -1,5 +1,7 @@
 """Products, dense layers and a training step, against NumPy, PyTorch and JAX."""
 
+import itertools
+
 import numpy as np
 
 import initcore as ic
@@ -157,7 +159,7 @@ def _numpy_step(params, x, labels):
 @case("training step", "64-128-128-10, batch 32, f32", target={"numpy": 2.5, "torch": 5.0})
 def _(c):
     sizes = (64, 128, 128, 10)
-    params = [tuple(_normal((a, b), (b,))) for a, b in zip(sizes[:-1], sizes[1:])]
+    params = [tuple(_normal((a, b), (b,))) for a, b in itertools.pairwise(sizes)]
     x = np.random.default_rng(1).standard_normal((32, 64)).astype(np.float32)
     labels = np.random.default_rng(2).integers(0, 10, 32)
     net = ic.Network([ic.Dense(w, b, "tanh" if i < 2 else "identity") for i, (w, b) in enumerate(params)])

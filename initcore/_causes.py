@@ -21,7 +21,7 @@ State = _propagate.State
 
 
 class Blame(NamedTuple):
-    """A cause of :data:`initcore.report.CAUSES`, the cure in words and numbers, and whether it alone mends the layer."""
+    """A cause of :data:`initcore.report.CAUSES`, the cure in words and numbers, and whether it alone mends."""
 
     cause: str
     cure: str
@@ -29,7 +29,7 @@ class Blame(NamedTuple):
 
 
 def squared_gain(phi: Activation) -> float:
-    """fan_in times the variance that suits an activation: He 2/(1 + a^2) for the ReLU family, 1/w^2 for sin(w z), else 1.
+    """fan_in times the variance that suits phi: He 2/(1 + a^2) for the ReLU family, 1/w^2 for sin(w z), else 1.
 
     It is the convention a person would use, not the exact second-moment gain: the rule compares orders of magnitude.
     """
@@ -129,9 +129,10 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
                            f"divide the inputs by {rms:.4g}" + (" (pixels: by 255)" if 60 < rms <= 255 else "")))
         if offset > 0.5 * scale and offset > 0:
             inputs.append(("input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
-                           f"subtract each feature's mean from the inputs (they average {float(np.mean(state.mean)):.4g})"))
+                           f"subtract each feature's mean from the inputs (they average "
+                           f"{float(np.mean(state.mean)):.4g})"))
     biases: list[tuple[str, Dense, State, str]] = []
     if layer.b is not None and np.any(layer.b):
-        biases.append(("bias", double.replace(b=None), state, "zero biases: ic.init.zeros(%d)" % layer.fan_out))
+        biases.append(("bias", double.replace(b=None), state, f"zero biases: ic.init.zeros({layer.fan_out})"))
     weights_fit = std <= 3 * target and abs(mean) <= 0.5 * std
     return inputs + biases + weights if weights_fit else weights + biases + inputs

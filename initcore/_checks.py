@@ -87,11 +87,11 @@ def float_array(name: str, value: Any, *, ndim: int | None = None, dtype: Any = 
         a = a.astype(np.float64)
     if a.dtype == np.float16 or a.dtype.name == "bfloat16":
         a = a.astype(np.float32)
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
     if a.dtype not in FLOATS:
         raise DTypeError(f"{name} must hold float32 or float64, got {describe(a)}; "
                          f"cast with {name}.astype(np.float32).")
-    if not a.dtype.isnative:
-        a = a.astype(a.dtype.newbyteorder("="))
     if dtype is not None and a.dtype != dtype:
         raise DTypeError(f"{name} has dtype {a.dtype}, but {np.dtype(dtype)} is needed here; "
                          f"cast with {name}.astype(np.{np.dtype(dtype).name}).")

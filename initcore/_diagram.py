@@ -78,8 +78,7 @@ def _slopes(p: Profile, q: Array, w: Array) -> tuple[Array, Array]:
     k = _fixed.homogeneous_slope(p)
     if k is not None:
         return w * k, w * k
-    far = float(_fixed.grid(p)[0][-1])
-    m = moments(p, np.where(q > 0, q, far), ("growth", "slope2"))
+    m = moments(p, np.where(q > 0, q, _fixed.farthest(p)), ("growth", "slope2"))
     zero = _fixed.slope_at_zero(p)
     return w * np.where(q == 0, zero, m["growth"]), w * np.where(q == 0, zero, m["slope2"])
 

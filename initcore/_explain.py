@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ._partition import BACKWARD, FORWARD, Refinement, State
+from ._partition import BACKWARD, FORWARD, Refinement
+from ._signatures import State
 from ._system import System
 
 Array = np.ndarray

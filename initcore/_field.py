@@ -23,7 +23,7 @@ _MASK30 = np.uint64((1 << 30) - 1)
 def reduce(x: Array) -> Array:
     """``x mod p`` for any uint64."""
     x = (x & _P) + (x >> np.uint64(61))
-    return np.where(x >= _P, x - _P, x)
+    return x - np.where(x >= _P, _P, np.uint64(0))
 
 
 def add(a: Array, b: Array) -> Array:
@@ -66,7 +66,7 @@ def total(a: Array, axis: int = 0) -> Array:
     """``sum_i a_i mod p`` along an axis of fewer than 2^32 elements."""
     low = np.sum(a & _MASK31, axis=axis, dtype=np.uint64)
     high = np.sum(a >> np.uint64(31), axis=axis, dtype=np.uint64)
-    return reduce(reduce(low) + multiply(reduce(high), np.uint64(1 << 31)))
+    return reduce(reduce(np.asarray(low)) + multiply(reduce(np.asarray(high)), np.asarray(1 << 31, np.uint64)))
 
 
 def embed(x: Array) -> Array:

@@ -51,6 +51,11 @@ def reaching(p: Profile, q: float) -> Profile:
     return profile(p, reach=10.5 * math.sqrt(q) * 2)
 
 
+def farthest(p: Profile) -> float:
+    """A large variance the profile is good for, standing for q -> infinity."""
+    return _BUILT_IN[1] if p.breaks is None else min(1e3, (float(np.abs(p.breaks).max()) / 21) ** 2)
+
+
 def slope_at_zero(p: Profile) -> float:
     """``lim V'/sigma_w2`` at q -> 0 with phi(0) = 0: the mean of the two one-sided squared slopes."""
     sides = np.asarray(p.dphi(np.array([1e-7, -1e-7] if p.name is None else [1e-300, -1e-300])), dtype=float)
@@ -108,9 +113,12 @@ def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth
         found = np.full(block.size, np.nan)
         right, pick = first[some], np.flatnonzero(some)
         left = np.maximum(right - 1, 0)
+        low = np.where(right > 0, qs[left], 0.0)
         start = _cubic_root(qs[left], qs[right], excess[pick, left], excess[pick, right],
                             w[some] * growth[left] - 1, w[some] * growth[right] - 1)
-        low = np.where(right > 0, qs[left], 0.0)
+        # Where V' is close to 1 a second root may lie in the cell; from its left end Newton meets the first one first.
+        steep = np.maximum(w[some] * growth[left], w[some] * growth[right]) < 0.99
+        start = np.where(steep, start, low)
         start = np.where(right > 0, start, np.minimum(np.maximum(b[some], 1e-300), qs[0]))
         found[some] = _newton(p, w[some], b[some], low, qs[right], start)
         touch = _touching(p, w, b, qs, excess, growth, found)
@@ -131,14 +139,21 @@ def _zero_attracts(p: Profile, sw2: Array, qs: Array, second: Array) -> Array:
 
 
 def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: Array) -> Array:
-    """Root of the cubic with these values and slopes at the ends of the cell, by bisection (f0 >= 0 > f1)."""
+    """Root of the cubic with these values and slopes at the ends of the cell (f0 >= 0 > f1), by Newton from the chord.
+
+    A start for the exact iteration only, which keeps its own bracket.
+    """
     h = right - left
-    low, high = np.zeros_like(h), np.ones_like(h)
-    for _ in range(30):
-        t = (low + high) / 2
-        f = ((1 + 2 * t) * f0 + t * h * d0) * (1 - t) ** 2 + ((3 - 2 * t) * f1 - (1 - t) * h * d1) * t * t
-        low, high = np.where(f > 0, t, low), np.where(f > 0, high, t)
-    return left + h * (low + high) / 2
+    t = np.where(h > 0, f0 / np.where(h > 0, f0 - f1, 1.0), 0.0)
+    # f0 + t (b + t (c + t d)) on [0, 1]
+    b = h * d0
+    c = 3 * (f1 - f0) - h * (2 * d0 + d1)
+    d = 2 * (f0 - f1) + h * (d0 + d1)
+    for _ in range(4):
+        slope = b + t * (2 * c + 3 * t * d)
+        value = f0 + t * (b + t * (c + t * d))
+        t = np.clip(t - np.where(slope < 0, value / np.where(slope < 0, slope, -1.0), 0.0), 0.0, 1.0)
+    return left + h * t
 
 
 def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Array) -> Array:
@@ -162,7 +177,9 @@ def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Arra
         q[active] = new
         # The error after a Newton step is about its square, enlarged where V' is close to 1.
         small = np.abs(new - x) <= np.where(inside & (slope < -1e-3), 1e-10, 3e-16) * np.abs(new)
-        active = active[~small]
+        touching = (np.abs(f) <= TOUCH * x) & (np.abs(slope) < 1e-6) & (x > 1e-3)
+        q[active[touching]] = x[touching]
+        active = active[~small & ~touching]
     return q
 
 

@@ -26,15 +26,15 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 def zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, float], ...]:
     """Where the slope is exactly 0 in ``dtype``, the slope of tanh and sigmoid computed as 1 - y y and y (1 - y).
 
-    1 - y is 0 once 1 - phi < 2^-(p+1), p = 24 or 53 bits: tanh beyond (p + 2)/2 ln 2 (float32 9.0109, float64 19.06),
-    sigmoid above (p + 1) ln 2 (17.3287, 37.43); its negative tail keeps a slope.
+    1 - y is 0 once 1 - phi <= 2^-(p+1), p = 24 or 53 bits: tanh beyond ln(2^(p+2) - 1)/2 (float32 9.0109, float64
+    19.06), sigmoid above ln(2^(p+1) - 1) (17.3287, 37.43); its negative tail keeps a slope.
     """
     bits = 24 if dtype == "float32" else 53
     if activation.name == "tanh":
-        c = (bits + 2) / 2 * math.log(2)
+        c = math.log(2.0 ** (bits + 2) - 1) / 2
         return ((-math.inf, -c), (c, math.inf))
     if activation.name == "sigmoid":
-        return (((bits + 1) * math.log(2), math.inf),)
+        return ((math.log(2.0 ** (bits + 1) - 1), math.inf),)
     return slope_zero_intervals(activation, dtype)
 
 
@@ -79,7 +79,7 @@ def moments(activation: Activation, mean: Array, std: Array) -> Moments:
     """All of :class:`Moments` from one set of nodes, in float64."""
     m, s = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(std, np.float64))
     m, s = np.atleast_1d(m)[:, None], np.atleast_1d(s)[:, None]
-    bends = sorted({-8.0, -2.0, 0.0, 2.0, 8.0, *activation.kinks})
+    bends = sorted({-16.0, -6.0, -2.0, 0.0, 2.0, 6.0, 16.0, *activation.kinks})
     with np.errstate(divide="ignore", invalid="ignore"):
         cuts = np.nan_to_num((np.array(bends) - m) / s, nan=0.0)
     fixed = np.broadcast_to(np.array([-REACH, -4.0, 0.0, 4.0, REACH]), (len(m), 5))

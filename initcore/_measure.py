@@ -60,8 +60,9 @@ def twin(phi: Activation, z: Array, a: Array, zero: tuple[float, float]) -> tupl
                  "below_1pct": r < 0.01 * phi.max_slope, "zero": (z < zero[0]) | (z > zero[1]), "flat": r == 0,
                  "positive": z > 0, "distance": np.abs(a - phi.center) / phi.half_range}
     bounded = math.isfinite(phi.low) and math.isfinite(phi.high)
-    histogram = np.histogram(np.clip(a, phi.low, phi.high), bins=BINS, range=(phi.low, phi.high))[0] if bounded else None
-    return {k: np.sum(v, axis=0, dtype=np.float64) for k, v in parts.items()}, histogram
+    ends = (phi.low, phi.high)
+    histogram = np.histogram(np.clip(a, *ends), bins=BINS, range=ends)[0] if bounded else None
+    return {k: np.asarray(np.sum(v, axis=0, dtype=np.float64)) for k, v in parts.items()}, histogram
 
 
 def layer_signal(make: Any, net: Network, i: int, f: Statistics, gradient: float) -> Any:

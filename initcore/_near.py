@@ -6,7 +6,8 @@ weights themselves, incoming, bias and outgoing, then decide.
 
 import numpy as np
 
-from ._partition import Refinement, linked, root
+from ._clusters import linked, root
+from ._partition import Refinement
 from ._report import NearTie
 from ._system import System
 
@@ -28,8 +29,11 @@ def near_ties(system: System, found: Refinement, axis: int, labels: Array, first
         limit = min(limit, (0.02 / len(first) ** 2) ** (1 / max(1, free)) / 1.2)
     sums, terms = found.probes[axis]
     points = sums[:2, first]
+    top = float(np.abs(points).max())
+    if not np.isfinite(top) or not 1e-140 < top < 1e140 or limit == 0.0:       # squares would leave float64
+        return ()
     scale = np.sqrt(np.mean(np.square(points))) * np.sqrt(3.0 / max(1, terms))       # about the weights' size
-    if not np.isfinite(scale) or scale == 0.0 or limit == 0.0:
+    if scale == 0.0:
         return ()
     # A difference of at most d a weight moves a projection by d sqrt(terms/3) in the mean square: eight of those.
     group = linked(np.zeros(len(first), dtype=np.int64), points, 8 * limit * scale * np.sqrt(terms / 3.0))
@@ -72,7 +76,8 @@ def _compare(rows: list[Array], a: Array, b: Array, limit: float) -> tuple[Array
             u = w[a[alive], start:start + step].astype(np.float64)
             v = w[b[alive], start:start + step].astype(np.float64)
             worst[alive] = np.maximum(worst[alive], np.abs(u - v).max(axis=1, initial=0.0))
-            square[alive] += (np.square(u) + np.square(v)).sum(axis=1) / 2
+            with np.errstate(over="ignore"):
+                square[alive] += (np.square(u) + np.square(v)).sum(axis=1) / 2
             seen = start + u.shape[1]
             # The part seen so far bounds what the whole mean square can be only from below: be generous.
             size = np.sqrt(square[alive] / max(1, min(seen, count)))

@@ -15,103 +15,18 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from . import _field as field
-from . import _passes as passes
+from ._clusters import Array, clusters, group, linked
+from ._signatures import Signatures, State
 from ._system import Axis, Block, Coupling, System
 
-Array = np.ndarray
 FORWARD, BACKWARD = "forward", "backward"
 _EPS = 2.0 ** -53
 _WATCH = Callable[["Refinement", int, str], bool]
-
-
-def group(*columns: Array) -> Array:
-    """One label 0, 1, ... for each distinct row of some columns of equal length."""
-    order = np.lexsort(columns[::-1])
-    new = np.zeros(len(order), dtype=bool)
-    for c in columns:
-        s = c[order]
-        new[1:] |= s[1:] != s[:-1]
-    out = np.empty(len(order), dtype=np.int64)
-    out[order] = np.cumsum(new)
-    return out
-
-
-def clusters(cell: Array, low: Array, high: Array) -> Array:
-    """Labels of the connected components of intervals [low, high] within each cell: different labels never meet."""
-    n = len(cell)
-    order = np.lexsort((np.r_[np.zeros(n), np.ones(n)], np.r_[low, high], np.r_[cell, cell]))
-    rank = np.empty(2 * n, dtype=np.int64)
-    rank[order] = np.arange(2 * n)
-    first = np.argsort(rank[:n])
-    reach = np.maximum.accumulate(rank[n:][first])
-    cut = np.zeros(n, dtype=np.int64)
-    cut[1:] = rank[:n][first][1:] > reach[:-1]
-    cut[1:] |= cell[first][1:] != cell[first][:-1]
-    out = np.empty(n, dtype=np.int64)
-    out[first] = np.cumsum(cut)
-    return out
-
-
-def linked(cell: Array, points: Array, radius: Array | float) -> Array:
-    """Single-linkage clusters of points ``(k, n)`` within cells: linked where every coordinate is within the radius.
-
-    Candidates come from grids twice the largest radius wide, shifted by half a width in the first two coordinates,
-    and each is compared with the next two of its box, so this costs n log n; boxes crowded by strangers may miss
-    a link, none is ever made in error.
-    """
-    n = points.shape[1]
-    parent = np.arange(n)
-    width = 4 * float(np.max(radius, initial=0.0)) or 1e-300
-    r = np.broadcast_to(np.asarray(radius, dtype=np.float64), (n,))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for shift in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
-            box = [np.floor(p / width + s) for p, s in zip(points[:2], shift)]
-            order = np.lexsort((points[0], *box, cell))
-            for step in (1, 2):
-                a, b = order[:-step], order[step:]
-                near = (cell[a] == cell[b]) & (np.abs(points[:, a] - points[:, b]) <= np.maximum(r[a], r[b])).all(axis=0)
-                for x, y in zip(a[near].tolist(), b[near].tolist()):
-                    x, y = root(parent, x), root(parent, y)
-                    parent[max(x, y)] = min(x, y)
-    return np.array([root(parent, x) for x in range(n)], dtype=np.int64)
-
-
-def root(parent: Array, x: int) -> int:
-    """The representative of x in a union-find forest."""
-    while parent[x] != x:
-        parent[x] = parent[parent[x]]
-        x = int(parent[x])
-    return x
-
-
-@dataclass
-class State:
-    """The units of one axis: ``cell`` (0 = identically zero), and the multiplier in float64 and in F_p."""
-
-    cell: Array
-    unit: Array
-    unit_p: Array
-    error: float = 0.0                # largest relative error of ``unit``
-    cells: int = 0
-    discrete: bool = False            # nothing left to split
-    zeros: int = -1
-
-    def settle(self) -> bool:
-        """Number the cells 1, 2, ... (0 stays); True if there are more of them, or fewer zero units, than before."""
-        if len(self.cell):
-            _, cell = np.unique(self.cell, return_inverse=True)
-            self.cell = cell if self.cell.min() == 0 else cell + 1
-        zeros = int((self.cell == 0).sum())
-        now = (int(self.cell.max(initial=0)), zeros)
-        changed = now != (self.cells, self.zeros)
-        self.cells, self.zeros = now
-        self.discrete = self.cells == len(self.cell)
-        return changed
 
 
 class Refinement:
@@ -182,13 +97,16 @@ class Refinement:
             active = active[state.cell[active] != 0]         # a zero unit's back-signal is zero by itself
         if not len(active):
             return False
-        look = _Look(self, axis, direction, blocks, active)
+        ahead = direction == FORWARD
+        views = [(b, b.w if ahead else b.w.T, self.states[b.source if ahead else b.target]) for b in blocks]
+        look = Signatures(axis, views, active, axis.half_line and self.bias_stays and ahead, ahead,
+                          (self.seed, self._step))
         zero = state.cell[active] == 0
         scaled = self.scales and axis.homogeneous
         free_sign = axis.odd and self.signs
         sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
         if direction == FORWARD and len(active) == axis.n and i not in self.probes:
-            self.probes[i] = (sums, sum(w.shape[0] for _, w, _, _ in look.views) + len(look.bias))
+            self.probes[i] = (sums, sum(w.shape[0] for _, w, _ in look.views) + len(look.bias))
         if self.tolerance is not None:
             return self._merge_near(state, active, look, sums, bound, zero, free_sign)
         low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
@@ -204,7 +122,7 @@ class Refinement:
         if ask.any():
             some = np.flatnonzero(ask)
             exact = self._exact if self.strength == "affine" else self._hashed
-            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums, bound)
+            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
             doubtful = np.abs(sums[0]) <= bound
@@ -221,7 +139,7 @@ class Refinement:
             self._normalise(state, active[gone], error)
         return state.settle()
 
-    def _merge_near(self, state: State, active: Array, look: "_Look", sums: Array, bound: Array, zero: Array,
+    def _merge_near(self, state: State, active: Array, look: Signatures, sums: Array, bound: Array, zero: Array,
                     free_sign: bool) -> bool:
         """The step with a tolerance: cells are single-linkage clusters of the projections."""
         radius = bound + (self.tolerance or 0.0) * look.size
@@ -263,8 +181,9 @@ class Refinement:
         low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
         return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)
 
-    def _exact(self, look: "_Look", some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-               unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _exact(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+               stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """F_p signatures of the units ``some``: keys that are equal exactly for equal normalised sums."""
         whole, part, positive = look.fields(some, 4 if scaled else 2)
         z = zero[some]
@@ -288,8 +207,9 @@ class Refinement:
         else:
             keys[:2, at] = e
 
-    def _hashed(self, look: "_Look", some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array, stay: Array,
-                unit: Array, unit_p: Array, sums: Array, bound: Array) -> None:
+    @staticmethod
+    def _hashed(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
+                stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """Multiset hashes of the units ``some``, each with that of its negative."""
         plus, minus, part_plus, part_minus, positive = look.hashes(some)
         z = zero[some]
@@ -357,109 +277,3 @@ class Refinement:
                 if state.settle():
                     changed.append(i)
         return changed
-
-
-class _Look:
-    """Signatures of some units of one axis in one direction, over the current cells on the other side."""
-
-    def __init__(self, owner: Refinement, axis: Axis, direction: str, blocks: list[Block], active: Array) -> None:
-        self.owner, self.axis, self.active = owner, axis, active
-        self.views = []
-        for b in blocks:
-            other = b.source if direction == FORWARD else b.target
-            w = b.w if direction == FORWARD else b.w.T
-            self.views.append((b, w, owner.system.axes[other], owner.states[other]))
-        self.bias = axis.bias if direction == FORWARD else []
-        self.half_line = axis.half_line and owner.bias_stays and direction == FORWARD
-        self.seed = (owner.seed, owner._step)
-
-    def _columns(self, block: Block, w: Array, chosen: Array) -> tuple[Array, Array]:
-        """The columns of w to work on and where each chosen unit finds its own among them."""
-        if block.constant:
-            return w[:, :1], np.zeros(len(chosen), dtype=np.int64)
-        if 2 * len(chosen) > w.shape[1]:
-            return w, chosen
-        return w[:, chosen], np.arange(len(chosen))
-
-    def _words(self, count: int, *name: int) -> Array:
-        return field.words(count, *self.seed, *name)
-
-    def _values(self, state: State, k: int, index: int) -> Array:
-        """A random word for the cell of each source, k independent rows."""
-        n = int(state.cell.max(initial=0)) + 1
-        return self._words(n * k, index, 1).reshape(k, n)[:, state.cell]
-
-    def floats(self, k: int) -> tuple[Array, Array, Array, Array]:
-        """k projections and one error bound for all; and the first again without the bias where that may be <= 0."""
-        n = len(self.active)
-        sums, size = np.zeros((k, n)), np.zeros(n)
-        terms, error = len(self.views) + len(self.bias) + 8, 0.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            for index, (block, w, _, state) in enumerate(self.views):
-                v = field.uniform(self._values(state, k, index)) * state.unit
-                v[:, state.cell == 0] = 0.0
-                columns, at = self._columns(block, w, self.active)
-                f, a = passes.project(columns, v)
-                sums, size = sums + f[:, at], size + a[at]
-                terms, error = terms + w.shape[0], max(error, state.error)
-            rate = 1.1 * (terms * _EPS + 2 * error)
-            part, part_bound = sums[0].copy(), rate * size + terms * 5e-324
-            for index, (values, _, _) in enumerate(self.bias):
-                v = field.uniform(self._words(k, index, 2))[:, None] * np.asarray(values, np.float64)[self.active]
-                sums, size = sums + v, size + np.abs(v).max(axis=0)
-            bound = rate * size + terms * 5e-324
-            if self.half_line:
-                positive = np.zeros(n, dtype=bool)
-                for values, _, _ in self.bias:
-                    positive |= np.asarray(values)[self.active] > 0
-                part = np.where(positive, np.inf, part)
-            else:
-                part, part_bound = sums[0], bound
-        wild = ~np.isfinite(size)
-        sums[:, wild], bound[wild] = 0.0, np.inf
-        self.size = size
-        part_bound = np.where(np.isfinite(part_bound), part_bound, np.inf)
-        return sums, bound, np.where(np.isnan(part), 0.0, part), part_bound
-
-    def _positive(self, units: Array) -> Array:
-        out = np.zeros(len(units), dtype=bool)
-        if self.half_line:
-            for values, _, _ in self.bias:
-                out |= np.asarray(values)[units] > 0
-        return out
-
-    def fields(self, some: Array, k: int) -> tuple[Array, Array, Array]:
-        """k exact sums with and without the bias (without only for half-line units), and bias > 0."""
-        units = self.active[some]
-        part = np.zeros((k, len(units)), dtype=np.uint64)
-        for index, (block, w, _, state) in enumerate(self.views):
-            v = field.element(self._values(state, k, index))
-            if not (state.unit_p == 1).all():
-                v = field.multiply(v, state.unit_p)
-            v[:, state.cell == 0] = 0
-            columns, at = self._columns(block, w, units)
-            part = field.add(part, passes.field_sums(columns, v)[:, at])
-        whole = part
-        for index, (values, _, _) in enumerate(self.bias):
-            r = field.element(self._words(k, index, 2))[:, None]
-            whole = field.add(whole, field.multiply(r, field.embed(np.asarray(values)[units])))
-        return whole, part if self.half_line else whole, self._positive(units)
-
-    def hashes(self, some: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """Two-seed multiset hashes of entries and of their negatives, with and without the bias; and bias > 0."""
-        units = self.active[some]
-        plus = np.zeros((2, len(units)), dtype=np.uint64)
-        minus = np.zeros_like(plus)
-        for index, (block, w, _, state) in enumerate(self.views):
-            columns, at = self._columns(block, w, units)
-            p, m = passes.multisets(columns, self._values(state, 2, index), state.unit, state.cell != 0)
-            plus, minus = plus + p[:, at], minus + m[:, at]
-        whole_plus, whole_minus = plus.copy(), minus.copy()
-        for index, (values, _, _) in enumerate(self.bias):
-            b, c = np.asarray(values)[units], self._words(2, index, 2)[:, None]
-            whole_plus += field.mix(field.bits(b) + c)
-            whole_minus += field.mix(field.bits(-b) + c)
-        if not self.half_line:
-            plus, minus = whole_plus, whole_minus
-        return whole_plus, whole_minus, plus, minus, self._positive(units)
-

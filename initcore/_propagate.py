@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _gauss
+from . import _gauss, kernels
 from .network import Dense, Network
 
 Array = np.ndarray
@@ -80,12 +80,12 @@ def pre_activation(layer: Dense, state: State) -> State:
                 first[np.unique(state.cells, return_index=True)[1]] = True
             rows, variance = _merged(w, state.cells), state.cov[first]
             if layer.fan_out <= FULL and len(variance) <= 4 * FULL:
-                return State(mean, (rows.T * variance) @ rows)
+                return State(mean, kernels.matmul(np.ascontiguousarray(rows.T * variance), rows))
             return State(mean, variance @ np.square(rows))
         if layer.fan_out <= FULL:
-            cov = w.T @ (state.cov @ w)
+            cov = kernels.matmul(w.T, kernels.matmul(state.cov, w))
             return State(mean, (cov + cov.T) / 2)
-        return State(mean, np.einsum("ij,ij->j", w, state.cov @ w))
+        return State(mean, np.einsum("ij,ij->j", w, kernels.matmul(state.cov, w)))
 
 
 def step(layer: Dense, state: State) -> Step:
@@ -141,7 +141,7 @@ def gradient_norms(net: Network, slope: list[Array], slope2: list[Array]) -> lis
                 norms[i] = float(np.sqrt(max(np.trace(delta), 0.0)))
                 if i:
                     w = net.layers[i].w.astype(np.float64)
-                    back = w @ delta @ w.T
+                    back = kernels.matmul(kernels.matmul(w, delta), w.T)
             else:
                 delta = back * slope2[i]
                 norms[i] = float(np.sqrt(delta.sum()))

@@ -202,16 +202,18 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
     a = activations.get(activation)
     if a.code is not None:
         return Profile(a, a.phi, a.dphi, a.kinks)
-    ends, kinks = explore(_checked(a), reach, a.kinks)
-    return Profile(a, a.phi, slope_of(a.phi, ends) if raw else a.dphi, kinks, ends)
+    phi = _guarded(a, a.phi)
+    ends, kinks = explore(phi, reach, a.kinks)
+    return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends)
 
 
-def _checked(a: Activation) -> Callable[[Array], Array]:
-    """phi that refuses to return another shape than it was given."""
-    def phi(x: Array) -> Array:
-        y = np.asarray(a.phi(x), dtype=float)
+def _guarded(a: Activation, f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A user's function: elementwise or an error; overflow far out (``1/(1 + exp(-x))``) is not worth a warning."""
+    def guarded(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            y = np.asarray(f(x), dtype=float)
         if y.shape != np.shape(x):
             raise ArgumentTypeError(f"activation {a.name} must act elementwise: given shape {np.shape(x)} it "
                                     f"returned shape {y.shape}.")
         return y
-    return phi
+    return guarded

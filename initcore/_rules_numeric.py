@@ -26,16 +26,20 @@ def non_finite(c: Context) -> list[Finding]:
         bad = ~np.isfinite(a)
         if bad.any():
             where = tuple(int(k) for k in np.argwhere(bad)[0])
-            out.append(Finding("NUM401", "fail", i, f"{name} holds {int(bad.sum())} non-finite value(s), the first {a[where]} "
-                               f"at index {where}.", int(bad.sum()), 0, "data", f"re-initialise: {_call(c, i, name)}", name))
+            out.append(Finding("NUM401", "fail", i, f"{name} holds {int(bad.sum())} non-finite value(s), the first "
+                                                    f"{a[where]} "
+                               f"at index "
+                               f"{where}.", int(bad.sum()), 0, "data", f"re-initialise: {_call(c, i, name)}", name))
     if c.x is not None and not c.finite_data:
         bad = ~np.isfinite(c.x)
         where = tuple(int(k) for k in np.argwhere(bad)[0])
-        out.append(Finding("NUM401", "fail", None, f"x holds {int(bad.sum())} non-finite value(s), the first {c.x[where]} at "
+        out.append(Finding("NUM401", "fail", None, f"x holds {int(bad.sum())} non-finite value(s), the first "
+                                                   f"{c.x[where]} at "
                            f"index {where}.", int(bad.sum()), 0, "data", "clean the inputs", "x"))
     if c.overflow is not None:
         i = c.overflow
-        out.append(Finding("NUM401", "fail", i, f"The pre-activations of layers[{i}] overflow in {c.net.dtype.name} on this "
+        out.append(Finding("NUM401", "fail", i, f"The pre-activations of layers[{i}] overflow in {c.net.dtype.name} "
+                                                f"on this "
                            "data.", "overflow", "finite", "weight_scale", _call(c, i, ".w"), f"layers[{i}].w"))
     return out
 
@@ -49,11 +53,13 @@ def garbage(c: Context) -> list[Finding]:
         nonzero = int(np.count_nonzero(size))
         tiny = int(np.count_nonzero((size > 0) & (size < np.finfo(a.dtype).tiny)))
         if largest > numbers["largest"]:
-            out.append(Finding("NUM402", "fail", i, f"{name} holds values up to {largest:.3g}: uninitialised memory?", largest,
+            out.append(Finding("NUM402", "fail", i, f"{name} holds values up to {largest:.3g}: uninitialised "
+                                                    f"memory?", largest,
                                numbers["largest"], "data", _call(c, i, name), name))
         elif nonzero and tiny > numbers["denormal_share"] * nonzero:
             out.append(Finding("NUM402", "fail", i, f"{tiny} of {nonzero} non-zero values of {name} are denormal: "
-                               "uninitialised memory?", tiny / nonzero, numbers["denormal_share"], "data", _call(c, i, name),
+                               "uninitialised "
+                               "memory?", tiny / nonzero, numbers["denormal_share"], "data", _call(c, i, name),
                                name))
     return out
 
@@ -77,8 +83,10 @@ def half_precision(c: Context) -> list[Finding]:
     for la in c.signal.layers if c.signal is not None else ():
         high = math.sqrt(la.q) * 6 if la.q == la.q else 0.0
         if high > numbers["largest"]:
-            out.append(Finding("NUM403", "warn", la.index, f"Pre-activations of layers[{la.index}] reach about {high:.3g}, "
-                               "infinite in float16.", high, numbers["largest"], "weight_scale", _call(c, la.index, ".w"),
+            out.append(Finding("NUM403", "warn", la.index, f"Pre-activations of layers[{la.index}] reach about "
+                                                           f"{high:.3g}, "
+                               "infinite in "
+                               "float16.", high, numbers["largest"], "weight_scale", _call(c, la.index, ".w"),
                                f"layers[{la.index}].z"))
             break
     return out
@@ -103,7 +111,8 @@ def repeated(c: Context) -> list[Finding]:
             u, v = head[:k], earlier[:k]
             scale = np.linalg.norm(u) * np.linalg.norm(v)
             if scale > 0 and 1 - abs(float(u @ v)) / scale <= tolerance:
-                out.append(Finding("RNG501", "warn", i, f"{name} repeats the numbers of {other}: the same seed was used twice.",
+                out.append(Finding("RNG501", "warn", i, f"{name} repeats the numbers of {other}: the same seed was "
+                                                        f"used twice.",
                                    f"{k} equal draws", "independent draws", "data",
                                    f"one key a tensor: key.child(\"{name}\")", name))
                 break

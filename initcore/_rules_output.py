@@ -65,7 +65,8 @@ def initial_loss(c: Context) -> list[Finding]:
     i = len(c.net.layers) - 1
     taken = "" if c.loss or c.y is not None else ", outputs taken as logits"
     mild = _ordinary(c) and c.signal.input_rms <= 3 and cause != "bias"
-    return [Finding("OUT601", "info" if mild else "warn", i, f"The first loss is {value:.3g} ({how}{taken}); knowing nothing costs "
+    return [Finding("OUT601", "info" if mild else "warn", i, f"The first loss is {value:.3g} ({how}{taken}); knowing "
+                                                             f"nothing costs "
                     f"ln {n} = {math.log(n):.3g}.", value, limit, cause, cure, f"layers[{i}].w")]
 
 
@@ -79,7 +80,8 @@ def saturated_head(c: Context) -> list[Finding]:
         limit = c.numbers["OUT602"]["share"]
         if la.slope_below_1pct > limit:
             cause, cure = _cause(c)
-            return [Finding("OUT602", "warn", i, f"{100 * la.slope_below_1pct:.0f}% of the {la.activation} outputs have a slope "
+            return [Finding("OUT602", "warn", i, f"{100 * la.slope_below_1pct:.0f}% of the {la.activation} outputs "
+                                                 f"have a slope "
                             "below 1% of the largest.", la.slope_below_1pct, limit, cause, cure, f"layers[{i}].w")]
         return []
     logits = _classes(c) or (c.loss == "binary_cross_entropy" and layer.activation.name == "identity")
@@ -87,7 +89,8 @@ def saturated_head(c: Context) -> list[Finding]:
     limit = c.numbers["OUT602"]["logit_std"]
     if logits and spread_out > limit:
         cause, cure = _cause(c)
-        return [Finding("OUT602", "warn", i, f"The logits have root mean square {spread_out:.3g}: the network is certain before "
+        return [Finding("OUT602", "warn", i, f"The logits have root mean square {spread_out:.3g}: the network is "
+                                             f"certain before "
                         "it has learnt anything.", spread_out, limit, cause, cure, f"layers[{i}].w")]
     return []
 

@@ -7,8 +7,17 @@ import math
 import numpy as np
 
 from . import _propagate, _shares
-from ._causes import (Blame, blame, fits, initializer_call, initializer_name, library_scale, spread, squared_gain,
-                      wrong_layout)
+from ._causes import (
+    Blame,
+    blame,
+    fits,
+    initializer_call,
+    initializer_name,
+    library_scale,
+    spread,
+    squared_gain,
+    wrong_layout,
+)
 from ._context import Context, RuleFunction
 from .network import Dense, Network
 from .report import Finding
@@ -34,7 +43,8 @@ def _healthy(step: _propagate.Step, layer: Dense, numbers: dict[str, float]) -> 
     """Would SAT201 be silent about a predicted layer?"""
     phi = layer.activation
     low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
-    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and float(np.mean(step.found.slope)) >= numbers["warn_slope"]
+    slope = float(np.mean(step.found.slope))
+    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and slope >= numbers["warn_slope"]
 
 
 def _layer_blame(c: Context, i: int, numbers: dict[str, float]) -> Blame:
@@ -45,7 +55,8 @@ def _layer_blame(c: Context, i: int, numbers: dict[str, float]) -> Blame:
                   layout_ratio=c.numbers["SIG305"]["layout_ratio"])
     if found is not None:
         return found
-    return Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a ReLU or normalise the "
+    return Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a ReLU or normalise "
+                               f"the "
                  "layer's input", False)
 
 
@@ -59,9 +70,12 @@ def saturated(c: Context) -> list[Finding]:
         why = _layer_blame(c, la.index, numbers)
         limit = numbers["fail_share"] if severity == "fail" else numbers["warn_share"]
         out.append(Finding(
-            "SAT201", severity, la.index, f"{100 * la.slope_below_1pct:.0f}% of {la.activation} slopes are below 1% of the "
-            f"largest, mean relative slope {la.mean_slope:.2f}; E z^2 = {la.q:.3g} ({c.signal.kind}).",  # type: ignore[union-attr]
-            la.slope_below_1pct, f"at most {limit:g}, mean slope at least {numbers['warn_slope']:g}", why.cause, why.cure,
+            "SAT201", severity, la.index, f"{100 * la.slope_below_1pct:.0f}% of {la.activation} slopes are below 1% "
+                                          f"of the "
+            f"largest, mean relative slope {la.mean_slope:.2f}; E z^2 = {la.q:.3g} "
+            f"({c.signal.kind}).",  # type: ignore[union-attr]
+            la.slope_below_1pct, f"at most {limit:g}, mean slope at least "
+                                 f"{numbers['warn_slope']:g}", why.cause, why.cure,
             f"layers[{la.index}].w"))
     return out
 
@@ -99,8 +113,10 @@ def dead_relu(c: Context) -> list[Finding]:
         if la.dead_units > limit or whole:
             why = _offset_blame(c, la.index)
             out.append(Finding(
-                "SAT203", "fail" if whole else "warn", la.index, f"{100 * la.dead_units:.0f}% of the ReLU units are 0 on all "
-                "of the data.", la.dead_units, f"at most {min(limit, 1):.2f}", why.cause, why.cure, f"layers[{la.index}].w"))
+                "SAT203", "fail" if whole else "warn", la.index, f"{100 * la.dead_units:.0f}% of the ReLU units are "
+                                                                 f"0 on all "
+                "of the "
+                "data.", la.dead_units, f"at most {min(limit, 1):.2f}", why.cause, why.cure, f"layers[{la.index}].w"))
     return out
 
 
@@ -168,7 +184,8 @@ def _gradients(c: Context, rule: str) -> list[Finding]:
            if _saturation(c, la, c.numbers["SAT201"]) is not None and not up}
     if not 1e-4 <= mended <= 1e4:
         cause = "activation"
-        cure = (f"no scale of random weights mends {depth} layers of {layer.activation.name} (at the usual scale the factor "
+        cure = (f"no scale of random weights mends {depth} layers of {layer.activation.name} (at the usual scale the "
+                f"factor "
                 f"is still {mended:.1e}): use tanh or ReLU, or normalise between layers")
     elif worst is not None:
         cause, i = "weight_mean", worst
@@ -183,14 +200,16 @@ def _gradients(c: Context, rule: str) -> list[Finding]:
                 + initializer_call(layer.activation, layer.fan_in, layer.fan_out))
     word = "explodes" if up else "vanishes"
     severity = _severity(c, cause, value >= c.numbers[rule].get("library_product", math.inf))
-    return [Finding(rule, severity, i, f"The back-signal {word}: its norm at layers[0] is {value:.2g} of that at the last "
+    return [Finding(rule, severity, i, f"The back-signal {word}: its norm at layers[0] is {value:.2g} of that at the "
+                                       f"last "
                     f"hidden layer, a factor {per_layer:.2g} in each of {depth} layers ({c.signal.kind}).", value,
                     f"{'at most' if up else 'at least'} {limit:g}", cause, cure, f"layers[{i}].w")]
 
 
 def _severity(c: Context, cause: str, mild: bool) -> str:
     """A loss within bounds at a library's own scale is information: ten layers of PyTorch's default GELU reach 3e-5."""
-    return "info" if mild and cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden) else "warn"
+    known = cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden)
+    return "info" if mild and known else "warn"
 
 
 def vanishing_gradient(c: Context) -> list[Finding]:
@@ -223,7 +242,8 @@ def _activations(c: Context, rule: str) -> list[Finding]:
 def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, factor: float) -> Finding:
     up = rule == "SIG302"
     assert c.signal is not None
-    rms = [max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0), *[x.activation_rms for x in c.signal.layers]]
+    reference = max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0)
+    rms = [reference, *[x.activation_rms for x in c.signal.layers]]
     ratios = [rms[k + 1] / rms[k] if rms[k] > 0 else 1.0 for k in range(la.index + 1)]
     i = int(np.argmax(ratios) if up else np.argmin(ratios))
     layer = c.net.layers[i]
@@ -241,7 +261,8 @@ def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, fa
         cause, cure = "weight_scale", f"standard deviation {target:.3g} instead of {std:.3g}: {call}"
     word = "grow" if up else "shrink"
     severity = _severity(c, cause, total >= limit.get("library_total", math.inf))
-    return Finding(rule, severity, i, f"Activations {word}: the output of layers[{la.index}] has rms {la.activation_rms:.3g}, "
+    return Finding(rule, severity, i, f"Activations {word}: the output of layers[{la.index}] has rms "
+                                      f"{la.activation_rms:.3g}, "
                    f"{total:.2g} of the input's, a factor {factor:.2g} per layer ({c.signal.kind}).", total,
                    f"{'at most' if up else 'at least'} {limit['short_total']:g} "
                    f"at a factor {'above' if up else 'below'} {limit['per_layer']:g} per layer", cause, cure,
@@ -271,12 +292,14 @@ def variance_misfit(c: Context) -> list[Finding]:
         n, m = layer.fan_in, layer.fan_out
         value = n * square / gain2
         kind = initializer_name(layer.activation)
-        cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: {initializer_call(layer.activation, n, m)}"
+        call = initializer_call(layer.activation, n, m)
+        cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: {call}"
         offset = abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(layer.w.size)
         # the scale of the data may have been folded into the first layer
         folded = c.signal.input_rms ** 2 if i == 0 and c.measured and c.signal is not None else 1.0
         small = max(n, (n + m) / 2) * square / gain2 * max(folded, 1.0) < numbers["low"] and not _spectral(layer)
-        large = value * min(folded, 1.0) > numbers["high"] and not math.isfinite(layer.activation.high - layer.activation.low)
+        bounded = math.isfinite(layer.activation.high - layer.activation.low)
+        large = value * min(folded, 1.0) > numbers["high"] and not bounded
         if offset and n * n * mean * mean > 4 * gain2:
             cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {initializer_call(layer.activation, n, m)}"
             text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."
@@ -306,7 +329,8 @@ def too_deep(c: Context) -> list[Finding]:
     limit = c.numbers["SIG306"]["sum"]
     if total <= limit:
         return []
-    return [Finding("SIG306", "info", None, f"sum of 1/width over hidden layers is {total:.2g}: one draw of the weights may "
+    return [Finding("SIG306", "info", None, f"sum of 1/width over hidden layers is {total:.2g}: one draw of the "
+                                            f"weights may "
                     "differ from the average by a large factor.", total, limit, None,
                     "wider layers, or orthogonal weights")]
 

@@ -20,7 +20,8 @@ def _status(c: Context, rule: str, words: tuple[str, ...], severity: str) -> lis
         cells = Counter(lab for lab, s in zip(la.labels.tolist(), la.status) if s in words)
         what = " and ".join(w for w in words if w in la.status)
         message = (f"{count} of {n} units are dead: output and gradient stay 0 for ever." if rule == "SYM104" else
-                   f"{count} of {n} units are {what}, in {len(cells)} group{'s' * (len(cells) != 1)}: each group is one "
+                   f"{count} of {n} units are {what}, in {len(cells)} group{'s' * (len(cells) != 1)}: each group is "
+                   f"one "
                    f"unit for ever under {c.symmetry.optimizer}; effective width {la.effective_width}.")
         out.append(Finding(rule, severity, i, message, la.effective_width, n, "symmetry",
                            initializer_call(layer.activation, layer.fan_in, layer.fan_out), f"layers[{i}].w"))

@@ -11,6 +11,7 @@ C. How a range is split never changes a bit of the result (guarantee G3): kernel
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def chunks(n: int, parts: int, align: int = 1) -> list[tuple[int, int]]:
     blocks = -(-n // align)
     parts = min(parts, blocks)
     edges = [min(blocks * i // parts * align, n) for i in range(parts)] + [n] if parts > 0 else []
-    return list(zip(edges[:-1], edges[1:]))
+    return list(itertools.pairwise(edges))
 
 
 def run(task: Callable[..., object], pieces: list[tuple[Any, ...]]) -> None:

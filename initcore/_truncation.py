@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SQRT_2PI = "2.50662827463100050241576528481104525300698674060993831662992357634229365460784"
 _DEEP = 5.0             # both bounds beyond this: work with log Q
 _VERY_DEEP = 1e5        # beyond this: the tail is exponential to 1e-18
+_NARROW = 1e-7          # bounds a hair apart: the density is all but linear between them
+_WIDE = 0.05            # bounds closer than this: float64 inside, lest float32's last places gather at them
 _FAR = 1e5              # -log of a probability ratio that is 0 in float64
 
 
@@ -68,9 +70,11 @@ def plan(lower: float, upper: float, single: bool) -> tuple[int, tuple[float, ..
     """
     from decimal import Decimal
     inner = _inwards(lower, upper) if single else (lower, upper)
-    if inner[0] > inner[1] or math.isinf(inner[0]) and inner[0] > 0 or math.isinf(inner[1]) and inner[1] < 0:
+    if inner[0] > inner[1] or (math.isinf(inner[0]) and inner[0] > 0) or (math.isinf(inner[1]) and inner[1] < 0):
         raise ArgumentError(f"no float32 value lies between lower={lower!r} and upper={upper!r}; "
                             "widen the bounds or ask for dtype='float64'.")
+    if upper - lower < _NARROW and min(abs(lower), abs(upper)) < _VERY_DEEP:
+        return 4, (*inner, lower, upper - lower, (upper - lower) * (lower + upper) / 2)
     near, far, side = (lower, upper, 1.0) if lower >= 0 else (-upper, -lower, -1.0)
     with _context():
         if near >= _DEEP:
@@ -80,7 +84,7 @@ def plan(lower: float, upper: float, single: bool) -> tuple[int, tuple[float, ..
         below, above = _tails(lower), _tails(upper)
         share = above[0] - below[0] if side < 0 else below[1] - above[1]
         least = min(below[0], above[1]) + share * Decimal(2) ** -33
-        if single and least > Decimal(2) ** -38:
+        if single and upper - lower > _WIDE and least > Decimal(2) ** -38:
             scale = 1 << 32
             return 0, (*inner, float(below[0] * scale), float(above[1] * scale), float(share))
         return 1, (*inner, float(below[0]), float(above[1]), float(share))

@@ -18,6 +18,7 @@ from .errors import ArgumentTypeError, unknown_name
 Array = Any
 SELU_SCALE = 1.0507009873554804934193349852946   # Klambauer et al. 2017, eq. 14
 SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_LEFT = 1.7580993408473768599402175208      # their product, rounded once
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -270,15 +271,14 @@ _TABLE: tuple[tuple[str, Callable[[Array], Array] | None, Callable[[Array], Arra
      {"odd": True, "low": -1.0, "high": 1.0, "saturating": True, "dphi0": 2 / math.sqrt(math.pi),
       "max_slope": 2 / math.sqrt(math.pi), "cutoff": lambda r: math.sqrt(-math.log(r))}),
     ("softplus", _softplus, _sigmoid, {"phi0": math.log(2), "dphi0": 0.5, "low": 0.0}),
-    ("relu", lambda z: np.maximum(_floating(z), 0), lambda z: _between(z, 0, math.inf, 1.0),
+    ("relu", lambda z: np.maximum(_floating(z), 0), lambda z: _step(z, np.asarray(z) > 0, 1.0, 0.0),
      {"dphi0": 0.0, "low": 0.0, "homogeneous": True, "kinks": (0.0,)}),
     ("leaky_relu", None, None, {"homogeneous": True, "kinks": (0.0,), "factory": _leaky, "default": 0.01}),
     ("elu", None, None, {"factory": _elu, "default": 1.0}),
-    ("selu", lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, _floating(z),
-                                             SELU_ALPHA * np.expm1(np.minimum(_floating(z), 0))),
-     lambda z: SELU_SCALE * np.where(np.asarray(z) > 0, 1, SELU_ALPHA * np.exp(np.minimum(_floating(z), 0))),
-     {"low": -SELU_SCALE * SELU_ALPHA, "dphi0": SELU_SCALE * SELU_ALPHA, "max_slope": SELU_SCALE * SELU_ALPHA,
-      "kinks": (0.0,)}),
+    ("selu", lambda z: np.where(np.asarray(z) > 0, SELU_SCALE * _floating(z),
+                                SELU_LEFT * np.expm1(np.minimum(_floating(z), 0))),
+     lambda z: np.where(np.asarray(z) > 0, SELU_SCALE, SELU_LEFT * np.exp(np.minimum(_floating(z), 0))),
+     {"low": -SELU_LEFT, "dphi0": SELU_LEFT, "max_slope": SELU_LEFT, "kinks": (0.0,)}),
     ("gelu", _gelu, _dgelu,
      {"dphi0": 0.5, "low": -0.16997120747990367, "max_slope": 1.1289041451851548}),
     ("gelu_tanh", _gelu_tanh, _dgelu_tanh, {"dphi0": 0.5, "low": -0.17004075057125405,
@@ -326,7 +326,7 @@ def get(activation: Any, alpha: float | None = None) -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        key = activation.lower().replace("-", "_")
+        key = re.sub(r"-(?=[a-z])", "_", activation.lower())      # a minus sign before a digit is a sign
         key = _ALIASES.get(key, key)
         if alpha is None and key in _CACHE:
             return _CACHE[key]

@@ -97,7 +97,7 @@ def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> F
     p = profile(activation)
     found, p = _fixed.smallest(p, np.array([w]), np.array([b]))
     q = float(found[0])
-    v, chi = slopes(p, q, w)
+    v, chi = _slopes(p, q, w)
     phase = _fixed.phase_of(q, v, chi)
     c, slope = 1.0, chi
     if phase == "chaotic":
@@ -109,7 +109,7 @@ def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> F
     return FixedPoint(p.activation.name, w, b, q, v, chi, c, slope, xi_q, xi_c, phase)
 
 
-def slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
+def _slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
     """``(V', chi)`` at q, at 0, or (q NaN) in the limit of large q."""
     k = _fixed.homogeneous_slope(p)
     if k is not None:
@@ -118,7 +118,7 @@ def slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
         value = w * _fixed.slope_at_zero(p)
         return value, value
     if math.isnan(q):
-        q = float(_fixed.grid(p)[0][-1])
+        q = _fixed.farthest(p)
     m = moments(p, q, ("growth", "slope2"))
     return w * float(m["growth"][0]), w * float(m["slope2"][0])
 
@@ -203,8 +203,9 @@ def _over_pair(activation: Any, q: Any, c: Any, f: Any) -> Any:
 def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: int) -> float:
     """Variance of q from net to net at width n, stationary, to first order in 1/n, V' < 1.
 
-    ``Var(q) = sigma_w2^2 (E phi^4 - (E phi^2)^2)/(n (1 - V'^2))`` at the fixed point: the width-n length map is a
-    Markov chain. Biases here are the same constant for every net of the formula: their own variance is in sigma_b2.
+    ``Var(q) = sigma_w2^2 (E phi^4 - (E phi^2)^2)/(n (1 - V'^2))`` at the fixed point. q is the variance of a layer's
+    pre-activations given the layer below: ``q' = sigma_w2 mean_j phi(sqrt(q) z_j)^2 + sigma_b2`` is exactly a Markov
+    chain. Raises ArgumentError where no fixed point attracts.
 
     >>> round(q_variance("tanh", sigma_w2=2.0, sigma_b2=0.1, n=100), 7)
     0.0043802

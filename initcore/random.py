@@ -9,6 +9,7 @@ C. float16 and bfloat16 are the float32 result rounded once; float64 refines the
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = ["Key", "as_key", "bits", "normal", "truncated_normal", "uniform"]
 _BITS, _UNIFORM, _NORMAL, _TRUNCATED = range(4)
 _U32, _F32, _F64, _F16, _BF16 = range(5)
 _KINDS = {"float32": _F32, "float64": _F64, "float16": _F16, "bfloat16": _BF16}
+_LARGEST_F32 = float(np.finfo(np.float32).max)
 _DTYPES = {_U32: np.dtype(np.uint32), _F32: np.dtype(np.float32), _F64: np.dtype(np.float64),
            _F16: np.dtype(np.float16)}
 
@@ -51,7 +53,7 @@ def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, thread
 
     Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
     """
-    dims = _shape("shape", shape)
+    dims = _dims(shape)
     first = integer("start", start, low=0)
     size = math.prod(dims)
     if first + size > 1 << 64:
@@ -87,16 +89,7 @@ def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None,
     PyTorch ``Tensor.uniform_``, JAX ``jax.random.uniform``, NumPy ``Generator.uniform``.
     """
     kind = _kind(dtype)
-    work = np.float64 if kind == _F64 else np.float32
-    a, b = _working("low", low, work), _working("high", high, work)
-    if not a < b:
-        raise ArgumentError(f"low={low!r} must be below high={high!r} in {work.__name__}; "
-                            "for one value everywhere use numpy.full.")
-    with np.errstate(over="ignore"):
-        span = work(b) - work(a)
-    if not np.isfinite(span):
-        raise ArgumentError(f"high - low overflows {work.__name__} (low={low!r}, high={high!r}).")
-    params = (a, float(span), float(np.nextafter(work(b), work(-np.inf))))
+    params = _uniform_params(_number("low", low), _number("high", high), kind != _F64)
     return _draw(_UNIFORM, kind, shape, rng, out, global_shape, start, params, threads)
 
 
@@ -122,10 +115,7 @@ def normal(shape: Any, *, mean: float = 0.0, std: float = 1.0, rng: Any = None, 
     PyTorch ``Tensor.normal_``, JAX ``jax.random.normal``, NumPy ``Generator.normal``.
     """
     kind = _kind(dtype)
-    work = np.float64 if kind == _F64 else np.float32
-    if std.__class__ is not float or not 0.0 <= std < math.inf:
-        number("std", std, low=0.0)
-    params = (_working("mean", mean, work), _working("std", std, work))
+    params = _scale(mean, std, kind)
     return _draw(_NORMAL, kind, shape, rng, out, global_shape, start, params, threads)
 
 
@@ -154,10 +144,7 @@ def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mea
     absolute units), Keras ``TruncatedNormal`` (+-2 sigma), SciPy ``truncnorm``.
     """
     kind = _kind(dtype)
-    work = np.float64 if kind == _F64 else np.float32
-    if std.__class__ is not float or not 0.0 <= std < math.inf:
-        number("std", std, low=0.0)
-    scale = _working("mean", mean, work), _working("std", std, work)
+    scale = _scale(mean, std, kind)
     a, b = number("lower", lower, finite=False), number("upper", upper, finite=False)
     if not a < b:
         raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
@@ -180,6 +167,18 @@ def _kind(dtype: Any) -> int:
     return _KINDS[name]
 
 
+def _dims(shape: Any) -> tuple[int, ...]:
+    """The shape as a tuple; what is one already is not looked at twice."""
+    if shape.__class__ is int and shape >= 0:
+        return (shape,)
+    if shape.__class__ is tuple:
+        for n in shape:
+            if n.__class__ is not int or n < 0:
+                return _shape("shape", shape)
+        return shape
+    return _shape("shape", shape)
+
+
 def _dtype_of(kind: int) -> np.dtype:
     """The NumPy dtype of the result; bfloat16 is uint16 where ml_dtypes is not installed."""
     if kind != _BF16:
@@ -193,14 +192,42 @@ def _dtype_of(kind: int) -> np.dtype:
     return _DTYPES[_BF16]
 
 
-def _working(name: str, value: Any, work: type) -> float:
-    """A finite number rounded to the working precision."""
-    x = number(name, value)
+def _number(name: str, value: Any) -> float:
+    """A finite number, as float."""
+    return value if value.__class__ is float and -math.inf < value < math.inf else number(name, value)
+
+
+def _working(name: str, value: float, single: bool) -> float:
+    """The number rounded to the working precision."""
+    if not single or value in (0.0, 1.0):
+        return value
+    if abs(value) > _LARGEST_F32:
+        raise ArgumentError(f"{name}={value!r} overflows float32; ask for dtype='float64'.")
+    return float(np.float32(value))
+
+
+def _scale(mean: Any, std: Any, kind: int) -> tuple[float, float]:
+    """(mean, std) in the working precision."""
+    size = _number("std", std)
+    if size < 0.0:
+        raise ArgumentError(f"std must be at least 0, got {size!r}.")
+    return _working("mean", _number("mean", mean), kind != _F64), _working("std", size, kind != _F64)
+
+
+@functools.lru_cache(maxsize=256)
+def _uniform_params(low: float, high: float, single: bool) -> tuple[float, float, float]:
+    """(low, high - low, greatest value below high) in the working precision."""
+    a, b = _working("low", low, single), _working("high", high, single)
+    name = "float32" if single else "float64"
+    if not a < b:
+        raise ArgumentError(f"low={low!r} must be below high={high!r} in {name}; "
+                            "for one value everywhere use numpy.full.")
+    work = np.float32 if single else np.float64
     with np.errstate(over="ignore"):
-        rounded = float(work(x))
-    if math.isinf(rounded):
-        raise ArgumentError(f"{name}={value!r} overflows {work.__name__}.")
-    return rounded
+        span = float(work(b) - work(a))
+    if math.isinf(span):
+        raise ArgumentError(f"high - low overflows {name} (low={low!r}, high={high!r}).")
+    return a, span, float(np.nextafter(work(b), work(-np.inf)))
 
 
 def _target(dims: tuple[int, ...], kind: int, out: Any) -> np.ndarray:
@@ -245,15 +272,15 @@ def _block(dims: tuple[int, ...], global_shape: Any, start: Any) -> tuple[tuple[
         if s + n > g:
             raise ShapeError(f"the block {s}:{s + n} leaves axis {axis} of global_shape={whole}; "
                              f"start + shape must be at most {g} there.")
-    if math.prod(whole) > 1 << 64:
-        raise ShapeError(f"global_shape={whole} has more than 2**64 elements.")
+    if math.prod(n for n in whole if n) >= 1 << 64:     # element numbers and strides are 64-bit
+        raise ShapeError(f"global_shape={whole} has 2**64 elements or more, beyond what a stream numbers.")
     return whole, first
 
 
 def _draw(distribution: int, kind: int, shape: Any, rng: Any, out: Any, global_shape: Any, start: Any,
           params: tuple[float, ...], threads: Any, method: int = 0) -> np.ndarray:
     """Check what all distributions share, then fill."""
-    dims = _shape("shape", shape)
+    dims = _dims(shape)
     whole = first = None
     if global_shape is not None or start is not None:
         whole, first = _block(dims, global_shape, start)

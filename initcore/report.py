@@ -146,13 +146,14 @@ class Report:
         results = []
         for f in self.findings:
             name = f.tensor or ("network" if f.layer is None else f"layers[{f.layer}]")
+            facts = f.to_dict()
             body = f.message + (f" Cause: {f.cause}." if f.cause else "") + (f" Cure: {f.cure}" if f.cure else "")
             results.append({
                 "ruleId": f.rule, "ruleIndex": used.index(f.rule), "level": _LEVEL[f.severity],
                 "message": {"text": body},
                 "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}},
                                "logicalLocations": [{"fullyQualifiedName": name, "kind": "object"}]}],
-                "properties": {k: v for k, v in f.to_dict().items() if k in ("measured", "expected", "cause", "layer")}})
+                "properties": {k: facts[k] for k in ("measured", "expected", "cause", "layer")}})
         driver = {"name": "initcore", "version": __version__, "semanticVersion": __version__, "rules": texts}
         return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
                            "runs": [{"tool": {"driver": driver}, "results": results,

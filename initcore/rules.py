@@ -49,11 +49,13 @@ _ALL = (
          "Draw the weights at random; one tensor at random on either side of the layer is enough."),
     Rule("SYM102", "nearly tied units", "warn",
          "Units that differ by little more than rounding separate only after many steps.",
-         "Pairs of units whose distance, relative to their size, is at most `distance`, and which are not exactly tied.",
+         "Pairs of units whose distance, relative to their size, is at most `distance`, and which are not exactly "
+         "tied.",
          "Draw the weights at random at their full scale instead of adding small noise to a constant.",
          {"distance": 1e-4}),
     Rule("SYM103", "sign-tied units", "fail",
-         "With an odd activation a unit whose incoming and outgoing weights are the negatives of another's is its mirror "
+         "With an odd activation a unit whose incoming and outgoing weights are the negatives of another's is its "
+         "mirror "
          "image for ever: two units do the work of one.",
          "The signed refinement: units equal up to a common sign of bias, incoming and outgoing weights.",
          "Draw the weights at random."),
@@ -77,7 +79,8 @@ _ALL = (
          "moving. The weighted sum grows with the weights and with the number of inputs: q = fan_in std^2 E x^2.",
          "Hidden layers of saturating activations: the share of (unit, sample) pairs whose relative slope is below 1%, "
          "and the mean relative slope. Fail above `fail_share`; warn above `warn_share` or below `warn_slope`. "
-         "Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only: their slope is 0 by design.",
+         "Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only: their slope is 0 by "
+         "design.",
          "The finding names the cause (weights too large, weights not centred, inputs not scaled or centred, bias, "
          "activation) and the number that mends it.",
          {"fail_share": 0.5, "warn_share": 0.2, "warn_slope": 0.3}),
@@ -94,40 +97,49 @@ _ALL = (
          "Zero or small positive biases, weights centred at zero, inputs centred.", {"share": 0.55}),
     Rule("SIG301", "activations vanish with depth", "warn",
          "A factor below 1 in every layer multiplies up: deep layers receive nothing that depends on the input.",
-         "Root mean square of each hidden layer's output over that of the input (1 if that is larger). Warn below `total`, or below "
+         "Root mean square of each hidden layer's output over that of the input (1 if that is larger). Warn below "
+         "`total`, or below "
          "`short_total` when the mean factor per layer is below `per_layer`; at a library's own small scale only "
          "information down to `library_total`.",
          "Weights of variance gain^2/fan_in, with the gain of the activation (`initcore gain NAME`).",
          {"total": 1e-4, "short_total": 1e-2, "per_layer": 0.25, "library_total": 1e-6}),
     Rule("SIG302", "activations explode with depth", "warn",
          "A factor above 1 in every layer multiplies up to huge outputs and a huge first loss.",
-         "Root mean square of each layer's output (the last included) over that of the input (1 if that is smaller). Warn above `total`, or "
+         "Root mean square of each layer's output (the last included) over that of the input (1 if that is smaller). "
+         "Warn above `total`, or "
          "above `short_total` when the mean factor per layer is above `per_layer`.",
          "Weights of variance gain^2/fan_in.", {"total": 1e4, "short_total": 1e2, "per_layer": 4.0}),
     Rule("SIG303", "gradients vanish", "warn",
-         "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is tiny the first layers "
+         "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is tiny the first "
+         "layers "
          "do not learn.",
-         "Norm of the back-signal at the first layer over that at the last hidden output. Warn below `product`; where all "
-         "layers have a library's own small scale (PyTorch's default 1/(3 fan_in), small_init) only information down to "
+         "Norm of the back-signal at the first layer over that at the last hidden output. Warn below `product`; "
+         "where all "
+         "layers have a library's own small scale (PyTorch's default 1/(3 fan_in), small_init) only information down "
+         "to "
          "`library_product`.",
          "The gain of the activation. A deep sigmoid stack has no good scale: use tanh or ReLU there, or normalise.",
          {"product": 1e-4, "library_product": 1e-6}),
     Rule("SIG304", "gradients explode", "warn",
-         "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is huge the first steps "
+         "Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is huge the first "
+         "steps "
          "destroy the first layers.",
          "Norm of the back-signal at the first layer over that at the last hidden output. Warn above `product`.",
          "The gain of the activation.", {"product": 1e4}),
     Rule("SIG305", "variance does not fit the activation or the fan", "warn",
-         "The weights' variance times fan_in should be the squared gain of the activation. Far off, signals die or grow; "
+         "The weights' variance times fan_in should be the squared gain of the activation. Far off, signals die or "
+         "grow; "
          "off by exactly fan_in/fan_out, the layout was mistaken.",
          "Hidden layers: fan_in times the mean squared weight, over the squared gain (He 2 for the ReLU family, 1 "
          "elsewhere). Warn below `low`, and above `high` for unbounded activations (SAT201 judges the bounded). The "
          "layout is blamed when the variance fits fan_out within sampling error, fits fan_in not, and the two differ "
          "by more than `layout_ratio`.",
-         "The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or layout=\"oi\".",
+         "The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or "
+         "layout=\"oi\".",
          {"low": 0.02, "high": 20.0, "layout_ratio": 1.5}),
     Rule("SIG306", "too deep for its width", "info",
-         "In a random network the log of the signal's norm wanders with variance about 5 sum 1/n over the widths (ReLU): "
+         "In a random network the log of the signal's norm wanders with variance about 5 sum 1/n over the widths "
+         "(ReLU): "
          "one draw in a few differs from the mean by a large factor (Hanin and Rolnick 2018).",
          "The sum of 1/n over hidden layers. Info above `sum`.",
          "Wider layers, orthogonal weights, residual connections or normalisation.", {"sum": 0.5}),
@@ -147,7 +159,8 @@ _ALL = (
          "Scale the weights; use bfloat16 or loss scaling.",
          {"largest": 65504.0, "smallest": 2.0 ** -25, "zero_share": 0.5}),
     Rule("RNG501", "identical random tensors in different layers", "warn",
-         "Two layers drawn from the same seed hold the same numbers, up to scale: the layers are correlated and the theory "
+         "Two layers drawn from the same seed hold the same numbers, up to scale: the layers are correlated and the "
+         "theory "
          "of independent weights does not hold.",
          "Weights of different layers whose first elements agree up to one common factor.",
          "One child key a tensor: `key.child(\"layer0.weight\")`.", {"elements": 8}),
@@ -157,9 +170,11 @@ _ALL = (
          "warning; information where all weights and inputs are of ordinary size (a narrow deep network may wander).",
          "A smaller last layer: zeros, or Glorot times 0.01.", {"ratio": 2.0}),
     Rule("OUT602", "saturated output head", "warn",
-         "An output that is certain before training has a small gradient where it is right and a large loss where it is "
+         "An output that is certain before training has a small gradient where it is right and a large loss where it "
+         "is "
          "wrong.",
-         "Saturating output activations: the share with relative slope below 1% above `share`. Softmax logits: standard "
+         "Saturating output activations: the share with relative slope below 1% above `share`. Softmax logits: "
+         "standard "
          "deviation over the outputs above `logit_std`.",
          "A smaller last layer.", {"share": 0.5, "logit_std": 10.0}),
 )
@@ -189,7 +204,8 @@ def _expand(argument: str, given: str | Iterable[str]) -> set[str]:
     out: set[str] = set()
     for part in parts:
         if not isinstance(part, str):
-            raise ArgumentTypeError(f"{argument} must hold rule identifiers such as \"SAT201\" or \"SYM\", got {part!r}.")
+            raise ArgumentTypeError(f"{argument} must hold rule identifiers such as \"SAT201\" or \"SYM\", got "
+                                    f"{part!r}.")
         prefix = part.strip().upper()
         found = {k for k in CATALOGUE if prefix == "ALL" or (prefix and k.startswith(prefix))}
         if prefix and not found:

@@ -6,13 +6,14 @@ so three numbers stand together: the saturated share, chi (mean-square gradient 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from . import _gauss, _measure, _propagate, _shares, activations
+from . import _gauss, _measure, _propagate, _shares, activations, kernels
 from ._checks import describe, float_array, number
 from .errors import ArgumentError, ArgumentTypeError, ShapeError
 from .network import Network, Trace
@@ -79,22 +80,32 @@ class LayerSignal:
 
 @dataclass(frozen=True)
 class SignalReport:
-    """Every layer's signal, in order. ``kind`` is "predicted" or "measured"; ``assumed`` says what was taken for granted.
+    """Every layer's signal, in order.
 
-    ``input_rms`` is the root mean square of the input; ``output_variance`` the variance over the data of each output.
+    ``kind`` is "predicted" or "measured"; ``assumed`` says what was taken for granted about the inputs;
+    ``input_rms`` is the root mean square of the input.
     """
 
     kind: str
     layers: tuple[LayerSignal, ...]
     input_rms: float
     assumed: str = ""
-    expected_loss: float = math.nan
+    outputs: _propagate.Step | None = field(default=None, repr=False, compare=False)
+
+    @functools.cached_property
+    def expected_loss(self) -> float:
+        """Softmax cross entropy expected of the outputs as logits, for labels independent of them (predicted only).
+
+        ``E logsumexp(z) - mean E z`` over normal z, by 2048 fixed normal draws (a private generator, always the same).
+        """
+        return math.nan if self.outputs is None else _expected_loss(self.outputs)
 
     def __str__(self) -> str:
         head = f"Signal, {self.kind}" + (f" ({self.assumed})" if self.assumed else "")
         lines = [head[:80], "layer activation     units        q  <10%  <1% zero  mean r       chi  typical"]
         for la in self.layers:
-            lines.append(f"{la.index:>5} {la.activation[:12]:<12} {la.units:>7} {la.q:>8.3g}  {_pc(la.slope_below_10pct)} "
+            lines.append(f"{la.index:>5} {la.activation[:12]:<12} {la.units:>7} {la.q:>8.3g}  "
+                         f"{_pc(la.slope_below_10pct)} "
                          f"{_pc(la.slope_below_1pct)} {_pc(la.slope_zero)} {la.mean_slope:>7.3f} {la.chi:>9.3g} "
                          f"{la.typical_factor:>8.2g}")
         return "\n".join(lines)
@@ -175,12 +186,13 @@ def input_state(net: Network, x: Any = None, *, second_moment: Any = None, mean:
         centre = a.mean(axis=0)
         a = a - centre
         full = n <= 4 * _propagate.FULL
-        return _propagate.State(centre, a.T @ a / len(a) if full else np.mean(np.square(a), axis=0)), ""
+        return _propagate.State(centre, kernels.matmul(a.T, a) / len(a) if full else np.mean(np.square(a), axis=0)), ""
     centre = np.zeros(n) if mean is None else per_feature("mean", mean)
     if covariance is not None:
         c = np.asarray(covariance, dtype=np.float64)
         if c.shape != (n, n):
-            raise ShapeError(f"covariance has shape {c.shape}, but the network takes {n} features: ({n}, {n}) is needed.")
+            raise ShapeError(f"covariance has shape {c.shape}, but the network takes {n} features: ({n}, {n}) is "
+                             f"needed.")
         if not np.all(np.isfinite(c)) or not np.allclose(c, c.T, rtol=1e-6, atol=1e-6 * np.abs(c).max(initial=0)):
             raise ArgumentError("covariance must be finite and symmetric.")
         return _propagate.State(centre, (c + c.T) / 2), ""
@@ -230,8 +242,7 @@ def from_steps(net: Network, state: _propagate.State, assumed: str = "",
     done = _propagate.steps(net, state) if done is None else done
     norms = _propagate.gradient_norms(net, [s.found.dmean for s in done], [s.found.slope2 for s in done])
     layers = [layer_signal(net, i, s, norms[i]) for i, s in enumerate(done)]
-    return SignalReport("predicted", tuple(layers), math.sqrt(state.second_moment), assumed,
-                        _expected_loss(done[-1]))
+    return SignalReport("predicted", tuple(layers), math.sqrt(state.second_moment), assumed, done[-1])
 
 
 def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = math.nan) -> LayerSignal:
@@ -252,7 +263,8 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
         index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(unit_q),
         mean=mean(m), variance=mean(np.square(s)), slope_below_10pct=mean(low),
         slope_below_1pct=mean(_shares.share(phi, 0.01, m, s)), slope_zero=mean(zero),
-        mean_slope=mean(f.slope), chi=_propagate.chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
+        mean_slope=mean(f.slope), chi=_propagate.chi(layer, f.slope2),
+        typical_factor=math.exp(0.5 * mean(f.log_slope2)),
         rakitianskaia=mean(f.distance) if bounded else math.nan,
         activation_rms=math.sqrt(mean(np.square(f.mean) + f.variance)), gradient=gradient,
         dead_units=mean((flat > 0.9999).astype(float)),
@@ -260,10 +272,7 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
 
 
 def _expected_loss(last: _propagate.Step) -> float:
-    """Softmax cross entropy expected of the outputs as logits, for labels independent of them.
-
-    ``E logsumexp(z) - mean E z`` over normal z, by 2048 fixed normal draws (a private generator, the same every time).
-    """
+    """See :attr:`SignalReport.expected_loss`."""
     n = len(last.mean)
     if n < 2 or last.after.cov.ndim != 2 or n > 1024:
         return math.nan

@@ -34,86 +34,102 @@ cdef enum:
 ctypedef vecf (*act_f32)(vecf, vecf) noexcept nogil
 ctypedef vecd (*act_f64)(vecd, vecd) noexcept nogil
 
+cdef extern from *:
+    """
+    /* The loops have one call of f each: a loop inlined where f is a constant inlines f as well. */
+    #if defined(__GNUC__) || defined(__clang__)
+    static inline __attribute__((always_inline)) void act_each_f32(
+        vecf (*f)(vecf, vecf), double alpha, const float *z, const float *dy, float *out, Py_ssize_t n);
+    static inline __attribute__((always_inline)) void act_each_f64(
+        vecd (*f)(vecd, vecd), double alpha, const double *z, const double *dy, double *out, Py_ssize_t n);
+    static inline __attribute__((always_inline)) void act_each_wide(
+        vecd (*f)(vecd, vecd), double alpha, const float *z, const float *dy, float *out, Py_ssize_t n);
+    #endif
+    """
 
-cdef inline void act_each_f32(act_f32 f, double alpha, const float* z, const float* dy, float* out,
-                              Py_ssize_t n) noexcept nogil:
+
+cdef inline void act_each_f32 "act_each_f32"(act_f32 f, double alpha, const float* z, const float* dy, float* out,
+                                Py_ssize_t n) noexcept nogil:
     """out := f(z), times dy where dy is not NULL."""
-    cdef vecf a = vecf_set(<float> alpha)
-    cdef Py_ssize_t i = 0, whole = n - n % LANES_F32
+    cdef vecf y, a = vecf_set(<float> alpha)
+    cdef Py_ssize_t i = 0
     cdef float zb[LANES_F32]
     cdef float db[LANES_F32]
-    if dy != NULL:
-        while i < whole:
-            vecf_store(out + i, vecf_load(dy + i) * f(vecf_load(z + i), a))
-            i += LANES_F32
-    else:
-        while i < whole:
-            vecf_store(out + i, f(vecf_load(z + i), a))
-            i += LANES_F32
-    if i < n:
-        memset(zb, 0, sizeof(zb))
-        memset(db, 0, sizeof(db))
-        memcpy(zb, z + i, (n - i) * sizeof(float))
+    cdef const float* zp
+    cdef const float* dp
+    cdef float* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F32:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(float))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(float))
+            zp, dp, op = zb, db, zb
+        y = f(vecf_load(zp), a)
         if dy != NULL:
-            memcpy(db, dy + i, (n - i) * sizeof(float))
-            vecf_store(zb, vecf_load(db) * f(vecf_load(zb), a))
-        else:
-            vecf_store(zb, f(vecf_load(zb), a))
-        memcpy(out + i, zb, (n - i) * sizeof(float))
+            y = vecf_load(dp) * y
+        vecf_store(op, y)
+        if n - i < LANES_F32:
+            memcpy(out + i, zb, (n - i) * sizeof(float))
+        i += LANES_F32
 
 
-cdef inline void act_each_f64(act_f64 f, double alpha, const double* z, const double* dy, double* out,
-                              Py_ssize_t n) noexcept nogil:
+cdef inline void act_each_f64 "act_each_f64"(act_f64 f, double alpha, const double* z, const double* dy, double* out,
+                                Py_ssize_t n) noexcept nogil:
     """out := f(z), times dy where dy is not NULL."""
-    cdef vecd a = vecd_set(alpha)
-    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+    cdef vecd y, a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0
     cdef double zb[LANES_F64]
     cdef double db[LANES_F64]
-    if dy != NULL:
-        while i < whole:
-            vecd_store(out + i, vecd_load(dy + i) * f(vecd_load(z + i), a))
-            i += LANES_F64
-    else:
-        while i < whole:
-            vecd_store(out + i, f(vecd_load(z + i), a))
-            i += LANES_F64
-    if i < n:
-        memset(zb, 0, sizeof(zb))
-        memset(db, 0, sizeof(db))
-        memcpy(zb, z + i, (n - i) * sizeof(double))
+    cdef const double* zp
+    cdef const double* dp
+    cdef double* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F64:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(double))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(double))
+            zp, dp, op = zb, db, zb
+        y = f(vecd_load(zp), a)
         if dy != NULL:
-            memcpy(db, dy + i, (n - i) * sizeof(double))
-            vecd_store(zb, vecd_load(db) * f(vecd_load(zb), a))
-        else:
-            vecd_store(zb, f(vecd_load(zb), a))
-        memcpy(out + i, zb, (n - i) * sizeof(double))
+            y = vecd_load(dp) * y
+        vecd_store(op, y)
+        if n - i < LANES_F64:
+            memcpy(out + i, zb, (n - i) * sizeof(double))
+        i += LANES_F64
 
 
-cdef inline void act_each_wide(act_f64 f, double alpha, const float* z, const float* dy, float* out,
-                               Py_ssize_t n) noexcept nogil:
-    """act_each_f32 for an f on doubles: f's result (and its product with dy) is rounded to float once."""
-    cdef vecd a = vecd_set(alpha)
-    cdef Py_ssize_t i = 0, whole = n - n % LANES_F64
+cdef inline void act_each_wide "act_each_wide"(act_f64 f, double alpha, const float* z, const float* dy, float* out,
+                                  Py_ssize_t n) noexcept nogil:
+    """act_each_f32 for an f on doubles: the result (with dy, the product) is rounded to float once."""
+    cdef vecd y, a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0
     cdef float zb[LANES_F64]
     cdef float db[LANES_F64]
-    if dy != NULL:
-        while i < whole:
-            vecd_store_f32(out + i, vecd_load_f32(dy + i) * f(vecd_load_f32(z + i), a))
-            i += LANES_F64
-    else:
-        while i < whole:
-            vecd_store_f32(out + i, f(vecd_load_f32(z + i), a))
-            i += LANES_F64
-    if i < n:
-        memset(zb, 0, sizeof(zb))
-        memset(db, 0, sizeof(db))
-        memcpy(zb, z + i, (n - i) * sizeof(float))
+    cdef const float* zp
+    cdef const float* dp
+    cdef float* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F64:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(float))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(float))
+            zp, dp, op = zb, db, zb
+        y = f(vecd_load_f32(zp), a)
         if dy != NULL:
-            memcpy(db, dy + i, (n - i) * sizeof(float))
-            vecd_store_f32(zb, vecd_load_f32(db) * f(vecd_load_f32(zb), a))
-        else:
-            vecd_store_f32(zb, f(vecd_load_f32(zb), a))
-        memcpy(out + i, zb, (n - i) * sizeof(float))
+            y = vecd_load_f32(dp) * y
+        vecd_store_f32(op, y)
+        if n - i < LANES_F64:
+            memcpy(out + i, zb, (n - i) * sizeof(float))
+        i += LANES_F64
 
 
 cdef void activation_forward_f32(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil:
@@ -135,7 +151,7 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
     elif code == ACT_ARCTAN:
         act_each_f32(act_arctan_f32, alpha, z, NULL, y, n)
     elif code == ACT_ERF:
-        act_each_wide(act_erf_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_erf_f32, alpha, z, NULL, y, n)
     elif code == ACT_SOFTPLUS:
         act_each_f32(act_softplus_f32, alpha, z, NULL, y, n)
     elif code == ACT_ELU:
@@ -143,13 +159,15 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
     elif code == ACT_SELU:
         act_each_f32(act_selu_f32, alpha, z, NULL, y, n)
     elif code == ACT_GELU:
-        act_each_wide(act_gelu_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_gelu_f32, alpha, z, NULL, y, n)
     elif code == ACT_GELU_TANH:
-        act_each_wide(act_gelu_tanh_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_gelu_tanh_f32, alpha, z, NULL, y, n)
     elif code == ACT_SILU:
         act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
     elif code == ACT_MISH:
-        act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
+        act_each_f32(act_mish_f32, alpha, z, NULL, y, n)
+    elif code == ACT_SIN and alpha == 1:
+        act_each_f32(act_sin_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIN:
         act_each_wide(act_sin_f64, alpha, z, NULL, y, n)
     elif y != z:
@@ -176,7 +194,7 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
     elif code == ACT_ARCTAN:
         act_each_f32(act_arctan_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_ERF:
-        act_each_wide(act_erf_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_erf_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SOFTPLUS:
         act_each_f32(act_sigmoid_f32, alpha, z, dy, dz, n)
     elif code == ACT_ELU:
@@ -184,13 +202,15 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
     elif code == ACT_SELU:
         act_each_f32(act_selu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_GELU:
-        act_each_wide(act_gelu_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_gelu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_GELU_TANH:
-        act_each_wide(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_gelu_tanh_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SILU:
-        act_each_wide(act_silu_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_silu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_MISH:
-        act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
+        act_each_f32(act_mish_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_SIN and alpha == 1:
+        act_each_f32(act_sin_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SIN:
         act_each_wide(act_sin_slope_f64, alpha, z, dy, dz, n)
     else:

@@ -176,10 +176,14 @@ cdef inline vecd act_erf_slope_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_gelu_f64(vecd z, vecd a) noexcept nogil:
-    """z Phi(z) = max(z, 0) - |z| Phi(-|z|)."""
-    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z))
-    cdef vecd tail = act_exp_square_f64(x, 0.5) * (x * act_erfcx_f64(x * vecd_set(0.70710678118654752440)))
-    return vecd_copysign(vecd_max(vecd_set(0.0), z) - tail * vecd_set(0.5 * ACT_UNSCALE), z)
+    """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 1, else max(z, 0) - |z| Phi(-|z|)."""
+    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z)), half = vecd_set(0.5)
+    cdef vecd t = x * vecd_set(0.70710678118654752440)
+    cdef vecd tail = act_exp_square_f64(x, 0.5) * (x * act_erfcx_f64(t))
+    cdef vecd y = vecd_max(vecd_set(0.0), z) - tail * vecd_set(0.5 * ACT_UNSCALE)
+    cdef vecd erf = vecd_copysign(t * act_horner_f64(ACT_ERF_SMALL, 12, t * t), z)
+    cdef vecd near = z * vecd_muladd(half, erf, half)
+    return vecd_copysign(vecd_select(vecd_lt(x, vecd_set(1.0)), near, y), z)
 
 
 cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:

@@ -126,8 +126,8 @@ cdef inline vecf inverse_ratio_f32(vecf p) noexcept nogil:
     return vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32, octave))
 
 
-cdef inline float inverse_tail_f32(float p, float q) noexcept nogil:
-    """Phi^-1 from 2^32 p in [2^-8, 2^23) and 2^32 (1/2 - p), the latter with the sign the result is to lose."""
+cdef inline float inverse_tail_f32(float p, float q, int negate) noexcept nogil:
+    """q Phi^-1(p) / (1/2 - p) / 2^32, or its negative, from 2^32 p in [2^-8, 2^23)."""
     cdef unsigned int bits
     cdef float t, r
     cdef const float* c
@@ -140,4 +140,4 @@ cdef inline float inverse_tail_f32(float p, float q) noexcept nogil:
     r = c[7]
     for j in range(6, -1, -1):
         r = inverse_fmaf(r, t, c[j])
-    return q * r
+    return -(q * r) if negate else q * r

@@ -123,23 +123,24 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
 
 cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
     """Standard normal values of a group of words."""
-    cdef float p_of[PHILOX_GROUP]
-    cdef float q_of[PHILOX_GROUP]
+    cdef u32 word_of[PHILOX_GROUP]
     cdef vecf p, q
     cdef u64 tails = 0
+    cdef u32 m
     cdef int v
     for v in range(PHILOX_VECTORS):
-        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU)) + 0.5
+        # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
+        p = vecf_from_i32(<veci32> (w[v] & 0x7FFFFFFFU))
         q = vecf_from_i32(<veci32> (~w[v] & 0x7FFFFFFFU)) + 0.5
         q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v] & 0x80000000U))
         tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
-        vecf_store(p_of + v * LANES_F32, p)
-        vecf_store(q_of + v * LANES_F32, q)
+        vecu32_store(word_of + v * LANES_F32, w[v])
         vecf_store(z + v * LANES_F32, q * inverse_ratio_f32(p))
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
-        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+        m = word_of[v] & 0x7FFFFFFFU
+        z[v] = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
 
 
 cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:
@@ -170,7 +171,7 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
-        z[v] = inverse_tail_f32(p_of[v], q_of[v])
+        z[v] = inverse_tail_f32(p_of[v], q_of[v], 0)
 
 
 cdef inline void philox_normal_f64(const vecu32* high, const vecu32* low, double* z) noexcept nogil:
@@ -209,7 +210,8 @@ cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method)
 
     Method 1: params = Phi(lower), Q(upper), Phi(upper) - Phi(lower). Methods 2 and 3 (both bounds in one tail,
     side = -1 the lower, 1 the upper one; a the nearer bound, b the further): params = log Q(a) (method 3, for
-    a >= 1e5: a itself), Q(b) / Q(a), 1 - Q(b) / Q(a), side.
+    a >= 1e5: a itself), Q(b) / Q(a), 1 - Q(b) / Q(a), side. Method 4 (bounds a hair apart): params = lower,
+    h = upper - lower, c = h (lower + upper) / 2; z = lower + h (u - c u (1 - u) / 2), exact to h^2.
     """
     cdef vecd p, q, x, z
     cdef veci64 tail
@@ -223,6 +225,9 @@ cdef vecd philox_truncated_f64(vecd u, vecd v, const double* params, int method)
         if veci64_mask(tail) != 0:
             x = inverse_of_log(vecd_min(inverse_log(p), vecd_set(-5.3)))
             z = vecd_select(tail, vecd_copysign(x, -q), z)
+    elif method == 4:
+        x = u - 0.5 * params[4] * u * v
+        z = params[2] + params[3] * x
     else:
         x = inverse_log(vecd_fma(vecd_set(params[4]), v if params[5] > 0.0 else u, vecd_set(params[3])))
         if method == 2:

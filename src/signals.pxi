@@ -28,7 +28,8 @@ cdef inline signal_real signal_abs(signal_real x) noexcept nogil:
     return x if x >= 0 else -x
 
 
-cdef inline void signal_slope(int code, double alpha, const signal_real* z, signal_real* d, Py_ssize_t n) noexcept nogil:
+cdef inline void signal_slope(int code, double alpha, const signal_real* z, signal_real* d,
+                              Py_ssize_t n) noexcept nogil:
     """d := phi'(z)."""
     if signal_real is float:
         activation_backward_f32(code, alpha, z, NULL, d, n)

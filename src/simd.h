@@ -256,6 +256,16 @@ INITCORE_INLINE void vecd_store_f32(float *p, vecd v) {
 }
 
 /* a * b - p for p = round(a * b), exactly (but for underflow): Dekker's product where nothing fuses. */
+INITCORE_INLINE vecf vecf_product_error(vecf a, vecf b, vecf p) {
+#if VECTOR_FUSES
+    return vecf_fma(a, b, -p);
+#else
+    veci32 high = veci32_set(-(1 << 12));
+    vecf ah = vecf_from_bits(vecf_bits(a) & high), bh = vecf_from_bits(vecf_bits(b) & high);
+    vecf al = a - ah, bl = b - bh;
+    return ((ah * bh - p) + (ah * bl + al * bh)) + al * bl;
+#endif
+}
 INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
 #if VECTOR_FUSES
     return vecd_fma(a, b, -p);

@@ -67,4 +67,5 @@ cdef extern from "simd.h" nogil:
     vecf vecf_lookup8(const float* t, veci32 index)
     vecd vecd_load_f32(const float* p)
     void vecd_store_f32(float* p, vecd v)
+    vecf vecf_product_error(vecf a, vecf b, vecf p)
     vecd vecd_product_error(vecd a, vecd b, vecd p)

@@ -1,4 +1,10 @@
 # Elementwise activations as Python sees them: checks, strides, threads; the kernels behind `table` only fill.
+#
+# Design
+# A. The quick path takes plain C-contiguous float32/float64 arrays through NumPy's C structs and does only what
+#    such a call needs. It refuses rather than raises.
+# B. What it refuses goes the general way, by the buffer protocol: other orders, copies, overlaps, half precisions,
+#    threads, and every error message.
 
 from cpython.buffer cimport (Py_buffer, PyObject_GetBuffer, PyBuffer_Release, PyBuffer_IsContiguous,
                              PyBUF_STRIDES, PyBUF_WRITABLE)
@@ -56,7 +62,7 @@ def _act_piece(int code, double alpha, bint backward, bint wide, size_t z, size_
 cdef bint _act_flat(object act, object z, object dy, object out, bint backward, int threads) except -1:
     """Run on z, dy (or None), out of one dtype when all lie in memory in one order; False: nothing done."""
     cdef Py_buffer zv, dv, ov
-    cdef bint done = False, wide = z.dtype is _F64
+    cdef bint done = False, wide = z.itemsize == 8
     cdef int code = act.code
     cdef double alpha = act.alpha
     cdef Py_ssize_t n
@@ -98,6 +104,63 @@ cdef bint _act_flat(object act, object z, object dy, object out, bint backward, 
     return done
 
 
+cdef object _act_quick(object activation, object z, object dy, object out, bint backward, object threads):
+    """The result for plain arrays, None for everything else."""
+    cdef int code, kind
+    cdef double alpha
+    cdef Py_ssize_t n
+    cdef const char* dp = NULL
+    cdef cnp.ndarray za, da, oa
+    if not cnp.PyArray_CheckExact(z):
+        return None
+    za = <cnp.ndarray> z
+    kind = cnp.PyArray_TYPE(za)
+    n = cnp.PyArray_SIZE(za)
+    if ((kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or not _act_plain(za) or cnp.PyArray_NDIM(za) == 0
+            or not (threads is None or threads is 1) or (n >= 2 * _ACT_GRAIN and _threads._default != 1)):
+        return None
+    if type(activation) is str:
+        pair = _codes.get(activation)
+        if pair is None:
+            return None
+        code, alpha = <int> pair[0], <double> pair[1]
+    elif type(activation) is _ActivationType and activation.code is not None:
+        code, alpha = activation.code, activation.alpha
+    else:
+        return None
+    if dy is not None:
+        if not cnp.PyArray_CheckExact(dy):
+            return None
+        da = <cnp.ndarray> dy
+        if not (cnp.PyArray_TYPE(da) == kind and _act_plain(da) and cnp.PyArray_SAMESHAPE(da, za)):
+            return None
+        dp = cnp.PyArray_BYTES(da)
+    if out is None:
+        out = cnp.PyArray_EMPTY(cnp.PyArray_NDIM(za), cnp.PyArray_DIMS(za), kind, 0)
+        oa = <cnp.ndarray> out
+    else:
+        if not cnp.PyArray_CheckExact(out):
+            return None
+        oa = <cnp.ndarray> out
+        if (cnp.PyArray_TYPE(oa) != kind or not _act_plain(oa) or not cnp.PyArray_ISWRITEABLE(oa)
+                or not cnp.PyArray_SAMESHAPE(oa, za)
+                or _act_clash(cnp.PyArray_BYTES(za), cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za))
+                or (dp != NULL and _act_clash(<char*> dp, cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za)))):
+            return None
+    if n < _ACT_NOGIL:
+        _act_run(code, alpha, backward, kind == cnp.NPY_FLOAT64, cnp.PyArray_BYTES(za), dp, cnp.PyArray_BYTES(oa), n)
+    else:
+        with nogil:
+            _act_run(code, alpha, backward, kind == cnp.NPY_FLOAT64, cnp.PyArray_BYTES(za), dp,
+                     cnp.PyArray_BYTES(oa), n)
+    return out
+
+
+cdef inline bint _act_plain(cnp.ndarray a) noexcept:
+    """C-contiguous, aligned, of this machine's byte order."""
+    return cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISBEHAVED_RO(a)
+
+
 cdef inline bint _act_clash(char* a, char* b, Py_ssize_t size) noexcept:
     """Whether two stretches of memory overlap without being the same."""
     return a != b and a < b + size and b < a + size
@@ -116,18 +179,18 @@ cdef object _act_call(object act, object z, object dy, object out, bint backward
             raise _DTypeError(f"dy has dtype {dy.dtype}, but z has {dtype}; cast with dy.astype(z.dtype).")
         if type(dy) is not _ndarray or (dy.dtype is not _F32 and dy.dtype is not _F64):
             dy = _float_array("dy", dy)
-            if dy.dtype is not z.dtype:
+            if dy.dtype != z.dtype:
                 raise _DTypeError(f"dy is of dtype {dy.dtype}, but z of {z.dtype}; pass arrays of one dtype.")
         if dy.shape != z.shape:
             raise _ShapeError(f"dy has shape {dy.shape}, but z has {z.shape}; one gradient an element is needed.")
     if fresh:
-        if dtype is z.dtype and _act_flat_order(z):
+        if dtype == z.dtype and _act_flat_order(z):
             out = _empty(z.shape, dtype, "C" if z.flags.c_contiguous else "F")
         else:
             out = _empty(z.shape, dtype)
     else:
         _out_array("out", out, z.shape, dtype)
-    if dtype is not z.dtype or not _act_flat(act, z, dy, out, backward, workers):
+    if dtype != z.dtype or not _act_flat(act, z, dy, out, backward, workers):
         _act_strided(act, z, dy, out, backward, workers)
     return out[()] if fresh and out.ndim == 0 else out
 
@@ -141,7 +204,7 @@ cdef int _act_strided(object act, object z, object dy, object out, bint backward
     """The general case: contiguous copies of what is not contiguous, the result copied out where it must be."""
     cz = np.ascontiguousarray(z)
     cdy = None if dy is None else np.ascontiguousarray(dy)
-    direct = (out.dtype is z.dtype and out.flags.c_contiguous and not np.may_share_memory(out, z)
+    direct = (out.dtype == z.dtype and out.flags.c_contiguous and not np.may_share_memory(out, z)
               and (dy is None or not np.may_share_memory(out, dy)))
     target = out if direct else _empty(cz.shape, z.dtype)
     _act_flat(act, cz.reshape(target.shape), None if dy is None else cdy.reshape(target.shape), target, backward, workers)
@@ -178,7 +241,8 @@ def activation_forward(activation, z, *, out=None, threads=None):
     >>> activation_forward("relu", np.array([-1.0, 0.5]))
     array([0. , 0.5])
     """
-    return _act_call(_act_compiled(activation), z, None, out, False, threads)
+    done = _act_quick(activation, z, None, out, False, threads)
+    return done if done is not None else _act_call(_act_compiled(activation), z, None, out, False, threads)
 
 
 def activation_backward(activation, z, dy, *, out=None, threads=None):
@@ -200,4 +264,5 @@ def activation_backward(activation, z, dy, *, out=None, threads=None):
     >>> activation_backward("tanh", np.array([0.0, 20.0]), np.array([1.0, 1.0]))
     array([1.0000000e+00, 1.6993417e-17])
     """
-    return _act_call(_act_compiled(activation), z, dy, out, True, threads)
+    done = _act_quick(activation, z, dy, out, True, threads)
+    return done if done is not None else _act_call(_act_compiled(activation), z, dy, out, True, threads)

@@ -172,7 +172,7 @@ cdef inline tuple activation_code(object activation):
     f = activation if type(activation) is _ActivationType else _activations.get(activation)
     if f.code is None:
         raise _ArgumentTypeError(f"activation={f.name!r} is a callable without a compiled kernel; apply it to the "
-                                "result of activation='identity', or use initcore.Dense, which does.")
+                                 "result of activation='identity', or use initcore.Dense, which does.")
     return f.code, f.alpha
 
 
@@ -373,7 +373,8 @@ def dense_backward(x, w, b, activation, dy, *, z=None, y=None, out=None, threads
             elif type(out) is tuple and len(<tuple> out) == 3:
                 dx, dw, db = <tuple> out
                 plain = need_dx and take_out(dx, kind, xm.rows, xm.cols, &outs[0]) \
-                    and take_out(dw, kind, wm.rows, wm.cols, &outs[1]) and take_out_vector(db, kind, wm.cols, &outs[2]) \
+                    and take_out(dw, kind, wm.rows, wm.cols, &outs[1]) \
+                    and take_out_vector(db, kind, wm.cols, &outs[2]) \
                     and all_apart(outs, &xm, &wm, &zm, &ym, &gm, 4 if kind == cnp.NPY_FLOAT32 else 8)
             else:
                 plain = False

@@ -143,7 +143,7 @@ def _chain(left, left_shape, right, right_shape):
         hint = (f"; did you mean {right}.T (PyTorch keeps weights as (fan_out, fan_in))?"
                 if left_shape[1] == right_shape[1] else ".")
         raise _ShapeError(f"{left} has shape {left_shape} and {right} has shape {right_shape}: {left}.shape[1] = "
-                         f"{left_shape[1]} must equal {right}.shape[0] = {right_shape[0]}{hint}")
+                          f"{left_shape[1]} must equal {right}.shape[0] = {right_shape[0]}{hint}")
 
 
 def _matmul_checked(a, b, out, threads):

@@ -44,7 +44,7 @@ def _labels(target, rows, cols):
                           "pass target.ravel().")
     if target.shape != (rows,):
         raise _ShapeError(f"target has shape {target.shape}, but {rows} row(s) of logits need class indices of shape "
-                         f"({rows},) or probabilities of shape ({rows}, {cols}).")
+                          f"({rows},) or probabilities of shape ({rows}, {cols}).")
     labels = np.ascontiguousarray(target, dtype=np.intp)
     bad = (labels < 0) | (labels >= cols)
     if bad.any():
@@ -112,7 +112,7 @@ def loss(name, prediction, target):
         t = _float_target(target, p)
         if name == "binary_cross_entropy" and t.size and not (t.min() >= 0 and t.max() <= 1):
             raise _ArgumentError(f"target must lie in [0, 1] for binary_cross_entropy, got {t.min()} .. {t.max()}; "
-                                "map labels -1 and 1 with (t + 1) / 2.")
+                                 "map labels -1 and 1 with (t + 1) / 2.")
     grad = np.empty(p.shape, p.dtype)
     flat = p.shape if p.ndim == 2 else (1, p.size)
     value = _loss_views(name, p.reshape(flat), None if t is None else t.reshape(flat), labels, grad.reshape(flat))

@@ -48,7 +48,8 @@ def _signals_f32(int code, double alpha, const float[:, ::1] z not None, const f
                  const double[::1] limits not None, double[:, ::1] out not None,
                  unsigned long long[::1] histogram not None, bint bounded):
     with nogil:
-        table.signals_f32(code, alpha, &z[0, 0], z.shape[1], &a[0, 0], z.shape[1], z.shape[0], z.shape[1], &limits[0], &out[0, 0], &histogram[0] if bounded else NULL)
+        table.signals_f32(code, alpha, &z[0, 0], z.shape[1], &a[0, 0], z.shape[1], z.shape[0], z.shape[1], &limits[0],
+                          &out[0, 0], &histogram[0] if bounded else NULL)
 
 
 def _signals_f64(int code, double alpha, const double[:, ::1] z not None, const double[:, ::1] a not None,
@@ -56,4 +57,5 @@ def _signals_f64(int code, double alpha, const double[:, ::1] z not None, const 
                  unsigned long long[::1] histogram not None, bint bounded):
     with nogil:
         table.signals_f64(code, alpha, &z[0, 0], z.shape[1], &a[0, 0], z.shape[1], z.shape[0], z.shape[1],
-                          &limits[0], &out[0, 0], &histogram[0] if bounded else NULL)
+                          &limits[0],
+                          &out[0, 0], &histogram[0] if bounded else NULL)

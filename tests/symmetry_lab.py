@@ -122,7 +122,7 @@ def first_steps(layers, steps=8, lr=0.1, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((24, layers[0][0].shape[0]))
     y = rng.standard_normal((24, layers[-1][0].shape[1]))
-    first = {f"layers[{i}].{k}": None for i, (_, b, _) in enumerate(layers) for k in ("w", "b") if k == "w" or b is not None}
+    first = {f"layers[{i}].{k}": None for i, (_, b, _) in enumerate(layers) for k in "wb" if k == "w" or b is not None}
     for t in range(steps):
         grads = gradients(layers, x, y)
         for i, g in enumerate(grads):
@@ -130,7 +130,8 @@ def first_steps(layers, steps=8, lr=0.1, seed=0):
                 name = f"layers[{i}].{k}"
                 if name in first and first[name] is None and np.any(a != 0):
                     first[name] = t
-        layers = [(w - lr * dw, None if b is None else b - lr * db, phi) for (w, b, phi), (dw, db) in zip(layers, grads)]
+        layers = [(w - lr * dw, None if b is None else b - lr * db, phi)
+                  for (w, b, phi), (dw, db) in zip(layers, grads)]
     return first
 
 

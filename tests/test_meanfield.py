@@ -231,6 +231,9 @@ def test_none_is_an_answer():
                        ("softplus", 4.0, 0.0), ("elu", 2.0, 0.1), (lambda z: max(z, 0.0), 2.0, 0.1)]:
         f = mf.fixed_point(name, sigma_w2=w, sigma_b2=b)
         assert (f.phase, f.q, f.c, f.xi_q, f.xi_c) == ("none", None, 1.0, math.inf, math.inf)
+    # without a limit of its own a callable is described by its slopes far out
+    f = mf.fixed_point(lambda z: z + np.sin(z), sigma_w2=2.0)
+    assert f.phase == "none" and f.chi == pytest.approx(3.0, rel=1e-2)
     f = mf.fixed_point("relu", sigma_w2=2.0, sigma_b2=0.1)
     assert f.chi == 1.0 and f.v_prime == 1.0
 
@@ -362,7 +365,8 @@ def test_length_map_near_zero():
 @pytest.mark.parametrize(("function", "name", "w", "b"), [
     (math.tanh, "tanh", 2.0, 0.1), (np.tanh, "tanh", 1.5, 0.0), (lambda z: np.clip(z, -1, 1), "hard_tanh", 2.0, 0.1),
     (lambda z: z / (1 + abs(z)), "softsign", 4.0, 0.1), (lambda z: z if z > 0 else 0.2 * z, "leaky_relu_0.2", 1.5, 0.2),
-    (lambda z: 0.5 + 0.5 * np.tanh(z / 2), "sigmoid", 16.0, 0.0), (np.sin, "sin", 2.0, 0.1),
+    (lambda z: 1 / (1 + np.exp(-z)), "sigmoid", 16.0, 0.0), (lambda z: 1 / (1 + np.exp(-z)), "sigmoid", 1e5, 0.0),
+    (np.sin, "sin", 2.0, 0.1),
     (lambda z: z if z > 0 else math.expm1(z), "elu", 1.2, 0.1)])
 def test_callables(function, name, w, b):
     mine, named = (mf.fixed_point(a, sigma_w2=w, sigma_b2=b) for a in (function, name))

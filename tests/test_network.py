@@ -111,7 +111,7 @@ def test_empty_batch():
 
 
 def test_activations_pickle():
-    for name in (*ic.activations.names, "leaky_relu_0.3", "elu_0.5"):
+    for name in (*ic.activations.names, "leaky_relu_0.3", "leaky_relu_-0.3", "elu_1e-05"):
         assert pickle.loads(pickle.dumps(ic.activations.get(name))).name == ic.activations.get(name).name
 
 

@@ -1,5 +1,7 @@
 """A false alarm is a bug of the same rank as a miss: sound networks give no fail, and no warn but those listed here."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def inputs(kind, features, rows=256):
 def build(make_w, widths, activation, make_b=None, dtype="float32", last="identity"):
     """A network from ``make_w(layer, fan_in, fan_out)`` and ``make_b`` (zeros unless given)."""
     layers = []
-    for i, (n, m) in enumerate(zip(widths, widths[1:])):
+    for i, (n, m) in enumerate(itertools.pairwise(widths)):
         b = np.zeros(m) if make_b is None else make_b(i, n, m)
         layers.append(ic.Dense(np.asarray(make_w(i, n, m), dtype), np.asarray(b, dtype),
                                activation if i < len(widths) - 2 else last))
@@ -64,7 +66,7 @@ def test_our_defaults(name, activation, depth):
     make = getattr(ic.init, name, None)
     for seed, kind in enumerate(("none", "standard", "unit", "digits")):
         key = ic.Key(1000 * depth + seed)
-        net = build(lambda i, n, m: make((n, m), rng=key.child(i)), [64] * depth + [10], activation)
+        net = build(lambda i, n, m, key=key: make((n, m), rng=key.child(i)), [64] * depth + [10], activation)
         found = alarms(net, inputs(kind, 64))
         assert not found, (name, activation, depth, kind, show(found))
 
@@ -72,7 +74,8 @@ def test_our_defaults(name, activation, depth):
 def torch_linear(rng):
     """nn.Linear: weight and bias U(+-1/sqrt(fan_in))."""
     bound = lambda n: 1 / np.sqrt(n)
-    return (lambda i, n, m: rng.uniform(-bound(n), bound(n), (m, n)).T), (lambda i, n, m: rng.uniform(-bound(n), bound(n), m))
+    return (lambda i, n, m: rng.uniform(-bound(n), bound(n), (m, n)).T,
+            lambda i, n, m: rng.uniform(-bound(n), bound(n), m))
 
 
 def keras_dense(rng):
@@ -110,7 +113,7 @@ def test_library_defaults(library, widths, dtype):
 def test_widths(widths, activation):
     key = ic.Key(5)
     make = ic.init.he_normal if activation == "relu" else ic.init.glorot_normal
-    net = build(lambda i, n, m: make((n, m), rng=key.child(i)), widths, activation)
+    net = build(lambda i, n, m, key=key: make((n, m), rng=key.child(i)), widths, activation)
     assert not alarms(net)
 
 
@@ -118,7 +121,7 @@ def test_narrow_and_deep_is_only_information():
     """Width 16, ten layers, many seeds: the signal wanders, and no warning is due."""
     for seed in range(40):
         key = ic.Key(seed)
-        net = build(lambda i, n, m: ic.init.he_normal((n, m), rng=key.child(i)), [16] * 11, "relu")
+        net = build(lambda i, n, m, key=key: ic.init.he_normal((n, m), rng=key.child(i)), [16] * 11, "relu")
         found = alarms(net, inputs("standard", 16))
         assert not found, (seed, show(found))
 
@@ -150,7 +153,8 @@ def test_siren():
 def test_explicitly_scaled_heads_and_targets():
     """The fixed makemore network (gain 5/3, last layer times 0.01): ln 27 at the start, nothing to say."""
     rng = np.random.default_rng(2147483647)
-    net = ic.Network([ic.Dense(rng.standard_normal((30, 200)) * (5 / 3) / 30 ** 0.5, rng.standard_normal(200) * 0.01, "tanh"),
+    net = ic.Network([ic.Dense(rng.standard_normal((30, 200)) * (5 / 3) / 30 ** 0.5,
+                               rng.standard_normal(200) * 0.01, "tanh"),
                       ic.Dense(rng.standard_normal((200, 27)) * 0.01, np.zeros(27))])
     x, y = rng.standard_normal((500, 30)), rng.integers(0, 27, 500)
     assert not alarms(net) and not alarms(net, x, y=y, loss="softmax_cross_entropy", optimizer="adam")
@@ -158,5 +162,6 @@ def test_explicitly_scaled_heads_and_targets():
 
 def test_weight_sharing_is_not_a_repeated_seed():
     w = ic.init.glorot_normal((32, 32), rng=0)
-    shared = ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(w, None, "tanh"), ic.Dense(ic.init.glorot_normal((32, 3), rng=1))])
+    shared = ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(w, None, "tanh"),
+                         ic.Dense(ic.init.glorot_normal((32, 3), rng=1))])
     assert not [f for f in ic.check(shared).findings if f.rule == "RNG501"]

@@ -1,5 +1,7 @@
 """The 22 verdicts of theory 4.4, each with the training run that bears it out (rows 18 to 21: test_symmetry_graph)."""
 
+import itertools
+
 import numpy as np
 import pytest
 from symmetry_lab import first_steps, spread, train
@@ -12,13 +14,13 @@ RNG = np.random.default_rng(7)
 def random_net(*widths, phi="tanh", scale=0.7, bias=0.3, seed=1):
     rng = np.random.default_rng(seed)
     net = [(scale * rng.standard_normal((n, m)), bias * rng.standard_normal(m), phi)
-           for n, m in zip(widths, widths[1:])]
+           for n, m in itertools.pairwise(widths)]
     net[-1] = (*net[-1][:2], "identity")
     return net
 
 
 def filled(value, *widths, phi="tanh", bias=0.0):
-    net = [(np.full((n, m), value), np.full(m, bias), phi) for n, m in zip(widths, widths[1:])]
+    net = [(np.full((n, m), value), np.full(m, bias), phi) for n, m in itertools.pairwise(widths)]
     net[-1] = (*net[-1][:2], "identity")
     return net
 
@@ -223,7 +225,8 @@ def test_row_14_circulant_blocks(optimizer, l2):
     a, b, c = rng.standard_normal(3)
     circulant = np.array([[a, b, c], [c, a, b], [b, c, a]])
     net = [(np.repeat(rng.standard_normal((4, 1)), 3, axis=1), np.full(3, 0.1), "tanh"),
-           (circulant, np.full(3, -0.2), "tanh"), (np.repeat(rng.standard_normal((1, 2)), 3, axis=0), np.zeros(2), "identity")]
+           (circulant, np.full(3, -0.2), "tanh"),
+           (np.repeat(rng.standard_normal((1, 2)), 3, axis=0), np.zeros(2), "identity")]
     report = symmetry.analyze(net, optimizer=optimizer, l2=l2)
     assert words(report) == [["tied"], ["tied"]] and report.layers[1].effective_width == 1
     # The three entries of a row are summed in different orders: equal sums in F_p and in R, not always in float64.
