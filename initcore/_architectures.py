@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from . import _checks
 from ._request import Array, Request, Shape, gain_of
-from .errors import unknown_name
+from .errors import ArgumentTypeError, unknown_name
 
 
 def small_init(shape: Shape, *, dim: int | None = None, layout: str | None = None, groups: int = 1, rng: Any = None,
@@ -57,6 +59,8 @@ def siren(shape: Shape, *, omega: float = 30.0, first: bool = False, layout: str
     """
     w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
     frequency = _checks.number("omega", omega, low=0.0, open_low=True)
+    if not isinstance(first, (bool, np.bool_)):
+        raise ArgumentTypeError(f"first must be True (the first layer) or False, got {_checks.describe(first)}.")
     fan_in = w.fan("fan_in")
     limit = 1 / fan_in if first else math.sqrt(6 / fan_in) / frequency
     return w.uniform(-limit, limit)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import _propagate, kernels
-from ._checks import float_array
-from .errors import ArgumentError, ShapeError
+from ._checks import describe, float_array
+from .errors import ArgumentError, ArgumentTypeError, ShapeError
 from .network import Network
 
 Array = np.ndarray
@@ -21,11 +21,16 @@ def input_state(net: Network, x: Any = None, *, second_moment: Any = None, mean:
     n = net.widths[0]
 
     def per_feature(name: str, value: Any, low: float = -math.inf) -> Array:
-        a = np.asarray(value, dtype=np.float64)
+        try:
+            a = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                f"{name} must be a number or one for each feature, got {describe(value)}.") from None
         if a.shape not in ((), (n,)):
             raise ShapeError(f"{name} has shape {a.shape}; give one number or one for each of the {n} features.")
         if not np.all(np.isfinite(a)) or np.any(a < low):
-            raise ArgumentError(f"{name} must be finite" + (" and at least 0." if low == 0 else "."))
+            bad = a[~(np.isfinite(a) & (a >= low))].flat[0]
+            raise ArgumentError(f"{name} must be finite{' and at least 0' if low == 0 else ''}, got {bad:g}.")
         return np.broadcast_to(a, (n,)).astype(np.float64)
 
     given = [k for k, v in (("second_moment", second_moment), ("variance", variance), ("covariance", covariance),

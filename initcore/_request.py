@@ -25,6 +25,7 @@ from .random import _KINDS, _block, _dtype_of, _kind, _target, as_key
 Array = np.ndarray
 Shape = int | Sequence[int]
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_STATEFUL = (np.random.Generator, np.random.BitGenerator)       # advanced by a draw, not by a check
 
 
 @lru_cache(maxsize=1024)
@@ -49,8 +50,8 @@ class Request:
             self.axes()
         if out is not None:
             _target(self.shape, self.kind, out)
-        if isinstance(rng, (bool, float)):      # refused by those too that draw nothing
-            as_key(rng)
+        if rng is not None and not isinstance(rng, _STATEFUL):      # a wrong one is refused even where nothing is drawn
+            rng = as_key(rng)
         self.dtype, self.rng, self.out, self.threads = dtype, rng, out, _threads.resolve(threads)
 
     @property
@@ -97,9 +98,7 @@ class Request:
 
         ``stacklevel`` points a warning at the caller of the initialiser.
         """
-        if std_of not in ("result", "parent"):
-            raise ArgumentError(f"std_of={std_of!r} is not known: 'result' makes std the deviation of the numbers "
-                                "returned, 'parent' that of the normal distribution before it is cut.")
+        check_std_of(std_of)
         if lower >= upper:
             raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
         self._warn_bounds(std, lower, upper, stacklevel)
@@ -140,6 +139,13 @@ class Request:
             rounded = (raw + np.uint32(0x7FFF) + ((raw >> 16) & np.uint32(1))) >> np.uint32(16)
         target[...] = rounded
         return target
+
+
+def check_std_of(std_of: Any) -> None:
+    """Refuse anything but "result" and "parent"."""
+    if std_of not in ("result", "parent"):
+        raise ArgumentError(f"std_of={std_of!r} is not known: 'result' makes std the deviation of the numbers "
+                            "returned, 'parent' that of the normal distribution before it is cut.")
 
 
 def gain_of(gain: Any) -> float:

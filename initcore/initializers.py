@@ -43,7 +43,7 @@ from . import _checks
 from ._architectures import mup_sigma, mup_std, siren, small_init, wang_init
 from ._elementary import constant, embedding, normal, ones, trunc_normal, uniform, zeros
 from ._orthogonal import delta_orthogonal, orthogonal, spectral
-from ._request import Array, Request, Shape, gain_of, limit_of
+from ._request import Array, Request, Shape, check_std_of, gain_of, limit_of
 from ._structured import dirac, eye, sparse
 from ._trees import Spec, init_params
 from .errors import ArgumentTypeError, unknown_name
@@ -57,6 +57,7 @@ _DISTRIBUTIONS = ("normal", "uniform", "truncated_normal")
 
 def _fill(w: Request, std: float, distribution: str, truncate: float | None = None, std_of: str = "result") -> Array:
     """Zero mean, standard deviation ``std``."""
+    check_std_of(std_of)
     if distribution == "uniform":
         if truncate is not None:
             raise ArgumentTypeError(f"truncate={truncate!r} belongs to the normal distribution, not to the uniform.")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import activations, kernels
-from ._checks import float_array, number
+from ._checks import describe, float_array, number
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
 
 Array = np.ndarray
@@ -123,6 +123,8 @@ class Network:
     __slots__ = ("layers",)
 
     def __init__(self, layers: Iterable[Dense], *, check_finite: bool = True) -> None:
+        if isinstance(layers, Dense) or not isinstance(layers, Iterable):
+            raise ArgumentTypeError(f"layers must be a list of initcore.Dense, got {describe(layers)}.")
         self.layers: tuple[Dense, ...] = tuple(layers)
         if not self.layers:
             raise ShapeError("layers is empty; a network needs at least one Dense.")

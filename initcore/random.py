@@ -157,10 +157,11 @@ def _kind(dtype: Any) -> int:
     if dtype.__class__ is str and dtype in _KINDS:
         return _KINDS[dtype]
     try:
-        name = np.dtype(dtype).name
+        found = None if dtype is None else np.dtype(dtype)      # NumPy reads None as float64
     except TypeError:
-        name = repr(dtype)
-    if name not in _KINDS or (not isinstance(dtype, str) and not np.dtype(dtype).isnative):
+        found = None
+    name = "" if found is None else found.name
+    if found is None or name not in _KINDS or not found.isnative:
         raise DTypeError(f"dtype must be one of {', '.join(sorted(_KINDS))}, got {dtype!r}; "
                          "weights are floating point.")
     return _KINDS[name]
@@ -237,8 +238,8 @@ def _target(dims: tuple[int, ...], kind: int, out: Any) -> np.ndarray:
     if not isinstance(out, np.ndarray):
         raise ArgumentTypeError(f"out must be a NumPy array, got {describe(out)}.")
     if out.dtype != dtype and not (kind == _BF16 and out.dtype == np.uint16):
-        raise DTypeError(f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype={out.dtype.name!r} "
-                         "or another out.")
+        remedy = f"pass dtype={out.dtype.name!r} or another out" if out.dtype.name in _KINDS else "pass another out"
+        raise DTypeError(f"out has dtype {out.dtype}, but the result is {dtype}; {remedy}.")
     if out.shape != dims:
         raise ShapeError(f"out has shape {out.shape}, but the result has shape {dims}.")
     if not out.flags.writeable:
@@ -271,8 +272,8 @@ def _block(dims: tuple[int, ...], global_shape: Any, start: Any) -> tuple[tuple[
         if s + n > g:
             raise ShapeError(f"the block {s}:{s + n} leaves axis {axis} of global_shape={whole}; "
                              f"start + shape must be at most {g} there.")
-    if math.prod(whole) > 1 << 64:
-        raise ShapeError(f"global_shape={whole} has more than 2**64 elements.")
+    if math.prod(n for n in whole if n) >= 1 << 64:     # element numbers and strides are 64-bit
+        raise ShapeError(f"global_shape={whole} has 2**64 elements or more, beyond what a stream numbers.")
     return whole, first
 
 

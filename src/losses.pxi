@@ -7,7 +7,7 @@
 # C. No term cancels: cross entropies are sums of non-negative terms, a sigmoid minus 1 is written as minus the
 #    sigmoid of the other sign; terms of weight 0 are left out, so an infinite logit may have target 0.
 
-from libc.math cimport exp, log1p, fabs, NAN
+from libc.math cimport exp, log1p, fabs, NAN, INFINITY
 
 ctypedef fused loss_real:
     float
@@ -44,7 +44,7 @@ cdef double softmax_cross_entropy(const loss_real* logits, const Py_ssize_t* lab
         for j in range(1, cols):
             if z[j] > z[top] or z[j] != z[j]:
                 top = j
-        peak = z[top]
+        peak = z[top] if z[top] != INFINITY else NAN       # softmax has no limit there: all of the row is NaN
         rest = 0
         for j in range(cols):
             t = exp(z[j] - peak)

@@ -69,6 +69,9 @@ cdef object quick_cross_entropy(object prediction, object target):
 
 def _labels(target, rows, cols):
     """Class indices, checked."""
+    if target.shape == (rows, 1) and cols != 1:
+        raise _ShapeError(f"target has shape {target.shape}, but class indices have shape ({rows},); "
+                          "pass target.ravel().")
     if target.shape != (rows,):
         raise _ShapeError(f"target has shape {target.shape}, but {rows} row(s) of logits need class indices of shape "
                           f"({rows},) or probabilities of shape ({rows}, {cols}).")
@@ -131,7 +134,10 @@ def loss(name, prediction, target):
         if p.ndim != 2:
             raise _ShapeError(f"prediction must be (rows, classes) logits, got shape {p.shape}.")
         target = np.asarray(target)
-        if target.dtype.kind in "iu" and target.ndim != 2:
+        if target.ndim == 1 and target.dtype.kind == "f":
+            raise _DTypeError(f"target holds {target.dtype} in one dimension; class indices are integers: "
+                              "pass target.astype(np.intp).")
+        if target.dtype.kind in "iu" and (target.ndim != 2 or target.shape[1] == 1 < p.shape[1]):
             labels = _labels(target, *p.shape)
         else:
             t = _float_target(target, p)

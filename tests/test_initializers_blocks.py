@@ -218,10 +218,33 @@ def test_bad_common_arguments_leave_out_untouched(name):
     (lambda: init.siren((3, 3), omega=0.0), errors.ArgumentError, "omega"),
     (lambda: init.mup_std((3, 3), role="hiden"), errors.UnknownNameError, "did you mean 'hidden'"),
     (lambda: init.mup_std((3, 3), base_fan_in=0), errors.ArgumentError, "base_fan_in"),
+    (lambda: init.siren((3, 3), first="yes"), errors.ArgumentTypeError, "first must be True"),
+    (lambda: init.he_normal((3, 3), std_of="x"), errors.ArgumentError, "std_of='x'"),
+    (lambda: init.variance_scaling((3, 3), distribution="uniform", std_of="x"), errors.ArgumentError, "std_of='x'"),
+    (lambda: init.normal(3, dtype=None), errors.DTypeError, "got None"),
+    (lambda: init.normal(3, dtype=">f4"), errors.DTypeError, "got '>f4'"),
+    (lambda: init.normal(3, dtype="float16", out=np.zeros(3, np.uint16)), errors.DTypeError, "pass another out"),
 ])
 def test_bad_values(wrong, kind, words):
     with pytest.raises(kind, match=words):
         wrong()
+
+
+@pytest.mark.parametrize("name", init.names)
+@pytest.mark.parametrize("rng", [True, np.True_, 1.0, np.float64(1), "a", -1, [1.5]])
+def test_a_wrong_rng_is_refused_even_where_nothing_is_drawn(name, rng):
+    out = np.full((9, 7) if name in FLAT else SHAPE, 7, np.float32)
+    with pytest.raises((errors.ArgumentTypeError, errors.ArgumentError), match="rng"):
+        call(name, rng=rng, out=out)
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize("name", ["zeros", "ones", "constant", "eye", "dirac"])
+def test_a_generator_is_not_advanced_where_nothing_is_drawn(name):
+    rng = np.random.default_rng(5)
+    before = rng.bit_generator.state
+    call(name, rng=rng)
+    assert rng.bit_generator.state == before
 
 
 def test_bad_values_leave_out_untouched():

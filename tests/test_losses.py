@@ -165,12 +165,21 @@ P, T = case("softmax_cross_entropy", 4, 3, np.float32)
     (("softmax_cross_entropy", P, [0, 1, 2]), errors.ShapeError, r"class indices of shape \(4,\)"),
     (("softmax_cross_entropy", P, [0, 1, 2, 3]), errors.ArgumentError, r"target\[3\] = 3 .* allow 0 .. 2"),
     (("softmax_cross_entropy", P, [0, -1, 2, 1]), errors.ArgumentError, r"target\[1\] = -1"),
+    (("softmax_cross_entropy", P, np.float32([0, 1, 2, 1])), errors.DTypeError, r"target.astype\(np.intp\)"),
+    (("softmax_cross_entropy", P, [[0], [1], [2], [1]]), errors.ShapeError, r"pass target.ravel\(\)"),
     (("binary_cross_entropy", P, T * 2 - 1), errors.ArgumentError, r"target must lie in \[0, 1\]"),
     (("binary_cross_entropy", P, T * np.nan), errors.ArgumentError, r"target must lie in \[0, 1\]"),
 ])
 def test_bad_input(args, error, message):
     with pytest.raises(error, match=message):
         loss(*args)
+
+
+@pytest.mark.parametrize("bad", [[np.inf, 3, 3], [3, np.inf, np.inf], [np.nan, 3, 3], [3, 3, np.nan]])
+def test_logits_without_a_softmax_make_their_row_nan(bad):
+    logits = np.array([bad, [1, 2, 3]], float)
+    value, grad = loss("softmax_cross_entropy", logits, [0, 1])
+    assert np.isnan(value) and np.isnan(grad[0]).all() and np.isfinite(grad[1]).all()
 
 
 def test_losses_on_every_variant(run_on, isa):

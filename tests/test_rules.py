@@ -18,8 +18,9 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs" / "rules"
 
 def test_catalogue_is_the_design():
     assert {k: r.severity for k, r in rules.CATALOGUE.items()} == DESIGN
-    parts = (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric, _rules_output)
-    assert sorted(k for m in parts for k in m.RULES) == sorted(DESIGN)
+    rooms = (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric, _rules_output)
+    functions = [k for m in rooms for k in m.RULES]
+    assert sorted(functions) == sorted(DESIGN)
 
 
 def test_thresholds_of_the_design():
@@ -67,8 +68,8 @@ def test_bad(assert_trainable):
 def test_the_pytest_fixture(tmp_path):
     """assert_trainable passes a sound network and shows the verdict on the other."""
     (tmp_path / "test_it.py").write_text(PLUGIN_TEST)
-    installed = any(e.value == "pytest_initcore" for e in importlib.metadata.entry_points(group="pytest11"))
-    extra = [] if installed else ["-p", "pytest_initcore"]
+    installed = any(e.value == "initcore.pytest_plugin" for e in importlib.metadata.entry_points(group="pytest11"))
+    extra = [] if installed else ["-p", "initcore.pytest_plugin"]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *extra,
                            str(tmp_path / "test_it.py")],
                           cwd=DOCS.parents[1], capture_output=True, text=True, timeout=120, check=False)
