@@ -54,6 +54,12 @@ def initializer_name(phi: Activation) -> str:
     return "lecun_normal" if phi.name == "selu" else "he_normal"
 
 
+def initializer_std(phi: Activation, fan_in: int, fan_out: int) -> float:
+    """The standard deviation of what :func:`initializer_call` draws."""
+    variance = {"glorot_normal": 2 / max(fan_in + fan_out, 1), "he_normal": 2 / max(fan_in, 1)}
+    return math.sqrt(variance.get(initializer_name(phi), 1 / max(fan_in, 1)))
+
+
 def spread(w: Array) -> tuple[float, float]:
     """Mean and standard deviation of all entries, in float64."""
     mean = float(np.mean(w, dtype=np.float64)) if w.size else 0.0
@@ -130,7 +136,8 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
                         f"{call}; PyTorch weights need .T"))
     elif wide:
         weights.append(("weight_scale", double.replace(w=mean + (w - mean) * (target / std)), state,
-                        f"standard deviation {target:.4g} instead of {std:.4g}: {call}"))
+                        f"standard deviation {initializer_std(layer.activation, n, layer.fan_out):.4g} instead of "
+                        f"{std:.4g}: {call}"))
     inputs: list[tuple[str, Dense, State, str]] = []
     if first:
         offset = float(np.sqrt(np.mean(np.square(state.mean))))
