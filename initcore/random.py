@@ -27,8 +27,8 @@ _BITS, _UNIFORM, _NORMAL, _TRUNCATED = range(4)
 _U32, _F32, _F64, _F16, _BF16 = range(5)
 _KINDS = {"float32": _F32, "float64": _F64, "float16": _F16, "bfloat16": _BF16}
 _LARGEST_F32 = float(np.finfo(np.float32).max)
-_DTYPES = {_U32: np.dtype(np.uint32), _F32: np.dtype(np.float32), _F64: np.dtype(np.float64),
-           _F16: np.dtype(np.float16)}
+_DTYPES: dict[int, np.dtype] = {_U32: np.dtype(np.uint32), _F32: np.dtype(np.float32), _F64: np.dtype(np.float64),
+                                _F16: np.dtype(np.float16)}
 
 
 def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, threads: Any = None) -> np.ndarray:
