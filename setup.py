@@ -68,4 +68,4 @@ def build_list():
     return [*built, extension("kernels", "src/kernels.pyx")]
 
 
-setup(ext_modules=build_list())
+setup(ext_modules=build_list(), options={"build_ext": {"parallel": True}})     # the extensions at once

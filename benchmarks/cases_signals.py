@@ -1,5 +1,7 @@
 """What a measurement costs beside the forward pass it watches, and how fast a prediction is."""
 
+import itertools
+
 import numpy as np
 
 import initcore as ic
@@ -37,7 +39,7 @@ def _(c):
     key = ic.Key(0)
     widths = (784, 512, 512, 10)
     net = ic.Network([ic.Dense(ic.init.glorot_normal((n, m), rng=key.child(i)), None, "tanh")
-                      for i, (n, m) in enumerate(zip(widths, widths[1:]))])
+                      for i, (n, m) in enumerate(itertools.pairwise(widths))])
     x = np.random.default_rng(0).standard_normal((4096, 784)).astype(np.float32)
     c.ours = lambda: saturation.predict(net, second_moment=1.0)
     c.rival("forward", lambda: net.forward(x))

@@ -99,8 +99,9 @@ def measure(case: Case, budget: float = 6.0) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What ran: CPU, versions, instruction sets, BLAS kernel."""
-    import initcore
     import numpy as np
+
+    import initcore
     info: dict[str, Any] = {"python": platform.python_version(), "numpy": np.__version__,
                             "initcore": initcore.__version__, "initcore_isa": initcore.kernels.isa,
                             "compiler": initcore.kernels.build_info()["compiler"], "cpus": os.cpu_count()}

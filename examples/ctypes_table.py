@@ -2,8 +2,9 @@
 
 import ctypes
 
-import initcore as ic
 import numpy as np
+
+import initcore as ic
 
 
 class Table(ctypes.Structure):

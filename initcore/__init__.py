@@ -6,7 +6,7 @@ A. What every embedder needs (kernels, networks, keys) is imported; the diagnost
 B. ``initcore.check`` is the function, although the module of that name holds it: see ``_Package``.
 """
 
-import importlib
+import importlib.util
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 try:
     from . import kernels
 except ImportError as error:
-    if error.name == "initcore.kernels":
+    if importlib.util.find_spec("initcore.kernels") is None:
         raise ImportError(
             "initcore's compiled kernels are not in this directory: it is the source tree. Install it "
             "(pip install .) and start Python elsewhere, or build in place: python setup.py build_ext --inplace.",

@@ -73,15 +73,27 @@ def library_scale(layer: Dense) -> bool:
 
 
 def wrong_layout(layer: Dense, ratio: float) -> bool:
-    """Does the weights' variance fit fan_out where it should fit fan_in (or their mean)?"""
-    n, m = layer.fan_in, layer.fan_out
-    if layer.w.size < 256 or max(n, m) < ratio * min(n, m):
+    """Does the variance fit fan_out where it should fit fan_in (or their mean)?
+
+    Only schemes with a fan_in default count: He for the ReLU family, LeCun, PyTorch's uniform; a standard deviation
+    of 0.1, 0.05, 0.02 and the like was picked by hand and fits by chance.
+    """
+    n, m, size = layer.fan_in, layer.fan_out, layer.w.size
+    if size < 256 or max(n, m) < ratio * min(n, m):
         return False
-    known = (1 / 3, 1.0, 2.0, squared_gain(layer.activation))
-    return fits(layer.w, m, known) and not fits(layer.w, n, known) and not fits(layer.w, (n + m) / 2, (1.0, 2.0))
+    mean, std = spread(layer.w)
+    digits = std / 10 ** math.floor(math.log10(std)) if std > 0 else 0.0
+    picked = any(abs(digits / k - 1) < 3 / math.sqrt(2 * size) for k in (1, 2, 5, 10))
+    if picked or abs(mean) > 5 * std / math.sqrt(size):
+        return False
+    known = [1.0, max(squared_gain(layer.activation), 1.0)]
+    if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
+        known.append(1 / 3)                  # bounded as a uniform distribution is
+    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0))
+            and not fits(layer.w, (n + m) / 2, (1.0, 2.0)))
 
 
-def blame(layer: Dense, state: State, mended: Callable[[_propagate.Step], bool], *, first: bool,
+def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,
           layout_ratio: float = 1.5) -> Blame | None:
     """The suspect whose repair mends the layer; else the one that lowers E z^2 most; None when nothing lowers it."""
     suspects = list(_suspects(layer, state, first, layout_ratio))
@@ -89,12 +101,12 @@ def blame(layer: Dense, state: State, mended: Callable[[_propagate.Step], bool],
         return None
     trials = []
     for cause, fixed, fixed_state, cure in suspects:
-        done = _propagate.step(fixed, fixed_state)
+        done = _propagate.glance(fixed, fixed_state)
         q = float(np.mean(np.square(done.mean) + np.square(done.std)))
         trials.append((not mended(done), q, cause, cure))
     good = [t for t in trials if not t[0]]     # in the order of suspicion
     bad, q, cause, cure = good[0] if good else min(trials, key=lambda t: t[1])
-    z = _propagate.step(layer, state)
+    z = _propagate.glance(layer, state)
     before = float(np.mean(np.square(z.mean) + np.square(z.std)))
     return Blame(cause, cure, not bad) if not bad or q < 0.7 * before else None
 
@@ -127,10 +139,11 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
         if rms > 1.5:
             inputs.append(("input_scale", double, State(state.mean / rms, state.cov / rms ** 2, state.cells),
                            f"divide the inputs by {rms:.4g}" + (" (pixels: by 255)" if 60 < rms <= 255 else "")))
-        if offset > 0.5 * scale and offset > 0:
-            inputs.append(("input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
-                           f"subtract each feature's mean from the inputs (they average "
-                           f"{float(np.mean(state.mean)):.4g})"))
+        if offset > 0.5 * scale:
+            # far off centre the offset is the fault even though shrinking would hide it
+            inputs.insert(0 if offset > 3 * scale else len(inputs), (
+                "input_offset", double, State(np.zeros_like(state.mean), state.cov, state.cells),
+                f"subtract each feature's mean from the inputs (on average {float(np.mean(state.mean)):.4g})"))
     biases: list[tuple[str, Dense, State, str]] = []
     if layer.b is not None and np.any(layer.b):
         biases.append(("bias", double.replace(b=None), state, f"zero biases: ic.init.zeros({layer.fan_out})"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ._causes import Blame
 from ._propagate import State, Step
 from .network import Network, Trace
 from .report import Finding
@@ -34,6 +35,7 @@ class Context:
     steps: list[Step] | None = None
     trace: Trace | None = None
     predicted: SignalReport | None = None
+    blamed: dict[int, Blame] = field(default_factory=dict)       # causes of saturated layers, found once
     signal: SignalReport | None = None     # measured when there is data, else predicted
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import numbers
 import struct
 from collections.abc import Sequence
@@ -91,6 +90,7 @@ class Key:
             if not -(1 << 63) <= name < 1 << 63:
                 raise ArgumentError(f"name must lie in [-2**63, 2**63), got {name}; use a str for larger numbers.")
             tail = b"\x00" + int(name).to_bytes(8, "little", signed=True)
+        import hashlib  # here, because loading OpenSSL doubles the cost of importing initcore
         digest = hashlib.blake2b(struct.pack("<4I", *self._words) + tail, digest_size=16).digest()
         return self._make(struct.unpack("<4I", digest))
 

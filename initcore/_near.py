@@ -37,6 +37,8 @@ def near_ties(system: System, found: Refinement, axis: int, labels: Array, first
         return ()
     # A difference of at most d a weight moves a projection by d sqrt(terms/3) in the mean square: eight of those.
     group = linked(np.zeros(len(first), dtype=np.int64), points, 8 * limit * scale * np.sqrt(terms / 3.0))
+    if (group == np.arange(len(first))).all():
+        return ()
     order = np.lexsort((points[0], group))
     parent = np.arange(len(first))
     gaps: dict[int, float] = {}

@@ -48,6 +48,7 @@ class Refinement:
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
         self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
         self.states = [self._first(a) for a in system.axes] if start is None else start
+        self._equal_sums = start is not None     # every cell agrees in its sums already
 
     def _first(self, axis: Axis) -> State:
         n = axis.n
@@ -77,7 +78,7 @@ class Refinement:
                             if watch is not None and watch(self, i, direction):
                                 return
                 if direction == FORWARD and not self.forward_only:
-                    self.forward_only = [group(s.cell, s.unit_p) for s in self.states]
+                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell, s.unit_p) for s in self.states]
                 for coupling in self.system.couplings:
                     for i in self.couple(coupling):
                         changed = True
@@ -90,6 +91,8 @@ class Refinement:
     def refine(self, i: int, direction: str, blocks: list[Block]) -> bool:
         """Split the cells of axis i by the signatures of one direction; True if any split."""
         axis, state = self.system.axes[i], self.states[i]
+        if self._equal_sums and all(b.constant and (not state.zeros or b.w[0, 0] == 0) for b in blocks if b.w.size):
+            return False                         # equal entries throughout: equal sums are equal multisets
         self._step += 1
         count = np.bincount(state.cell)
         active = np.flatnonzero((count[state.cell] > 1) | (state.cell == 0))
@@ -154,6 +157,11 @@ class Refinement:
     @staticmethod
     def _scatter(state: State, active: Array) -> bool:
         """Every active unit differs from every other for certain: each becomes a cell of its own."""
+        n = len(state.cell)
+        if len(active) == n:
+            state.cell, state.unit, state.unit_p = np.arange(1, n + 1), np.ones(n), np.ones(n, dtype=np.uint64)
+            state.cells, state.zeros, state.discrete = n, 0, True
+            return True
         state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
         state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
         state.unit[active], state.unit_p[active] = 1.0, 1
@@ -229,6 +237,8 @@ class Refinement:
         Only where phi' is constant are their back-signals then equal; other axes come out discrete.
         """
         axes = self.system.axes
+        if not any(a.odd and a.homogeneous for a in axes):
+            return [np.arange(a.n) for a in axes]
         plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
                          fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)

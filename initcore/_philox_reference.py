@@ -11,18 +11,23 @@ _SHIFT32 = np.uint64(32)
 _STANDARD = NormalDist()
 
 
+def philox4x32(counter: list[np.ndarray], key: tuple[int, int], rounds: int = 10) -> list[np.ndarray]:
+    """Philox4x32: four counter words (uint64 arrays holding 32 bits) to four output words."""
+    c = list(counter)
+    for r in range(rounds):
+        key0, key1 = np.uint64((key[0] + r * _W0) & 0xFFFFFFFF), np.uint64((key[1] + r * _W1) & 0xFFFFFFFF)
+        p0, p1 = _M0 * c[0], _M1 * c[2]
+        c = [(p1 >> _SHIFT32) ^ c[1] ^ key0, p1 & _LOW32, (p0 >> _SHIFT32) ^ c[3] ^ key1, p0 & _LOW32]
+    return c
+
+
 def words_of(words: tuple[int, int, int, int], index: np.ndarray) -> np.ndarray:
     """uint32 words of the stream ``words`` at the element numbers ``index`` (uint64, any shape)."""
     k0, k1, s0, s1 = words
     index = np.asarray(index, dtype=np.uint64)
     block = index >> np.uint64(2)
-    c = [block & _LOW32, block >> _SHIFT32, np.full_like(block, s0), np.full_like(block, s1)]
-    for r in range(10):
-        key0, key1 = np.uint64((k0 + r * _W0) & 0xFFFFFFFF), np.uint64((k1 + r * _W1) & 0xFFFFFFFF)
-        p0, p1 = _M0 * c[0], _M1 * c[2]
-        c = [(p1 >> _SHIFT32) ^ c[1] ^ key0, p1 & _LOW32, (p0 >> _SHIFT32) ^ c[3] ^ key1, p0 & _LOW32]
-    lane = index & np.uint64(3)
-    return np.choose(lane.astype(np.intp), c).astype(np.uint32)
+    c = philox4x32([block & _LOW32, block >> _SHIFT32, np.full_like(block, s0), np.full_like(block, s1)], (k0, k1))
+    return np.choose((index & np.uint64(3)).astype(np.intp), c).astype(np.uint32)
 
 
 def words64_of(words: tuple[int, int, int, int], index: np.ndarray) -> np.ndarray:

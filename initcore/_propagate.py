@@ -57,13 +57,13 @@ def equal_columns(w: Array, b: Array | None) -> Array | None:
     return labels if labels.size and labels.max() + 1 < len(labels) else None
 
 
-def _merged(w: Array, cells: Array | None) -> Array:
-    """Rows of w summed over perfectly correlated inputs."""
-    if cells is None:
-        return w
-    total = np.zeros((int(cells.max()) + 1, w.shape[1]))
-    np.add.at(total, cells, w)
-    return total
+def _independent(w: Array, state: State) -> tuple[Array, Array]:
+    """Weights and variances of the independent inputs: rows of perfectly correlated ones are summed."""
+    if state.cells is None:
+        return w, state.cov
+    total = np.zeros((int(state.cells.max()) + 1, w.shape[1]))
+    np.add.at(total, state.cells, w)
+    return total, state.cov[np.unique(state.cells, return_index=True)[1]]
 
 
 def pre_activation(layer: Dense, state: State) -> State:
@@ -74,11 +74,7 @@ def pre_activation(layer: Dense, state: State) -> State:
         if layer.b is not None:
             mean = mean + layer.b
         if state.cov.ndim == 1:
-            first = np.ones(len(state.cov), bool)
-            if state.cells is not None:
-                first[:] = False
-                first[np.unique(state.cells, return_index=True)[1]] = True
-            rows, variance = _merged(w, state.cells), state.cov[first]
+            rows, variance = _independent(w, state)
             if layer.fan_out <= FULL and len(variance) <= 4 * FULL:
                 return State(mean, kernels.matmul(np.ascontiguousarray(rows.T * variance), rows))
             return State(mean, variance @ np.square(rows))
@@ -98,6 +94,27 @@ def step(layer: Dense, state: State) -> Step:
     else:
         after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
     return Step(state, z.mean, std, found, after)
+
+
+class Glance(NamedTuple):
+    """One layer without what the next needs: moments of z per unit, and of phi(z)."""
+
+    mean: Array
+    std: Array
+    found: _gauss.Moments
+
+
+def glance(layer: Dense, state: State) -> Glance:
+    """:func:`step` for one layer alone, without the covariance of its outputs."""
+    w = layer.w.astype(np.float64)
+    mean = state.mean @ w + (0 if layer.b is None else layer.b)
+    if state.cov.ndim == 1:
+        rows, parts = _independent(w, state)
+        variance = parts @ np.square(rows)
+    else:
+        variance = np.einsum("ij,ij->j", w, kernels.matmul(state.cov, w))
+    std = np.sqrt(np.maximum(variance, 0))
+    return Glance(mean, std, _gauss.moments(layer.activation, mean, std))
 
 
 def steps(net: Network, state: State) -> list[Step]:

@@ -51,12 +51,15 @@ def _ordinary(c: Context) -> bool:
 
 def initial_loss(c: Context) -> list[Finding]:
     """OUT601."""
-    n = _classes(c)
+    labelled = c.trace is not None and c.overflow is None and c.y is not None
+    binary = c.loss == "binary_cross_entropy" and labelled
+    n = 2 if binary else _classes(c)
     if not n or c.signal is None or c.predicted is None:
         return []
-    value, how = c.predicted.expected_loss, "expected for labels unknown"
-    if c.trace is not None and c.overflow is None and c.y is not None:
-        value, how = float(kernels.loss("softmax_cross_entropy", c.trace.y, c.y)[0]), "measured"
+    if c.trace is not None and labelled and c.y is not None:
+        value, how = float(kernels.loss(c.loss or "softmax_cross_entropy", c.trace.y, c.y)[0]), "measured"
+    else:
+        value, how = c.predicted.expected_loss, "expected for labels unknown"
     # A nat above ln C is no large loss; with two classes twice ln C is less than that.
     limit = max(c.numbers["OUT601"]["ratio"] * math.log(n), math.log(n) + 1)
     if not value > limit:

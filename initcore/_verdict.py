@@ -112,7 +112,7 @@ def _degenerate(system: System, found: Refinement, layers: list[LayerSymmetry]) 
     for la, i in zip(layers, (i for i, a in enumerate(system.axes) if a.layer is not None)):
         la.forward_width = int(found.forward_only[i].max(initial=-1)) + 1
         la.forward_duplicates = _across(found.forward_only[i], la)
-        la.backward_duplicates = _across(backward[i], la)
+        la.backward_duplicates = _across(backward[i], la) if system.outgoing(i) else ()
         outputs = [int(np.unique(found.states[b.target].cell).size) for b in system.outgoing(i)]
         inputs = [int(np.unique(found.forward_only[b.source]).size) for b in system.incoming(i)]
         # A back-signal is phi'(h) times a mix of those above; phi' is one number for each distinct output (one for

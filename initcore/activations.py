@@ -369,6 +369,7 @@ def from_callable(phi: Callable[[Any], Any], dphi: Callable[[Array], Array] | No
     f = Activation(name=getattr(phi, "__name__", "callable"), code=None, phi=vector, dphi=dphi or slope, **facts)
     grid = np.linspace(-8, 8, 4001)
     v, s = vector(grid), np.abs(f.dphi(grid))
-    guesses = {"odd": bool(np.allclose(v, -v[::-1], rtol=1e-12, atol=1e-14)), "phi0": float(vector(np.zeros(1))[0]),
-               "dphi0": float(np.ravel(f.dphi(np.zeros(1)))[0]), "max_slope": float(s.max()) or 1.0}
+    guesses: dict[str, Any] = {
+        "odd": bool(np.allclose(v, -v[::-1], rtol=1e-12, atol=1e-14)), "phi0": float(vector(np.zeros(1))[0]),
+        "dphi0": float(np.ravel(f.dphi(np.zeros(1)))[0]), "max_slope": float(s.max()) or 1.0}
     return replace(f, **{k: val for k, val in guesses.items() if k not in facts})

@@ -12,9 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from . import _propagate, _rules_numeric, _rules_output, _rules_signal, _rules_symmetry, rules, saturation, symmetry
+from . import (
+    _propagate,
+    _rules_numeric,
+    _rules_output,
+    _rules_saturation,
+    _rules_signal,
+    _rules_symmetry,
+    rules,
+    saturation,
+    symmetry,
+)
 from ._checks import float_array
 from ._context import Context
+from ._inputs import input_state
 from .errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError, unknown_name
 from .network import Network
 from .report import Finding, Report
@@ -67,7 +78,7 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
            "thresholds": thresholds, "baseline": baseline, "x": x, "y": y}
     context = gather(net, x, y, loss=loss, optimizer=optimizer, numbers=numbers)
     found: list[Finding] = []
-    for module in (_rules_symmetry, _rules_signal, _rules_numeric, _rules_output):
+    for module in (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric, _rules_output):
         for rule_id, run in module.RULES.items():
             if rule_id in active:
                 found += run(context)
@@ -89,7 +100,7 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, optimizer: str,
     c.symmetry = symmetry.analyze(net, optimizer=optimizer)
     usable = data if data is not None and c.finite_data and len(data) else None
     with np.errstate(over="ignore", invalid="ignore"):
-        c.state, assumed = saturation.input_state(net, usable)
+        c.state, assumed = input_state(net, usable)
         c.steps = _propagate.steps(net, c.state)
         if usable is not None:
             c.trace = net.trace(usable)

@@ -136,7 +136,7 @@ _ALL = (
          "by more than `layout_ratio`.",
          "The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or "
          "layout=\"oi\".",
-         {"low": 0.02, "high": 20.0, "layout_ratio": 1.5}),
+         {"low": 0.02, "high": 20.0, "layout_ratio": 2.0}),
     Rule("SIG306", "too deep for its width", "info",
          "In a random network the log of the signal's norm wanders with variance about 5 sum 1/n over the widths "
          "(ReLU): "

@@ -11,7 +11,7 @@ cdef inline vecd act_logistic_f64(vecd z) noexcept nogil:
     to be added to 1 exactly is added last.
     """
     cdef vecd s, p, near, c = vecd_set(ACT_UNSCALE)
-    act_reduce_f64(vecd_min(vecd_set(760.0), vecd_max(vecd_set(-100.0), -z)), vecd_set(0.0), 1023.0 - 512.0, &s, &p)
+    act_reduce_f64(vecd_min(vecd_set(760.0), vecd_max(vecd_set(-100.0), -z)), NULL, 1023.0 - 512.0, &s, &p)
     near = vecd_min(vecd_set(ACT_UNSCALE * 1024.0), s)
     return c / (vecd_muladd(s, p, c + near) + (s - near))
 
@@ -22,9 +22,9 @@ cdef inline vecd act_sigmoid_f64(vecd z, vecd a) noexcept nogil:
 
 cdef inline vecd act_logistic_slope_f64(vecd z, double factor) noexcept nogil:
     """factor e/(1 + e)^2, e = exp(-|z|): accurate where y (1 - y) is 0."""
-    cdef vecd big = act_exp_f64(-vecd_abs(z), vecd_set(0.0))
-    cdef vecd d = vecd_muladd(big, vecd_set(ACT_UNSCALE), vecd_set(1.0))
-    return (big / (d * d)) * vecd_set(factor * ACT_UNSCALE)
+    cdef vecd big = act_exp_f64(-vecd_abs(z), NULL)
+    cdef vecd e = big * vecd_set(ACT_UNSCALE)
+    return (big / vecd_muladd(e, e + vecd_set(2.0), vecd_set(1.0))) * vecd_set(factor * ACT_UNSCALE)
 
 
 cdef inline vecd act_sigmoid_slope_f64(vecd z, vecd a) noexcept nogil:
@@ -36,7 +36,7 @@ cdef inline vecd act_tanh_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(20.0), vecd_abs(z))
     cdef veci64 small = vecd_lt(x, vecd_set(0.625))
     cdef vecd s, p, v = x * x, one = vecd_set(1.0)
-    act_reduce_f64(x + x, vecd_set(0.0), 1023.0, &s, &p)
+    act_reduce_f64(x + x, NULL, 1023.0, &s, &p)
     cdef vecd upper = vecd_muladd(vecd_muladd(vecd_set(-9.64399179425052238628e-1), v,
                                               vecd_set(-9.92877231001918586564e1)), v,
                                   vecd_set(-1.61468768441708447952e3))
@@ -54,7 +54,7 @@ cdef inline vecd act_tanh_slope_f64(vecd z, vecd a) noexcept nogil:
 
 cdef inline vecd act_softplus_f64(vecd z, vecd a) noexcept nogil:
     """max(z, 0) + log1p(exp(-|z|))."""
-    cdef vecd e = act_exp_f64(-vecd_abs(z), vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    cdef vecd e = act_exp_f64(-vecd_abs(z), NULL) * vecd_set(ACT_UNSCALE)
     return vecd_max(vecd_set(0.0), z) + act_log1p_f64(e)
 
 
@@ -112,7 +112,7 @@ cdef inline vecd act_elu_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_elu_slope_f64(vecd z, vecd a) noexcept nogil:
-    cdef vecd e = act_exp_f64(z, vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    cdef vecd e = act_exp_f64(z, NULL) * vecd_set(ACT_UNSCALE)
     return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0), a * e)
 
 
@@ -123,7 +123,7 @@ cdef inline vecd act_selu_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_selu_slope_f64(vecd z, vecd a) noexcept nogil:
-    cdef vecd e = act_exp_f64(z, vecd_set(0.0)) * vecd_set(ACT_UNSCALE)
+    cdef vecd e = act_exp_f64(z, NULL) * vecd_set(ACT_UNSCALE)
     return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(ACT_SELU_SCALE), vecd_set(ACT_SELU_LEFT) * e)
 
 
@@ -187,12 +187,17 @@ cdef inline vecd act_gelu_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
-    """g = Phi(-|z|) - |z| pdf(z) left of 0, 1 - g right of it; the common factor exp(-z^2/2) taken out."""
-    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z))
-    cdef vecd r = act_erfcx_f64(x * vecd_set(0.70710678118654752440))
-    cdef vecd bracket = vecd_muladd(x, vecd_set(-0.79788456080286535588), r)
-    cdef vecd g = (act_exp_square_f64(x, 0.5) * bracket) * vecd_set(0.5 * ACT_UNSCALE)
-    return vecd_select(vecd_lt(vecd_set(0.0), z), vecd_set(1.0) - g, g)
+    """Phi(z) + z pdf(z): by the series of erf where |z| < 1; else g = Phi(-|z|) - |z| pdf(z) left of 0 and 1 - g
+    right of it, the common factor exp(-z^2/2) taken out."""
+    cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z)), half = vecd_set(0.5), one = vecd_set(1.0)
+    cdef vecd t = x * vecd_set(0.70710678118654752440)
+    cdef vecd square = act_exp_square_f64(x, 0.5)
+    cdef vecd g = square * vecd_muladd(x, vecd_set(-0.79788456080286535588), act_erfcx_f64(t))
+    g = g * vecd_set(0.5 * ACT_UNSCALE)
+    cdef vecd pdf = square * vecd_set(0.39894228040143267794 * ACT_UNSCALE)
+    cdef vecd odd = vecd_muladd(x, pdf, half * (t * act_horner_f64(ACT_ERF_SMALL, 12, t * t)))
+    cdef vecd y = vecd_select(vecd_lt(vecd_set(0.0), z), one - g, g)
+    return vecd_select(vecd_lt(x, one), half + vecd_copysign(odd, z), y)
 
 
 # --- z times a sigmoid -------------------------------------------------------------------------------------------
@@ -208,19 +213,19 @@ cdef inline vecd act_swish_slope_f64(vecd z, vecd step, vecd big) noexcept nogil
     """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^512 exp(-|u|), u of z's sign."""
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
     cdef vecd e = big * vecd_set(ACT_UNSCALE)
-    cdef vecd d = e + vecd_set(1.0)
-    cdef vecd q = (d + vecd_select(right, step * e, -step)) / (d * d)
+    cdef vecd num = (e + vecd_set(1.0)) + vecd_select(right, step * e, -step)
+    cdef vecd q = num / vecd_muladd(e, e + vecd_set(2.0), vecd_set(1.0))
     return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
 
 
 cdef inline vecd act_silu_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z))
-    return act_swish_f64(z, x, act_exp_f64(-x, vecd_set(0.0)))
+    return act_swish_f64(z, x, act_exp_f64(-x, NULL))
 
 
 cdef inline vecd act_silu_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z))
-    return act_swish_slope_f64(z, x, act_exp_f64(-x, vecd_set(0.0)))
+    return act_swish_slope_f64(z, x, act_exp_f64(-x, NULL))
 
 
 cdef inline vecd act_gelu_tanh_exp_f64(vecd x) noexcept nogil:
@@ -236,7 +241,8 @@ cdef inline vecd act_gelu_tanh_exp_f64(vecd x) noexcept nogil:
     cdef vecd g_low = (c - (g - t)) + (w - t) + (w_low + vecd_set(-9.96930880911092e-17))
     cdef vecd u = x * g
     cdef vecd u_low = vecd_product_error(x, g, u) + x * g_low
-    return act_exp_f64(-u, -u_low)
+    u_low = -u_low
+    return act_exp_f64(-u, &u_low)
 
 
 cdef inline vecd act_gelu_tanh_f64(vecd z, vecd a) noexcept nogil:
@@ -255,7 +261,7 @@ cdef inline vecd act_mish_f64(vecd z, vecd a) noexcept nogil:
     """z n/(n + 2), n = t^2 + 2t, t = exp(z); right of 0 both are divided by t^2."""
     cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z)), one = vecd_set(1.0), two = vecd_set(2.0)
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
-    cdef vecd big = act_exp_f64(-x, vecd_set(0.0))
+    cdef vecd big = act_exp_f64(-x, NULL)
     cdef vecd e = big * vecd_set(ACT_UNSCALE)
     cdef vecd n = vecd_muladd(two, e, one)
     cdef vecd num = vecd_select(right, n, vecd_copysign(x, z) * (big * (e + two)))
@@ -270,13 +276,20 @@ cdef inline vecd act_mish_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd four = vecd_set(4.0)
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
     cdef vecd y = vecd_copysign(x, z)
-    cdef vecd big = act_exp_f64(-x, vecd_set(0.0))
+    cdef vecd big = act_exp_f64(-x, NULL)
     cdef vecd e = big * vecd_set(ACT_UNSCALE)
     cdef vecd linear = vecd_muladd(four, y, vecd_set(6.0)), flat = four * (y + one)
     cdef vecd n = vecd_select(right, vecd_muladd(vecd_muladd(vecd_muladd(flat, e, linear), e, four), e, one),
                               vecd_muladd(vecd_muladd(four + e, e, linear), e, flat))
     cdef vecd d = vecd_select(right, vecd_muladd(vecd_muladd(two, e, two), e, one), vecd_muladd(e, e + two, two))
-    cdef vecd q = n / (d * d)
+    cdef vecd square = d * d, w, k, t
+    if not VECTOR_FUSES:                                # the rounding of d counts twice: carried along (two-sum)
+        w = e * vecd_select(right, vecd_muladd(two, e, two), e + two)
+        k = vecd_select(right, one, two)
+        d = w + k
+        t = d - k
+        square = d * d + (two * d) * ((k - (d - t)) + (w - t))
+    cdef vecd q = n / square
     return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
 
 

@@ -4,8 +4,8 @@
 # A. Branch-free on all lanes, so that a lane's result depends on its input alone (lane-uniform) and the array's
 #    tail can run through a padded buffer with the same code.
 # B. muladd: one rounding with FMA hardware, two without. The bounds of docs/accuracy.md hold for both; the bits
-#    are those of the instruction set (x86_v3 and x86_v4 agree, base differs in the last place). Written with
-#    separate products and sums everywhere, tanh and sigmoid cost 20-30% more on AVX2.
+#    are those of the instruction set (x86_v3 and x86_v4 agree, base differs in the last place). What
+#    separate products and sums everywhere cost on AVX2 stands in docs/accuracy.md.
 # C. Exponentials of negative arguments come scaled by a power of two, so that a result that is a denormal is
 #    rounded once, at the end.
 # D. Polynomials are minimax or Chebyshev fits (tools/fit_elementary.py), highest coefficient first.
@@ -87,6 +87,11 @@ cdef extern from *:
     const double ACT_SELU_LEFT
 
 
+cdef inline vecf act_c(double x) noexcept nogil:
+    """A constant rounded to float32, in every lane."""
+    return vecf_set(<float> x)
+
+
 cdef inline vecd act_horner_f64(const double* c, int n, vecd x) noexcept nogil:
     """c[0] x^(n-1) + ... + c[n-1]."""
     cdef vecd p = vecd_set(c[0])
@@ -106,54 +111,59 @@ cdef inline vecf act_horner_f32(const float* c, int n, vecf x) noexcept nogil:
 
 
 # --- exponentials ------------------------------------------------------------------------------------------------
-cdef inline void act_reduce_f64(vecd x, vecd low, double bias, vecd* s, vecd* p) noexcept nogil:
-    """exp(x + low) 2^(bias - 1023) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (fdlibm's split of ln 2)."""
+cdef inline void act_reduce_f64(vecd x, const vecd* low, double bias, vecd* s, vecd* p) noexcept nogil:
+    """exp(x + low) 2^(bias - 1023) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2
+    (fdlibm's split of ln 2)."""
     cdef vecd magic = vecd_set(6755399441055744.0 + bias)       # 1.5 * 2^52: the integer stands in the low bits
     cdef vecd q = vecd_muladd(x, vecd_set(1.4426950408889634074), magic)
     cdef vecd n = q - magic
     cdef vecd r = vecd_muladd(n, vecd_set(-6.93147180369123816490e-01), x)
-    r = vecd_muladd(n, vecd_set(-1.90821492927058770002e-10), r) + low
+    r = vecd_muladd(n, vecd_set(-1.90821492927058770002e-10), r)
+    if low != NULL:
+        r = r + low[0]
     s[0] = vecd_from_bits(vecd_bits(q) << 52)
     p[0] = vecd_muladd(r * r, act_horner_f64(ACT_EXPM1, 10, r), r)
 
 
-cdef inline void act_reduce_f32(vecf x, vecf low, float bias, vecf* s, vecf* p) noexcept nogil:
+cdef inline void act_reduce_f32(vecf x, const vecf* low, float bias, vecf* s, vecf* p) noexcept nogil:
     """exp(x + low) 2^(bias - 127) = s + s p: s a power of two, p = expm1(r), |r| <= ln(2)/2 (Cephes' split of ln 2)."""
     cdef vecf magic = vecf_set(<float> 12582912.0 + bias)       # 1.5 * 2^23
-    cdef vecf q = vecf_muladd(x, vecf_set(<float> 1.4426950408889634074), magic)
+    cdef vecf q = vecf_muladd(x, act_c(1.4426950408889634074), magic)
     cdef vecf n = q - magic
-    cdef vecf r = vecf_muladd(n, vecf_set(<float> -0.693359375), x)
-    r = vecf_muladd(n, vecf_set(<float> 2.12194440e-4), r) + low
+    cdef vecf r = vecf_muladd(n, act_c(-0.693359375), x)
+    r = vecf_muladd(n, act_c(2.12194440e-4), r)
+    if low != NULL:
+        r = r + low[0]
     s[0] = vecf_from_bits(vecf_bits(q) << 23)
     p[0] = vecf_muladd(r * r, act_horner_f32(ACT_EXPM1F, 5, r), r)
 
 
-cdef inline vecd act_exp_f64(vecd x, vecd low) noexcept nogil:
+cdef inline vecd act_exp_f64(vecd x, const vecd* low) noexcept nogil:
     """2^512 exp(x + low), x <= 0; 0 from x = -746 on."""
     cdef vecd s, p
     act_reduce_f64(vecd_max(vecd_set(-800.0), x), low, 1023.0 + 512.0, &s, &p)
     return vecd_muladd(s, p, s)
 
 
-cdef inline vecf act_exp_f32(vecf x, vecf low) noexcept nogil:
+cdef inline vecf act_exp_f32(vecf x, const vecf* low) noexcept nogil:
     """2^64 exp(x + low), x <= 0; exp(x) is 0 from x = -104 on."""
     cdef vecf s, p
-    act_reduce_f32(vecf_max(vecf_set(<float> -120.0), x), low, 127.0 + 64.0, &s, &p)
+    act_reduce_f32(vecf_max(act_c(-120.0), x), low, 127.0 + 64.0, &s, &p)
     return vecf_muladd(s, p, s)
 
 
 cdef inline vecd act_expm1_f64(vecd x) noexcept nogil:
     """exp(x) - 1, x <= 0."""
     cdef vecd s, p
-    act_reduce_f64(vecd_max(vecd_set(-50.0), x), vecd_set(0.0), 1023.0, &s, &p)
+    act_reduce_f64(vecd_max(vecd_set(-50.0), x), NULL, 1023.0, &s, &p)
     return vecd_copysign(vecd_muladd(s, p, s - vecd_set(1.0)), x)
 
 
 cdef inline vecf act_expm1_f32(vecf x) noexcept nogil:
     """exp(x) - 1, x <= 0."""
     cdef vecf s, p
-    act_reduce_f32(vecf_max(vecf_set(<float> -30.0), x), vecf_set(<float> 0.0), 127.0, &s, &p)
-    return vecf_copysign(vecf_muladd(s, p, s - vecf_set(<float> 1.0)), x)
+    act_reduce_f32(vecf_max(act_c(-30.0), x), NULL, 127.0, &s, &p)
+    return vecf_copysign(vecf_muladd(s, p, s - act_c(1.0)), x)
 
 
 cdef inline vecd act_log1p_f64(vecd e) noexcept nogil:
@@ -165,7 +175,7 @@ cdef inline vecd act_log1p_f64(vecd e) noexcept nogil:
 
 cdef inline vecf act_log1p_f32(vecf e) noexcept nogil:
     """log(1 + e), 0 <= e <= 1, by the series of atanh."""
-    cdef vecf d = e / vecf_muladd(e, vecf_set(<float> 0.5), vecf_set(<float> 1.0))
+    cdef vecf d = e / vecf_muladd(e, act_c(0.5), act_c(1.0))
     cdef vecf v = d * d
     return vecf_muladd(d * v, act_horner_f32(ACT_LOG1PF, 4, v), d)
 
@@ -181,20 +191,22 @@ cdef inline vecd act_exp_square_f64(vecd a, double factor) noexcept nogil:
     """2^512 exp(-factor a^2), factor a power of two: the square's rounding error is carried along."""
     cdef vecd h = a * a
     cdef vecd low = vecd_product_error(a, a, h)
-    return act_exp_f64(h * vecd_set(-factor), low * vecd_set(-factor))
+    low = low * vecd_set(-factor)
+    return act_exp_f64(h * vecd_set(-factor), &low)
 
 
 cdef inline vecf act_erfcx_f32(vecf t) noexcept nogil:
     """exp(t^2) erfc(t), 0 <= t <= 10.4."""
-    cdef vecf w = (t - vecf_set(<float> 3.0)) / (t + vecf_set(<float> 3.0))
-    return act_horner_f32(ACT_ERFCXF, 11, w) / vecf_muladd(t, vecf_set(<float> 2.0), vecf_set(<float> 1.0))
+    cdef vecf w = (t - act_c(3.0)) / (t + act_c(3.0))
+    return act_horner_f32(ACT_ERFCXF, 11, w) / vecf_muladd(t, act_c(2.0), act_c(1.0))
 
 
 cdef inline vecf act_exp_square_f32(vecf a, float factor) noexcept nogil:
     """2^64 exp(-factor a^2), factor a power of two: the square's rounding error is carried along."""
     cdef vecf h = a * a
     cdef vecf low = vecf_product_error(a, a, h)
-    return act_exp_f32(h * vecf_set(-factor), low * vecf_set(-factor))
+    low = low * vecf_set(-factor)
+    return act_exp_f32(h * vecf_set(-factor), &low)
 
 
 # --- circular functions ------------------------------------------------------------------------------------------
@@ -215,13 +227,13 @@ cdef inline vecd act_atan_f64(vecd x) noexcept nogil:
 
 cdef inline vecf act_atan_f32(vecf x) noexcept nogil:
     """atan(x), as act_atan_f64."""
-    cdef vecf a = vecf_abs(x), one = vecf_set(<float> 1.0), zero = vecf_set(<float> 0.0)
-    cdef veci32 middle = vecf_lt(vecf_set(<float> 0.41421356237309503), a)
-    cdef veci32 high = vecf_lt(vecf_set(<float> 2.4142135623730951), a)
+    cdef vecf a = vecf_abs(x), one = act_c(1.0), zero = act_c(0.0)
+    cdef veci32 middle = vecf_lt(act_c(0.41421356237309503), a)
+    cdef veci32 high = vecf_lt(act_c(2.4142135623730951), a)
     cdef vecf num = vecf_select(high, -one, vecf_select(middle, a - one, a))
     cdef vecf den = vecf_select(high, a, vecf_select(middle, a + one, one))
-    cdef vecf base = vecf_select(high, vecf_set(<float> 1.57079632679489661923),
-                                 vecf_select(middle, vecf_set(<float> 0.78539816339744830962), zero))
+    cdef vecf base = vecf_select(high, act_c(1.57079632679489661923),
+                                 vecf_select(middle, act_c(0.78539816339744830962), zero))
     cdef vecf t = num / den
     cdef vecf v = t * t
     return vecf_copysign(base + vecf_muladd(t * v, act_horner_f32(ACT_ATANF, 5, v), t), x)
@@ -249,16 +261,16 @@ cdef inline vecd act_sine_f64(vecd x, double turn) noexcept nogil:
 
 cdef inline vecf act_sine_f32(vecf x, float turn) noexcept nogil:
     """As act_sine_f64: pi in four parts, three products exact up to |x| = 3000."""
-    cdef vecf magic = vecf_set(<float> 12582912.0)
-    cdef vecf q = vecf_muladd(x, vecf_set(<float> 0.31830988618379067154), vecf_set(turn)) + magic
+    cdef vecf magic = act_c(12582912.0)
+    cdef vecf q = vecf_muladd(x, act_c(0.31830988618379067154), vecf_set(turn)) + magic
     cdef vecf n = q - magic - vecf_set(turn)
-    cdef vecf r = vecf_muladd(n, vecf_set(<float> -0.0004793405532836914),
-                              vecf_muladd(n, vecf_set(<float> -3.14111328125), x))
-    r = vecf_muladd(n, vecf_set(<float> -5.126688136514179e-12), vecf_muladd(n, vecf_set(<float> -3.1781382858753204e-08), r))
+    cdef vecf r = vecf_muladd(n, act_c(-0.0004793405532836914),
+                              vecf_muladd(n, act_c(-3.14111328125), x))
+    r = vecf_muladd(n, act_c(-5.126688136514179e-12), vecf_muladd(n, act_c(-3.1781382858753204e-08), r))
     cdef vecf v = r * r
     cdef vecf y = vecf_muladd(r * v, act_horner_f32(ACT_SINEF, 4, v), r)
     y = vecf_from_bits(vecf_bits(vecf_copysign(y, r)) ^ (vecf_bits(q) << 31))
-    if veci32_mask(vecf_lt(vecf_set(<float> 3000.0), vecf_abs(x))):
+    if veci32_mask(vecf_lt(act_c(3000.0), vecf_abs(x))):
         y = act_sine_far_f32(x, y, turn)
     return y
 

@@ -77,7 +77,7 @@ cdef inline vecd inverse_log(vecd x) noexcept nogil:
 
 
 cdef inline void inverse_ratios_f64(int n, const vecd* p, const vecd* q, vecd* r, veci64* tail) noexcept nogil:
-    """r := Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p, n <= 4 at a time; `tail` marks the lanes beyond its range."""
+    """r := Phi^-1(p) / (1/2 - p) for p <= 1/2, q = 1/2 - p, n <= 4 at a time; `tail` marks lanes out of range."""
     cdef vecd y[4]
     cdef vecd w[4]
     cdef int i
@@ -110,20 +110,21 @@ cdef vecd inverse_of_log(vecd log_q) noexcept nogil:
     return vecd_select(deep, far, x)
 
 
-cdef inline vecf inverse_ratio_f32(vecf p) noexcept nogil:
-    """Phi^-1(p) / (1/2 - p) / 2^32 from 2^32 p in [2^23, 2^31]."""
-    # The octave of 1/2 itself would wrap round; r is flat there.
-    cdef veci32 bits = vecf_bits(vecf_min(p, vecf_set(2147483520.0)))
-    cdef vecf t = vecf_from_bits((bits & 0x007FFFFF) | 0x3F800000) - 1.5
-    cdef veci32 octave = bits >> 23
-    cdef vecf r = vecf_lookup8(INVERSE_CENTRE_F32 + 56, octave)
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 48, octave))
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 40, octave))
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 32, octave))
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 24, octave))
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 16, octave))
-    r = vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32 + 8, octave))
-    return vecf_fma(r, t, vecf_lookup8(INVERSE_CENTRE_F32, octave))
+cdef inline void inverse_ratios_f32(int n, const vecf* p, vecf* r) noexcept nogil:
+    """r := Phi^-1(p) / (1/2 - p) / 2^32 from 2^32 p in [2^23, 2^31], n <= 4 (a literal) in step to hide latencies."""
+    cdef vecf t[4]
+    cdef veci32 octave[4]
+    cdef veci32 bits
+    cdef int i, j
+    for i in range(n):
+        # The octave of 1/2 itself would wrap round; r is flat there.
+        bits = vecf_bits(vecf_min(p[i], vecf_set(2147483520.0)))
+        t[i] = vecf_from_bits((bits & 0x007FFFFF) | 0x3F800000) - 1.5
+        octave[i] = bits >> 23
+        r[i] = vecf_lookup8(INVERSE_CENTRE_F32 + 56, octave[i])
+    for j in range(6, -1, -1):
+        for i in range(n):
+            r[i] = vecf_fma(r[i], t[i], vecf_lookup8(INVERSE_CENTRE_F32 + 8 * j, octave[i]))
 
 
 cdef inline float inverse_tail_f32(float p, float q, int negate) noexcept nogil:

@@ -11,7 +11,7 @@ from cpython.buffer cimport (Py_buffer, PyObject_GetBuffer, PyBuffer_Release, Py
 
 import numpy as np
 from initcore import _threads, activations as _activations
-from initcore._checks import FLOATS as _FLOATS, describe as _describe, float_array as _float_array, out_array as _out_array
+from initcore._checks import FLOATS as _FLOATS, float_array as _float_array, out_array as _out_array
 from initcore.errors import ArgumentError as _ArgumentError, DTypeError as _DTypeError, ShapeError as _ShapeError
 
 cdef object _F32 = np.dtype(np.float32)
@@ -173,7 +173,9 @@ cdef object _act_call(object act, object z, object dy, object out, bint backward
     given = z
     if type(z) is not _ndarray or (z.dtype is not _F32 and z.dtype is not _F64):
         z = _float_array("z", z)                                    # widens float16 and bfloat16
-    dtype = given.dtype if isinstance(given, _ndarray) and given.dtype not in _FLOATS and given.dtype.isnative else z.dtype
+    dtype = z.dtype
+    if isinstance(given, _ndarray) and given.dtype.isnative and given.dtype not in _FLOATS:
+        dtype = given.dtype
     if dy is not None:
         if isinstance(dy, _ndarray) and dy.dtype != dtype:
             raise _DTypeError(f"dy has dtype {dy.dtype}, but z has {dtype}; cast with dy.astype(z.dtype).")
@@ -207,7 +209,8 @@ cdef int _act_strided(object act, object z, object dy, object out, bint backward
     direct = (out.dtype == z.dtype and out.flags.c_contiguous and not np.may_share_memory(out, z)
               and (dy is None or not np.may_share_memory(out, dy)))
     target = out if direct else _empty(cz.shape, z.dtype)
-    _act_flat(act, cz.reshape(target.shape), None if dy is None else cdy.reshape(target.shape), target, backward, workers)
+    cz = cz.reshape(target.shape)
+    _act_flat(act, cz, None if dy is None else cdy.reshape(target.shape), target, backward, workers)
     if not direct:
         out[...] = target.reshape(out.shape)
     return 0

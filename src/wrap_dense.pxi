@@ -21,7 +21,7 @@ cnp.import_array()
 # Multiply-adds below which the GIL is kept, and from which threads are worth their start (measured).
 cdef enum:
     KEEP_GIL = 65536
-    WORTH_THREADS = 3000000
+    WORTH_THREADS = 10000000
 
 cdef type _ActivationType = _activations.Activation
 cdef dict _codes = {name: (f.code, f.alpha) for name, f in _activations._CACHE.items()}

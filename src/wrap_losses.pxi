@@ -37,6 +37,36 @@ def _loss_views(name, const floating[:, ::1] p not None, const floating[:, ::1] 
     return value
 
 
+cdef inline bint are_labels(object a, Py_ssize_t rows, Py_ssize_t cols) noexcept:
+    """Whether `a` is a plain vector of that many class indices below `cols`."""
+    cdef Py_ssize_t i
+    cdef const Py_ssize_t* labels = <const Py_ssize_t*> take_vector(a, cnp.NPY_INTP, rows)
+    if labels == NULL:
+        return False
+    for i in range(rows):
+        if labels[i] < 0 or labels[i] >= cols:
+            return False
+    return True
+
+
+cdef object quick_cross_entropy(object prediction, object target):
+    """(value, grad) of plain arrays of logits and class indices; None where they are anything else."""
+    cdef Matrix p, g
+    cdef int kind = kind_of(prediction)
+    cdef double value
+    cdef const Py_ssize_t* labels
+    if kind < 0 or not take(prediction, kind, &p) or p.rows * p.cols == 0 or p.col != 1 or p.row != p.cols \
+            or p.rows * p.cols > KEEP_GIL or not are_labels(target, p.rows, p.cols):
+        return None
+    labels = <const Py_ssize_t*> cnp.PyArray_BYTES(<cnp.ndarray> target)
+    grad = new_matrix(p.rows, p.cols, kind, &g)
+    if kind == cnp.NPY_FLOAT32:
+        value = table.softmax_cross_entropy_f32(<float*> p.data, labels, NULL, <float*> g.data, p.rows, p.cols)
+    else:
+        value = table.softmax_cross_entropy_f64(<double*> p.data, labels, NULL, <double*> g.data, p.rows, p.cols)
+    return value, grad
+
+
 def _labels(target, rows, cols):
     """Class indices, checked."""
     if target.shape == (rows, 1) and cols != 1:
@@ -93,6 +123,9 @@ def loss(name, prediction, target):
     PyTorch: ``mse_loss``, ``cross_entropy``, ``binary_cross_entropy_with_logits``; optax:
     ``softmax_cross_entropy``, ``sigmoid_binary_cross_entropy``.
     """
+    quick = quick_cross_entropy(prediction, target) if name == "softmax_cross_entropy" else None
+    if quick is not None:
+        return quick
     if name not in LOSSES:
         raise _unknown_name("loss", name, LOSSES)
     p = np.ascontiguousarray(_checks.float_array("prediction", prediction))

@@ -8,6 +8,12 @@ import pytest
 
 import initcore as ic
 
+# Fresh interpreters that tests start import this initcore too: never the directory they happen to start in, which
+# may be a source tree with nothing built.
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(os.path.dirname(ic.__file__)),
+                                            *filter(None, [os.environ.get("PYTHONPATH")])])
+
 USABLE = [name for name, state in ic.kernels.variants().items() if state in ("in use", "available")]
 
 

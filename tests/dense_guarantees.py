@@ -116,6 +116,6 @@ def small_set():
             batch_rows(*shape, dtype)
             layouts(*shape, dtype)
             ties(*shape, dtype, "gelu")
-        for shape in [(150, 200, 130), (40, 400, 300), (401, 390, 25)]:
+        for shape in [(300, 400, 130), (40, 400, 700), (1001, 390, 33)]:
             threads(*shape, dtype)
     print("kept")

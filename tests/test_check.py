@@ -41,6 +41,8 @@ HEAD = normal(32, 10, 0.2)
 HEAD[3] = HEAD[9]
 MIRROR, MIRROR_HEAD = normal(64, 32, 0.12), normal(32, 10, 0.2)
 MIRROR[:, 3], MIRROR_HEAD[3] = -MIRROR[:, 9], -MIRROR_HEAD[9]
+NEAR, NEAR_HEAD = COPIED.copy(), HEAD.copy()
+NEAR[:, 3] += np.float32(1e-7) * normal(64, 1)[:, 0]
 NAN = normal(64, 32, 0.1)
 NAN[5, 7] = np.nan
 DENORMAL = normal(64, 32, 0.1)
@@ -62,7 +64,7 @@ FAULTS = {
     "raw pixels, tanh": (chain([normal(784, 64, 0.03), normal(64, 10, 0.1)], "tanh"), PIXELS,
                          ("SAT202", "fail", 0, "input_scale")),
     "off-centre inputs": (chain([normal(784, 64, 0.036), normal(64, 10, 0.1)], "tanh"),
-                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32), ("SAT201", "fail", 0, None)),
+                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32), ("SAT201", "fail", 0, "input_offset")),
     "rand": (chain([rand(784, 64), rand(64, 10)], "sigmoid"), UNIT, ("SAT201", "fail", 0, "weight_mean")),
     "rand, no data": (chain([rand(784, 64), rand(64, 10)], "tanh"), None, ("SAT201", "fail", 0, "weight_mean")),
     "rand "
@@ -95,6 +97,7 @@ FAULTS = {
     "constant": (chain([np.full((64, 32), 0.1), np.full((32, 10), 0.1)], "tanh"), None,
                  ("SYM101", "fail", 0, "symmetry")),
     "copied unit": (chain([COPIED, HEAD], "tanh"), None, ("SYM101", "fail", 0, "symmetry")),
+    "nearly copied unit": (chain([NEAR, NEAR_HEAD], "tanh"), None, ("SYM102", "warn", 0, "symmetry")),
     "mirrored unit": (chain([MIRROR, MIRROR_HEAD], "tanh"), None, ("SYM103", "fail", 0, "symmetry")),
     "same rows only": (chain([COPIED, normal(32, 10, 0.2)], "tanh"), None, ("SYM105", "info", 0, "symmetry")),
     "zero head": (chain([normal(64, 32, 0.12), np.zeros((32, 10), np.float32)], "tanh"), None,
@@ -170,6 +173,10 @@ def test_initial_loss_is_measured_with_labels():
     for loss in (None, "softmax_cross_entropy"):
         [f] = [f for f in ic.check(net, x, y, loss=loss).findings if f.rule == "OUT601"]
         assert f.measured == pytest.approx(net.gradients(x, y)[0], rel=1e-6)
+    binary = chain([normal(64, 32, 0.15), normal(32, 1, 30.0)], "tanh")
+    [f] = [f for f in ic.check(binary, x, (y > 4)[:, None].astype(np.float32), loss="binary_cross_entropy").findings
+           if f.rule == "OUT601"]
+    assert f.measured > 2 and f.expected == pytest.approx(np.log(2) + 1)
     assert not [f for f in ic.check(net, x, loss="mse").findings if f.rule.startswith("OUT")]
 
 

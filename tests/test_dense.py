@@ -145,9 +145,9 @@ def test_bias_gradient_is_summed_in_float64():
 
 @both
 def test_ties_at_every_shape(dtype):
-    """All of 1 .. 40 in float32 and every seventh triple of 1 .. 70, all pairs of sizes among them."""
+    """All of 1 .. 40 in float32 and every eleventh triple of 1 .. 70, all pairs of sizes among them."""
     for shape in itertools.product(range(1, 71), repeat=3):
-        if sum(shape) % 7 == 0 or (dtype is np.float32 and max(shape) <= 40):
+        if sum(shape) % 11 == 0 or (dtype is np.float32 and max(shape) <= 40):
             ties(*shape, dtype)
 
 
@@ -176,7 +176,7 @@ def test_rows_do_not_know_their_batch(dtype):
 
 @both
 def test_threads_change_no_bit(dtype):
-    for shape in [(150, 200, 130), (40, 400, 300), (401, 390, 25), (5, 800, 1000), (1000, 3, 1200), (700, 650, 7)]:
+    for shape in [(300, 400, 130), (40, 400, 700), (1001, 390, 33), (6, 1700, 1200), (3000, 3, 1500), (1700, 1000, 7)]:
         threads(*shape, dtype)
 
 
@@ -216,7 +216,7 @@ def test_constant_network_stays_tied_under_adam():
 
 
 def test_inputs_are_read_only_and_unmodified():
-    x, w, b, dy = arrays(np.float32, (40, 30), (30, 50), (50,), (40, 50))
+    x, w, b, dy = arrays(np.float32, (300, 250), (250, 150), (150,), (300, 150))
     z = x @ w + b
     given_arrays = (x, w, b, dy, z)
     for a in given_arrays:
@@ -404,3 +404,31 @@ def test_the_signature_is_keyword_only_where_it_says_so():
     with pytest.raises(TypeError):
         K.matmul(X, W, np.empty((4, 5), np.float32))
     assert sys.getrefcount(K.matmul(X, W)) <= 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS to take the memory away")
+def test_no_memory_is_a_memory_error(run_on):
+    code = """
+import resource, numpy as np, initcore as ic
+a, b, c = (np.ones((500, 500), np.float32) for _ in range(3))
+out = (c, np.empty_like(b), np.empty(500, np.float32))
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+hoard = []
+for piece in (1 << 20, 1 << 16, 1 << 12):
+    try:
+        while True:
+            hoard.append(bytearray(piece))
+    except MemoryError:
+        pass
+said = []
+for call in (lambda: ic.kernels.matmul(a, b, out=c), lambda: ic.kernels.dense_forward(a, b, None, "tanh", out=c),
+             lambda: ic.kernels.dense_backward(a, b, None, "tanh", b, y=a, out=out)):
+    try:
+        call()
+    except MemoryError:
+        said.append(bool(c.min() == 1 == c.max()))
+del hoard
+print(said)
+"""
+    assert run_on(ic.kernels.isa, code).strip() == "[True, True, True]"

@@ -160,6 +160,16 @@ def test_explicitly_scaled_heads_and_targets():
     assert not alarms(net) and not alarms(net, x, y=y, loss="softmax_cross_entropy", optimizer="adam")
 
 
+@pytest.mark.parametrize("std", [0.02, 0.05, 0.1, 0.2])
+@pytest.mark.parametrize("widths", [(64, 32, 10), (64, 100, 10), (64, 200, 10), (100, 256, 10)], ids=str)
+def test_hand_picked_deviations_of_a_sane_size(widths, std):
+    """N(0, 0.1) may fit fan_out by chance; no layout was mistaken."""
+    for activation in ("tanh", "relu"):
+        rng = np.random.default_rng(1)
+        net = build(lambda i, n, m, rng=rng: std * rng.standard_normal((n, m)), widths, activation)
+        assert not [f for f in ic.check(net).findings if f.cause == "layout"]
+
+
 def test_weight_sharing_is_not_a_repeated_seed():
     w = ic.init.glorot_normal((32, 32), rng=0)
     shared = ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(w, None, "tanh"),

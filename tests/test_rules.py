@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from initcore import _rules_numeric, _rules_output, _rules_signal, _rules_symmetry, rules
+from initcore import _rules_numeric, _rules_output, _rules_saturation, _rules_signal, _rules_symmetry, rules
 
 DESIGN = {"SYM101": "fail", "SYM102": "warn", "SYM103": "fail", "SYM104": "fail", "SYM105": "info", "SYM106": "info",
           "SAT201": "fail", "SAT202": "fail", "SAT203": "warn", "SIG301": "warn", "SIG302": "warn", "SIG303": "warn",
@@ -18,7 +18,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs" / "rules"
 
 def test_catalogue_is_the_design():
     assert {k: r.severity for k, r in rules.CATALOGUE.items()} == DESIGN
-    functions = [k for m in (_rules_symmetry, _rules_signal, _rules_numeric, _rules_output) for k in m.RULES]
+    functions = [k for m in (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric, _rules_output) for k in m.RULES]
     assert sorted(functions) == sorted(DESIGN)
 
 

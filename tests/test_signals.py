@@ -11,6 +11,8 @@ from initcore import _gauss, _measure, activations, kernels
 
 # float32 slopes may underflow to 0 where float64's do not; z beyond these points is left to the exact tests below.
 REACH = {"erf": 9.0, "gelu": 4.0, "gelu_tanh": 4.0, "silu": 20.0, "mish": 20.0, "softplus": 20.0}
+# Slopes that cross 0: the logarithm there magnifies the rounding of z itself.
+CROSSING = ("gelu", "gelu_tanh", "silu", "mish", "sin")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -21,6 +23,8 @@ def test_against_the_twin(name, dtype):
     reach = REACH.get(name, 40.0)
     for shape in ((1, 1), (5, 3), (9, 127), (65, 129)):
         z = np.clip(6 * rng.standard_normal(shape), -reach, reach).astype(dtype)
+        if name in CROSSING:
+            z[np.abs(phi.dphi(z.astype(np.float64))) < 1e-2] = 1
         a = kernels.activation_forward(name, z)
         got, histogram = kernels.signals(name, z, a, zero=(-3.0, 2.0))
         want, bins = _measure.twin(phi, z, a, (-3.0, 2.0))
@@ -32,6 +36,8 @@ def test_against_the_twin(name, dtype):
             # a slope within rounding of a threshold may fall on either side
             slack = 2 if k.startswith("below") else 0 if k in ("zero", "positive", "flat") else \
                 rtol * (np.abs(w) + (np.abs(w).mean() if w.size else 0))
+            if k == "log_slope":                        # ln d inherits the relative rounding of d, also where d is 1
+                slack = slack + 4 * np.finfo(dtype).eps * shape[0]
             assert np.all(np.abs(g - w) <= slack), (name, dtype, shape, k)
         if bins is not None:
             assert histogram.sum() == z.size and np.abs(histogram - bins).sum() <= 4

@@ -2,6 +2,9 @@
 
 import itertools
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from symmetry_lab import forward, gradients, train
@@ -335,3 +338,15 @@ def test_strides_and_half_precision():
     assert symmetry.analyze(wide).layers[0].effective_width == 1
     half = [(w.astype(np.float16), b.astype(np.float16), f) for w, b, f in random_net(4, 6, 3)]
     assert symmetry.analyze(half).ok
+
+
+def test_the_page_about_it_runs(capsys):
+    page = Path(__file__).parent.parent / "docs" / "symmetry.md"
+    rng = np.random.default_rng(0)
+    shapes = {"table": (100, 64), "gamma": (64,), "beta": (64,), "gate": (64, 128), "up": (64, 128), "down": (128, 64),
+              "wq": (64, 64), "wk": (64, 64), "wv": (64, 64), "wo": (64, 64)}
+    names = {k: rng.standard_normal(s) for k, s in shapes.items()}
+    for code in re.findall(r"```python\n(.*?)```", page.read_text().replace("1000)", "100)"), re.S):
+        exec(code, names)
+    assert names["small"].widths == (784, 1, 10) and names["report"].ok
+    assert "TIED: 256 units; effective width 1 under adam" in capsys.readouterr().out
