@@ -24,7 +24,8 @@ def input_state(net: Network, x: Any = None, *, second_moment: Any = None, mean:
         try:
             a = np.asarray(value, dtype=np.float64)
         except (TypeError, ValueError):
-            raise ArgumentTypeError(f"{name} must be a number or one for each feature, got {describe(value)}.") from None
+            raise ArgumentTypeError(
+                f"{name} must be a number or one for each feature, got {describe(value)}.") from None
         if a.shape not in ((), (n,)):
             raise ShapeError(f"{name} has shape {a.shape}; give one number or one for each of the {n} features.")
         if not np.all(np.isfinite(a)) or np.any(a < low):

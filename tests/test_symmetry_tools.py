@@ -1,7 +1,6 @@
 """Quotient, break_ties, explain, near ties, tolerance, conditions, optimisers, errors."""
 
 import itertools
-
 import re
 from pathlib import Path
 
