@@ -22,7 +22,8 @@ class Key:
     Parameters
     ----------
     seed : int, sequence of ints or numpy.random.SeedSequence
-        ``SeedSequence(seed).generate_state(4, uint32)`` are the four words. Ints must be >= 0.
+        ``SeedSequence(seed).generate_state(4, uint32)`` are the four words. Ints must be >= 0 (ArgumentError);
+        bool, float and other kinds are ArgumentTypeErrors.
 
     The same key gives the same numbers on every machine, for every thread count and every split of an array
     into blocks. Two arrays need two keys: take :meth:`child` for each.
@@ -72,6 +73,11 @@ class Key:
         ----------
         name : str or int in [-2**63, 2**63)
             An int and its decimal string name different children.
+
+        Raises ArgumentError for an int out of range, ArgumentTypeError for bool, float and other kinds.
+
+        >>> Key(0).child("block").child(3) == Key(0).child("block/3")
+        False
         """
         if isinstance(name, str):
             try:
@@ -112,6 +118,7 @@ def as_key(rng: Any) -> Key:
 
     None takes entropy from the operating system; an int, a sequence of ints or a SeedSequence is a seed as in
     :class:`Key`; a Generator or BitGenerator is advanced once, by four 32-bit words; a Key is itself.
+    bool, float, RandomState and other kinds are ArgumentTypeErrors, a negative int an ArgumentError.
 
     >>> as_key(5) == Key(5)
     True

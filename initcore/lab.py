@@ -89,7 +89,7 @@ class SGD(Optimizer):
 
 
 class Momentum(SGD):
-    """:class:`SGD` with momentum 0.9."""
+    """:class:`SGD` with momentum 0.9: PyTorch ``SGD(momentum=0.9)``, optax ``sgd(lr, momentum=0.9)``."""
 
     def __init__(self, lr: float = 0.01, *, momentum: float = 0.9, nesterov: bool = False,
                  weight_decay: float = 0.0) -> None:
@@ -101,6 +101,14 @@ class Adam(Optimizer):
 
     ``m := b1 m + (1 - b1) g; v := b2 v + (1 - b2) g^2;
     w := w - lr/(1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps)``.
+
+    PyTorch ``Adam``, step for step; optax ``adam`` has no decay. Raises ArgumentError for a beta outside [0, 1).
+
+    >>> import numpy as np
+    >>> net = Network([Dense(np.ones((1, 1)), np.zeros(1))])
+    >>> _, grads = net.gradients(np.ones((1, 1)), np.zeros((1, 1)), loss="mse")
+    >>> Adam(lr=0.25).step(net, grads).layers[0].w.round(6)
+    array([[0.75]])
     """
 
     decoupled = False
@@ -111,6 +119,8 @@ class Adam(Optimizer):
         if len(betas) != 2:
             raise ArgumentError(f"betas must be two numbers, got {betas!r}.")
         self.betas = tuple(number(f"betas[{i}]", b, low=0.0, high=1.0) for i, b in enumerate(betas))
+        if max(self.betas) == 1:
+            raise ArgumentError(f"betas={betas!r} must be below 1: a decay of 1 never takes a gradient in.")
         self.eps = number("eps", eps, low=0.0)
 
     def _delta(self, value: Array, grad: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
@@ -127,7 +137,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled decay, ``w := w - lr weight_decay w`` beside the step (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled decay, ``w := w - lr weight_decay w`` beside the step (Loshchilov and Hutter 2019).
+
+    PyTorch ``AdamW`` (the same default decay of 0.01), optax ``adamw`` (there 1e-4).
+    """
 
     decoupled = True
 

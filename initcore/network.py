@@ -27,7 +27,10 @@ class Dense:
     b : array, shape ``(fan_out,)``, or None for no bias.
     activation : name, :class:`initcore.activations.Activation` or callable. Default "identity".
 
-    The arrays are referenced, not copied, and never modified.
+    The arrays are referenced, not copied, and never modified; float16 and bfloat16 are widened to float32.
+
+    Raises ShapeError (rank, a bias that does not fit), DTypeError (integers, objects, a bias of another dtype),
+    UnknownNameError (activation, with the nearest name). Keras ``Dense``, Flax ``nn.Dense``, PyTorch ``nn.Linear``.
 
     >>> import numpy as np
     >>> Dense(np.ones((3, 2)), np.zeros(2), "tanh")
@@ -89,7 +92,10 @@ class Dense:
 
 
 class Trace(NamedTuple):
-    """Everything a forward pass computed: input ``x``, and per layer ``z`` (pre-activation) and ``a`` (output)."""
+    """Everything a forward pass computed: input ``x``, and per layer ``z`` (pre-activation) and ``a`` (output).
+
+    All are ``(batch, units)``; ``y`` is the last ``a``, the network's output.
+    """
 
     x: Array
     z: list[Array]
@@ -182,14 +188,28 @@ class Network:
         return a if a.dtype == self.dtype else a.astype(self.dtype)
 
     def forward(self, x: Any, *, threads: int | None = None) -> Array:
-        """Outputs, shape ``(batch, outputs)``, for inputs ``x`` of shape ``(batch, features)``."""
+        """Outputs, shape ``(batch, outputs)``, for inputs ``x`` of shape ``(batch, features)``.
+
+        ``x`` is cast to the network's dtype; a row's output does not depend on the rows around it. Raises ShapeError
+        (rank, number of features) or DTypeError (integers). NaN and infinity pass through.
+
+        >>> import numpy as np
+        >>> Network([Dense(np.ones((3, 2)), np.ones(2), "relu")]).forward(np.ones((1, 3)))
+        array([[4., 4.]])
+        """
         a = self._input(x)
         for layer in self.layers:
             a = layer.forward(a, threads=threads)
         return a
 
     def trace(self, x: Any, *, threads: int | None = None) -> Trace:
-        """Forward pass that keeps ``z`` and ``a`` of every layer."""
+        """Forward pass that keeps ``z`` and ``a`` of every layer; arguments and errors as :meth:`forward`.
+
+        >>> import numpy as np
+        >>> trace = Network([Dense(np.full((3, 2), -1.0), None, "relu")]).trace(np.ones((1, 3)))
+        >>> trace.z[0], trace.a[0]
+        (array([[-3., -3.]]), array([[0., 0.]]))
+        """
         a = self._input(x)
         trace = Trace(a, [], [])
         for layer in self.layers:
@@ -211,6 +231,15 @@ class Network:
         loss : "softmax_cross_entropy" (mean over rows), "mse" or "binary_cross_entropy" (means over elements);
             the cross entropies take the network's outputs as logits.
         trace : a :meth:`trace` of the same ``x``, to save the forward pass.
+
+        Returns ``(value, [LayerGradient(w, b), ...])``, first layer first. Raises as :meth:`forward` and
+        :func:`initcore.kernels.loss`.
+
+        >>> import numpy as np
+        >>> net = Network([Dense(np.ones((2, 1)))])
+        >>> value, grads = net.gradients(np.array([[1.0, 2.0]]), np.array([[1.0]]), loss="mse")
+        >>> value, grads[0].w.ravel()
+        (4.0, array([4., 8.]))
         """
         t = self.trace(x, threads=threads) if trace is None else trace
         value, dy = kernels.loss(loss, t.y, y)

@@ -28,7 +28,7 @@ _U32, _F32, _F64, _F16, _BF16 = range(5)
 _KINDS = {"float32": _F32, "float64": _F64, "float16": _F16, "bfloat16": _BF16}
 _LARGEST_F32 = float(np.finfo(np.float32).max)
 _DTYPES: dict[int, np.dtype] = {_U32: np.dtype(np.uint32), _F32: np.dtype(np.float32), _F64: np.dtype(np.float64),
-           _F16: np.dtype(np.float16)}
+                                _F16: np.dtype(np.float16)}
 
 
 def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, threads: Any = None) -> np.ndarray:
@@ -47,6 +47,9 @@ def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, thread
     out : ndarray of uint32, any strides
     threads : int
         Default :func:`initcore.get_num_threads`. Any number gives the same bits.
+
+    Raises ShapeError (a negative size), ArgumentError (start, an ``out`` that does not fit), DTypeError (dtype of
+    ``out``), ArgumentTypeError (an ``rng`` or a size of the wrong kind); ``out`` is then untouched.
 
     >>> [hex(w) for w in bits(4, rng=Key.from_words(0, 0)).tolist()]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
@@ -82,6 +85,10 @@ def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None,
         "bfloat16" is ml_dtypes' type where that package is installed, else the bits as uint16.
     global_shape, start : sequences of ints
         Make the block ``start : start + shape`` of an array of this shape, equal to that block bit for bit.
+        The array has less than 2**64 elements; it is not made.
+
+    Raises as :func:`bits`; DTypeError for a dtype that is not floating, ArgumentError where low >= high, ShapeError
+    where the block leaves ``global_shape``.
 
     >>> float(uniform((), low=-1, high=1, rng=0)) == float(uniform(1, low=-1, high=1, rng=0)[0])
     True
@@ -106,7 +113,9 @@ def normal(shape: Any, *, mean: float = 0.0, std: float = 1.0, rng: Any = None, 
     shape, rng, dtype, out, global_shape, start, threads
         As in :func:`uniform`.
     mean, std : float
-        Finite, std >= 0; rounded to the working precision.
+        Finite, std >= 0 (ArgumentError otherwise); rounded to the working precision.
+
+    Other errors as :func:`uniform`.
 
     >>> w = normal((4, 6), std=0.02, rng=1)
     >>> bool((normal((2, 3), std=0.02, rng=1, global_shape=(4, 6), start=(1, 2)) == w[1:3, 2:5]).all())
@@ -126,15 +135,20 @@ def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mea
 
     z = Phi^-1(Phi(lower) + (Phi(upper) - Phi(lower)) u) with u = (word + 1/2) 2**-32 (float64: (two words + 1/2)
     2**-64), computed on the side of the nearer tail and never outside the bounds. One word, one value, no redraw.
+    float16 and bfloat16 are the float32 values rounded once, so a value next to a bound they do not hold may round
+    to the first number they hold beyond it.
 
     Parameters
     ----------
     shape, rng, dtype, out, global_shape, start, threads
         As in :func:`uniform`.
     lower, upper : float
-        Bounds in units of sigma, lower < upper; any, infinite and both in one tail too.
+        Bounds in units of sigma, lower < upper; any, infinite and both in one tail too. ArgumentError where no
+        float32 lies between them (float32, float16, bfloat16).
     mean, std : float
         Of the normal distribution before truncation; at +-2 the result's standard deviation is 0.8796 std.
+
+    Other errors as :func:`normal`.
 
     >>> w = truncated_normal(1000, std=0.02, rng=0)
     >>> bool(abs(w).max() <= 0.04)

@@ -69,6 +69,13 @@ def test_a_block_of_an_array_no_memory_holds():
                           init.sparse((2, 1), 0.5, start=(7, far - 2), **rows))
 
 
+@pytest.mark.parametrize("whole, start, shape", [
+    ((2 ** 64,), (2 ** 64 - 2,), (2,)), ((2 ** 70, 0), (0, 0), (3, 0)), ((0, 2 ** 40, 2 ** 40), (0, 0, 0), (0, 3, 3))])
+def test_a_global_array_beyond_64_bits_is_refused(whole, start, shape):
+    with pytest.raises(errors.ShapeError, match="2\\*\\*64"):
+        init.normal(shape, rng=0, global_shape=whole, start=start)
+
+
 @pytest.mark.parametrize("layout", ["oi", "io", "iow", "dhwio", "iohw"])
 @pytest.mark.parametrize("name", ["sparse", "dirac", "orthogonal"])
 def test_blocks_in_other_layouts(name, layout):

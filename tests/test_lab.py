@@ -133,6 +133,9 @@ def test_bad_arguments():
         lab.SGD(True)
     with pytest.raises(errors.ArgumentError, match="betas"):
         lab.Adam(betas=(0.9, 1.5))
+    for betas in ((1.0, 0.9), (0.9, 1.0)):
+        with pytest.raises(errors.ArgumentError, match="must be below 1"):
+            lab.AdamW(betas=betas)
     with pytest.raises(errors.ShapeError, match="grads has 2"):
         lab.SGD().step(net, grads[:2])
     with pytest.raises(errors.ShapeError, match=r"grads\[0\].w"):
