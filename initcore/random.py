@@ -85,7 +85,7 @@ def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None,
         "bfloat16" is ml_dtypes' type where that package is installed, else the bits as uint16.
     global_shape, start : sequences of ints
         Make the block ``start : start + shape`` of an array of this shape, equal to that block bit for bit.
-        The array has less than 2**64 elements; it is not made.
+        The array has at most 2**64 elements; it is not made.
 
     Raises as :func:`bits`; DTypeError for a dtype that is not floating, ArgumentError where low >= high, ShapeError
     where the block leaves ``global_shape``.
@@ -286,8 +286,8 @@ def _block(dims: tuple[int, ...], global_shape: Any, start: Any) -> tuple[tuple[
         if s + n > g:
             raise ShapeError(f"the block {s}:{s + n} leaves axis {axis} of global_shape={whole}; "
                              f"start + shape must be at most {g} there.")
-    if math.prod(n for n in whole if n) >= 1 << 64:     # element numbers and strides are 64-bit
-        raise ShapeError(f"global_shape={whole} has 2**64 elements or more, beyond what a stream numbers.")
+    if math.prod(n for n in whole if n) > 1 << 64 or max(whole, default=0) >= 1 << 64:     # numbers are 64-bit
+        raise ShapeError(f"global_shape={whole} has more than 2**64 elements, beyond what a stream numbers.")
     return whole, first
 
 

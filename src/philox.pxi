@@ -22,6 +22,7 @@ cdef enum:
     KIND_F64 = 2
     KIND_F16 = 3
     KIND_BF16 = 4
+    PLAIN = 1                    # method of uniform and normal float32: low 0, high 1; mean 0, std 1
     PHILOX_BUFFER = 1024
 
 cdef struct philox_stream:
@@ -165,8 +166,10 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
         return
     if distribution == UNIFORM:
         for v in range(PHILOX_VECTORS):
-            x = single[0] + single[1] * philox_uniform_f32(w[v])
-            philox_store(kind, out, v, vecf_min(x, vecf_set(single[2])))
+            x = philox_uniform_f32(w[v])
+            if method != PLAIN:
+                x = vecf_min(single[0] + single[1] * x, vecf_set(single[2]))
+            philox_store(kind, out, v, x)
         return
     if distribution == NORMAL:
         philox_normal_f32(w, z)
@@ -180,7 +183,7 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
         x = vecf_load(z + v * LANES_F32)
         if distribution == TRUNCATED:
             x = vecf_min(vecf_max(x, vecf_set(single[2])), vecf_set(single[3]))
-        philox_store(kind, out, v, single[0] + single[1] * x)
+        philox_store(kind, out, v, x if distribution == NORMAL and method == PLAIN else single[0] + single[1] * x)
 
 
 cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,
@@ -228,10 +231,14 @@ cdef void philox_run(const RandomJob* job, philox_stream* s, philox_stream* low,
                      char* out) noexcept nogil:
     """philox_run_of with every pair of distribution and dtype compiled by itself."""
     cdef int d = job.distribution, k = job.kind, m = job.method
+    # 0 + 1 x is x, bit for bit: the values are never -0.
+    cdef bint plain = k == KIND_F32 and job.params[0] == 0.0 and job.params[1] == 1.0
     if d == BITS:
         philox_run_of(job, s, low, index, n, BITS, KIND_U32, 0, out)
     elif d == UNIFORM:
-        if k == KIND_F32:
+        if plain:
+            philox_run_of(job, s, low, index, n, UNIFORM, KIND_F32, PLAIN, out)
+        elif k == KIND_F32:
             philox_run_of(job, s, low, index, n, UNIFORM, KIND_F32, 0, out)
         elif k == KIND_F64:
             philox_run_of(job, s, low, index, n, UNIFORM, KIND_F64, 0, out)
@@ -240,7 +247,9 @@ cdef void philox_run(const RandomJob* job, philox_stream* s, philox_stream* low,
         else:
             philox_run_of(job, s, low, index, n, UNIFORM, KIND_BF16, 0, out)
     elif d == NORMAL:
-        if k == KIND_F32:
+        if plain:
+            philox_run_of(job, s, low, index, n, NORMAL, KIND_F32, PLAIN, out)
+        elif k == KIND_F32:
             philox_run_of(job, s, low, index, n, NORMAL, KIND_F32, 0, out)
         elif k == KIND_F64:
             philox_run_of(job, s, low, index, n, NORMAL, KIND_F64, 0, out)
