@@ -68,8 +68,8 @@ def test_bad(assert_trainable):
 def test_the_pytest_fixture(tmp_path):
     """assert_trainable passes a sound network and shows the verdict on the other."""
     (tmp_path / "test_it.py").write_text(PLUGIN_TEST)
-    installed = any(e.value == "initcore.pytest_plugin" for e in importlib.metadata.entry_points(group="pytest11"))
-    extra = [] if installed else ["-p", "initcore.pytest_plugin"]
+    installed = any(e.value == "pytest_initcore" for e in importlib.metadata.entry_points(group="pytest11"))
+    extra = [] if installed else ["-p", "pytest_initcore"]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *extra,
                            str(tmp_path / "test_it.py")],
                           cwd=DOCS.parents[1], capture_output=True, text=True, timeout=120, check=False)
