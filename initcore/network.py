@@ -190,10 +190,13 @@ class Network:
         return f"Network({' -> '.join(map(str, self.widths))}, {self.dtype.name})"
 
     def _input(self, x: Any) -> Array:
+        w = self.layers[0].w
+        if type(x) is np.ndarray and x.ndim == 2 and x.dtype is w.dtype and x.shape[1] == w.shape[0]:
+            return x                    # what a training loop passes, without the 2 us of the checks below
         a = float_array("x", x, ndim=2)
-        if a.shape[1] != self.widths[0]:
-            raise ShapeError(f"x has shape {a.shape}, but the network takes {self.widths[0]} features.")
-        return a if a.dtype == self.dtype else a.astype(self.dtype)
+        if a.shape[1] != w.shape[0]:
+            raise ShapeError(f"x has shape {a.shape}, but the network takes {w.shape[0]} features.")
+        return a if a.dtype == w.dtype else a.astype(w.dtype)
 
     def target(self, y: Any) -> Array:
         """``y`` as the losses take it: floating targets in the network's dtype, class indices as they stand."""
@@ -225,8 +228,9 @@ class Network:
         """
         a = self._input(x)
         trace = Trace(a, [], [])
+        batch, dtype = a.shape[0], self.layers[0].w.dtype
         for layer in self.layers:
-            z = np.empty((a.shape[0], layer.fan_out), self.dtype)
+            z = np.empty((batch, layer.w.shape[1]), dtype)
             a = layer.forward(a, z_out=z, threads=threads)
             trace.z.append(z)
             trace.a.append(a)
