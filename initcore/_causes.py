@@ -96,7 +96,21 @@ def wrong_layout(layer: Dense, ratio: float) -> bool:
     if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
         known.append(1 / 3)                  # bounded as a uniform distribution is
     return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0))
-            and not fits(layer.w, (n + m) / 2, (1.0, 2.0)))
+            and not fits(layer.w, (n + m) / 2, (1.0, 2.0)) and not _orthogonal_rows(layer.w))
+
+
+def _orthogonal_rows(w: Array) -> bool:
+    """Are the rows orthogonal? Orthogonal weights that widen have variance 1/fan_out in the right layout too.
+
+    Independent rows have cosines of about 1/sqrt(m); a tenth of that leaves room for bfloat16.
+    """
+    rows = np.asarray(w[:64], dtype=np.float64)
+    gram = rows @ rows.T
+    norms = np.sqrt(np.diag(gram))
+    if len(rows) < 2 or not norms.all():
+        return False
+    cosines = gram / np.outer(norms, norms) - np.eye(len(rows))
+    return bool(np.sqrt(np.sum(cosines ** 2) / (len(rows) * (len(rows) - 1))) < 0.1 / math.sqrt(w.shape[1]))
 
 
 def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,

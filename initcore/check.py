@@ -26,8 +26,8 @@ from . import (
 from ._checks import float_array
 from ._context import Context
 from ._inputs import input_state
-from .errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError, unknown_name
-from .network import Network
+from .errors import ArgumentError, FileFormatError, ShapeError, unknown_name
+from .network import Network, require_network
 from .report import Finding, Report
 
 __all__ = ["Finding", "Report", "check"]
@@ -65,8 +65,7 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
     >>> report.ok, sorted({f.rule for f in report.findings if f.severity == "fail"})
     (False, ['SYM104'])
     """
-    if not isinstance(net, Network):
-        raise ArgumentTypeError(f"net must be an initcore.Network, got {type(net).__name__}.")
+    require_network(net)
     if fail_level not in rules.SEVERITIES:
         raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
     if loss is not None and loss not in LOSSES:
@@ -123,7 +122,7 @@ def _data(net: Network, x: Any) -> np.ndarray:
 
 
 def _targets(net: Network, x: np.ndarray | None, y: Any) -> np.ndarray:
-    a = np.asarray(y)
+    a = net.target(y)
     if x is not None and (a.ndim not in (1, 2) or len(a) != len(x)):
         raise ShapeError(f"y has shape {a.shape}, but x has {len(x)} rows.")
     return a

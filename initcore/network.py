@@ -114,6 +114,14 @@ class LayerGradient(NamedTuple):
     b: Array | None
 
 
+def require_network(net: Any) -> Network:
+    """``net`` itself, or an ArgumentTypeError."""
+    if not isinstance(net, Network):
+        raise ArgumentTypeError(f"net must be an initcore.Network, got {type(net).__name__}; "
+                                "Network([Dense(w, b, 'tanh'), ...]) makes one.")
+    return net
+
+
 class Network:
     """A chain of dense layers.
 
@@ -182,10 +190,18 @@ class Network:
         return f"Network({' -> '.join(map(str, self.widths))}, {self.dtype.name})"
 
     def _input(self, x: Any) -> Array:
+        w = self.layers[0].w
+        if type(x) is np.ndarray and x.ndim == 2 and x.dtype is w.dtype and x.shape[1] == w.shape[0]:
+            return x                    # what a training loop passes, without the 2 us of the checks below
         a = float_array("x", x, ndim=2)
-        if a.shape[1] != self.widths[0]:
-            raise ShapeError(f"x has shape {a.shape}, but the network takes {self.widths[0]} features.")
-        return a if a.dtype == self.dtype else a.astype(self.dtype)
+        if a.shape[1] != w.shape[0]:
+            raise ShapeError(f"x has shape {a.shape}, but the network takes {w.shape[0]} features.")
+        return a if a.dtype == w.dtype else a.astype(w.dtype)
+
+    def target(self, y: Any) -> Array:
+        """``y`` as the losses take it: floating targets in the network's dtype, class indices as they stand."""
+        a = np.asarray(y)
+        return a.astype(self.dtype) if a.dtype.kind == "f" else a
 
     def forward(self, x: Any, *, threads: int | None = None) -> Array:
         """Outputs, shape ``(batch, outputs)``, for inputs ``x`` of shape ``(batch, features)``.
@@ -212,8 +228,9 @@ class Network:
         """
         a = self._input(x)
         trace = Trace(a, [], [])
+        batch, dtype = a.shape[0], self.layers[0].w.dtype
         for layer in self.layers:
-            z = np.empty((a.shape[0], layer.fan_out), self.dtype)
+            z = np.empty((batch, layer.w.shape[1]), dtype)
             a = layer.forward(a, z_out=z, threads=threads)
             trace.z.append(z)
             trace.a.append(a)
@@ -227,7 +244,8 @@ class Network:
         ----------
         x : ``(batch, features)``.
         y : targets: ``(batch,)`` integer classes or ``(batch, outputs)`` probabilities for
-            "softmax_cross_entropy"; ``(batch, outputs)`` for "mse" and "binary_cross_entropy".
+            "softmax_cross_entropy"; ``(batch, outputs)`` for "mse" and "binary_cross_entropy". Floating ones are
+            cast to the network's dtype, as ``x`` is.
         loss : "softmax_cross_entropy" (mean over rows), "mse" or "binary_cross_entropy" (means over elements);
             the cross entropies take the network's outputs as logits.
         trace : a :meth:`trace` of the same ``x``, to save the forward pass.
@@ -242,7 +260,7 @@ class Network:
         (4.0, array([4., 8.]))
         """
         t = self.trace(x, threads=threads) if trace is None else trace
-        value, dy = kernels.loss(loss, t.y, y)
+        value, dy = kernels.loss(loss, t.y, self.target(y))
         return value, self.backward(t, dy, threads=threads)
 
     def backward(self, trace: Trace, dy: Array, *, threads: int | None = None) -> list[LayerGradient]:

@@ -17,7 +17,7 @@ from . import _gauss, _measure, _propagate, _shares, activations
 from ._checks import number
 from ._inputs import input_state
 from .errors import ArgumentError, ShapeError
-from .network import Network, Trace
+from .network import Network, Trace, require_network
 
 Array = np.ndarray
 
@@ -180,7 +180,7 @@ def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any
     >>> abs(report.layers[0].q - 100) < 5, 0.7 < report.layers[0].slope_below_1pct < 0.8
     (True, True)
     """
-    state, assumed = input_state(net, x, second_moment=second_moment, mean=mean, variance=variance,
+    state, assumed = input_state(require_network(net), x, second_moment=second_moment, mean=mean, variance=variance,
                                  covariance=covariance)
     return from_steps(net, state, assumed)
 
@@ -246,7 +246,7 @@ def measure(net: Network, x: Any, *, trace: Trace | None = None, threads: int | 
     >>> 0.7 < measure(net, rng.standard_normal((64, 100))).layers[0].slope_below_1pct < 0.8
     True
     """
-    t = net.trace(x, threads=threads) if trace is None else trace
+    t = require_network(net).trace(x, threads=threads) if trace is None else trace
     if not len(t.x):
         raise ShapeError("x has no rows; a measurement needs at least one.")
     found = [_measure.layer_statistics(layer.activation, t.z[i], t.a[i]) for i, layer in enumerate(net.layers)]

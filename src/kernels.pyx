@@ -35,9 +35,9 @@ cdef extern from *:
 cdef KernelTable* table = NULL
 cdef object _loaded_capsule = None      # keeps the variant alive
 
-# name -> level of the CPU needed; the first usable one that is not opt-in is the default.
+# name -> level of the CPU needed, best first; the first that is built and usable is the default. x86_v4 is built
+# only when setup.py is told to (INITCORE_EXTRA_ISA).
 _LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
-_OPT_IN = ("x86_v4",)
 
 
 def _exists(isa):
@@ -61,7 +61,7 @@ def _select():
             raise ImportError(f"INITCORE_ISA={forced!r}: this CPU or operating system cannot run it.")
         chosen = forced
     else:
-        chosen = next(n for n in _LEVELS if n not in _OPT_IN and _usable(n) and _exists(n))
+        chosen = next(n for n in _LEVELS if _usable(n) and _exists(n))
     module = importlib.import_module(f"initcore._variant_{chosen}")
     cdef KernelTable* t = <KernelTable*> PyCapsule_GetPointer(module.capsule, "initcore.kernel_table")
     if t.version != INITCORE_TABLE_VERSION or t.size != sizeof(KernelTable):

@@ -105,6 +105,19 @@ def test_float32_inputs_of_a_float64_network_are_widened():
     assert net.forward(x).dtype == np.float64
 
 
+@pytest.mark.parametrize("loss", ["mse", "binary_cross_entropy", "softmax_cross_entropy"])
+def test_targets_are_cast_as_the_inputs_are(loss):
+    rng = np.random.default_rng(4)
+    net = ic.Network([ic.Dense(rng.standard_normal((5, 3)).astype(np.float32))])
+    x, y = rng.standard_normal((6, 5)), np.eye(3)[rng.integers(0, 3, 6)]
+    value, grads = net.gradients(x, y, loss=loss)
+    same, expected = net.gradients(x.astype(np.float32), y.astype(np.float32), loss=loss)
+    assert value == same and np.array_equal(grads[0].w, expected[0].w) and grads[0].w.dtype == np.float32
+    assert ic.check(net, x, y, loss=loss).ok
+    with pytest.raises(DTypeError, match="class indices"):
+        net.gradients(x, rng.random(6))
+
+
 def test_empty_batch():
     net = make()
     assert net.forward(np.zeros((0, 5))).shape == (0, 3)
@@ -132,6 +145,8 @@ W = np.ones((3, 2))
     (lambda: ic.Network(None), ArgumentTypeError, "layers must be a list of initcore.Dense"),
     (lambda: ic.saturation.predict(make(), second_moment=-1), ic.errors.ArgumentError, "at least 0, got -1"),
     (lambda: ic.saturation.predict(make(), mean="a"), ArgumentTypeError, "mean must be a number"),
+    (lambda: ic.saturation.predict([W]), ArgumentTypeError, "net must be an initcore.Network, got list"),
+    (lambda: ic.saturation.measure(None, W), ArgumentTypeError, "net must be an initcore.Network, got NoneType"),
     (lambda: ic.Network([W]), ArgumentTypeError, r"layers\[0\] must be an initcore.Dense"),
     (lambda: ic.Network([ic.Dense(W), ic.Dense(W)]), ShapeError, r"layers\[0\] has 2 units but layers\[1\] takes 3"),
     (lambda: ic.Network([ic.Dense(np.array([[1.0], [np.nan]]))]), NonFiniteError,

@@ -71,6 +71,19 @@ def test_our_defaults(name, activation, depth):
         assert not found, (name, activation, depth, kind, show(found))
 
 
+@pytest.mark.parametrize("name, activation", OURS)
+@pytest.mark.parametrize("widths", [(64, 128, 128, 10), (20, 50, 1), (784, 256, 10), (16, 300, 40, 3)])
+def test_our_defaults_on_networks_that_widen_and_narrow(name, activation, widths):
+    if name == "eye":           # an identity map that narrows throws inputs away
+        widths = (64, 64, 64, 10)
+    make = getattr(ic.init, name)
+    for dtype in ("float32", "float64", "bfloat16"):
+        net = build(lambda i, n, m, dtype=dtype: make((n, m), rng=ic.Key(3).child(i), dtype=dtype).astype("float32"),
+                    widths, activation)
+        found = alarms(net)
+        assert not found, (name, activation, widths, dtype, show(found))
+
+
 def torch_linear(rng):
     """nn.Linear: weight and bias U(+-1/sqrt(fan_in))."""
     bound = lambda n: 1 / np.sqrt(n)
