@@ -64,7 +64,8 @@ FAULTS = {
     "raw pixels, tanh": (chain([normal(784, 64, 0.03), normal(64, 10, 0.1)], "tanh"), PIXELS,
                          ("SAT202", "fail", 0, "input_scale")),
     "off-centre inputs": (chain([normal(784, 64, 0.036), normal(64, 10, 0.1)], "tanh"),
-                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32), ("SAT201", "fail", 0, "input_offset")),
+                          (RNG.standard_normal((100, 784)) * 0.5 + 8).astype(np.float32),
+                         ("SAT201", "fail", 0, "input_offset")),
     "rand": (chain([rand(784, 64), rand(64, 10)], "sigmoid"), UNIT, ("SAT201", "fail", 0, "weight_mean")),
     "rand, no data": (chain([rand(784, 64), rand(64, 10)], "tanh"), None, ("SAT201", "fail", 0, "weight_mean")),
     "rand "

@@ -18,7 +18,8 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs" / "rules"
 
 def test_catalogue_is_the_design():
     assert {k: r.severity for k, r in rules.CATALOGUE.items()} == DESIGN
-    functions = [k for m in (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric, _rules_output) for k in m.RULES]
+    functions = [k for m in (_rules_symmetry, _rules_saturation, _rules_signal, _rules_numeric,
+                             _rules_output) for k in m.RULES]
     assert sorted(functions) == sorted(DESIGN)
 
 
