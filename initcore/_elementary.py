@@ -17,6 +17,7 @@ def zeros(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any 
           threads: int | None = None) -> Array:
     """All 0: right for biases, and for the last layer of a residual branch; hidden weights of 0 never learn.
 
+    Rumelhart, Hinton and Williams 1986 already broke this symmetry with small random weights.
     ``rng`` is accepted and left untouched. PyTorch ``zeros_``, JAX ``initializers.zeros``, Keras ``Zeros``.
     Shapes, dtypes and errors: :mod:`initcore.initializers`. What zero weights do: :func:`initcore.symmetry.analyze`.
 
@@ -32,6 +33,7 @@ def ones(shape: Shape, *, layout: str | None = None, groups: int = 1, rng: Any =
          threads: int | None = None) -> Array:
     """All 1: for the scales of normalisation layers; as weights all units stay one unit for ever.
 
+    The scale of batch normalisation starts so (Ioffe and Szegedy 2015).
     ``rng`` is accepted and left untouched. PyTorch ``ones_``, JAX ``initializers.ones``, Keras ``Ones``.
     Shapes, dtypes and errors: :mod:`initcore.initializers`.
 
@@ -85,6 +87,7 @@ def normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, layout: str | N
            start: Shape | None = None, threads: int | None = None) -> Array:
     """``N(mean, std^2)``, not truncated.
 
+    A fixed std, such as the 0.01 of Krizhevsky et al. 2012, fits one width only: :func:`he_normal` follows the fan.
     PyTorch ``normal_`` (std 1), JAX ``initializers.normal`` (std 0.01), Keras ``RandomNormal`` (std 0.05). Raises
     ArgumentError for a negative or non-finite std; other errors, shapes, dtypes: :mod:`initcore.initializers`.
 
@@ -109,6 +112,7 @@ def trunc_normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, lower: fl
     ``std_of="parent"``: sigma is ``std``, the numbers returned deviate by less (0.87962566 std for +-2 sigma).
     ``std_of="result"``: sigma is corrected in closed form so that the numbers returned have deviation ``std``.
     One-sided bounds (``upper=math.inf``) and both bounds in one tail are fine; there is never a redraw.
+    Moments of the cut normal: Johnson, Kotz and Balakrishnan 1994, chapter 13.
 
     The same name elsewhere: PyTorch ``trunc_normal_(mean, std, a=-2, b=2)`` takes *absolute* bounds, so that with
     std=0.02 its defaults cut at 100 sigma, that is nothing; JAX ``initializers.truncated_normal(stddev, lower=-2,
@@ -133,7 +137,7 @@ def embedding(shape: Shape, *, std: float = 1.0, padding_idx: int | None = None,
 
     ``padding_idx`` counts in the whole table (negative: from its end). A table has no fan: each token reads one row.
     PyTorch ``nn.Embedding`` is N(0, 1) with the padding row 0, the default here; Flax ``nn.Embed`` has std
-    ``1/sqrt(dimension)``; Keras ``Embedding`` draws U(-0.05, 0.05); GPT-2 uses 0.02.
+    ``1/sqrt(dimension)``; Keras ``Embedding`` draws U(-0.05, 0.05); GPT-2 uses 0.02 (Radford et al. 2019).
 
     Raises ShapeError where the rank is not 2, ArgumentError for a padding_idx outside the table;
     dtypes and other errors: :mod:`initcore.initializers`.

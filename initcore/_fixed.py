@@ -42,7 +42,7 @@ def _grid_of(code: int, alpha: float) -> tuple[Array, Array, Array]:
 
 def _grid(p: Profile, low: float, high: float) -> tuple[Array, Array, Array]:
     q = np.geomspace(low, high, round(24 * math.log10(high / low)) + 1)
-    m = moments(p, q, ("second", "growth"))
+    m = moments(p, q, ("second", "growth"), order=12)       # enough for brackets
     return q, m["second"], m["growth"]
 
 

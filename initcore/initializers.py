@@ -80,6 +80,7 @@ def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | int = "fan
     truncate : cut the normal at +- this many standard deviations of the parent; None does not cut.
     std_of : "result" (default): the variance after the cut is ``scale / fan``; "parent": before it.
 
+    The members: Glorot and Bengio 2010 (scale 1, fan_avg), He et al. 2015 (2, fan_in), LeCun et al. 1998 (1, fan_in).
     JAX ``variance_scaling`` and Keras ``VarianceScaling``: their "truncated_normal" is truncate=2 here, JAX's "normal"
     and Keras' "untruncated_normal" are plain (Keras took "normal" for the truncated one for years). PyTorch has none.
     Raises UnknownNameError for an unknown mode or distribution; see :mod:`initcore.initializers`.
@@ -208,7 +209,8 @@ def torch_default(shape: Shape, *, fan_in: int | None = None, layout: str | None
                   threads: int | None = None) -> Array:
     """``U(-l, l)``, ``l = 1 / sqrt(fan_in)``: what PyTorch's Linear and Conv layers start with, weight and bias.
 
-    It is written there as ``kaiming_uniform_(a=sqrt(5))``; the variance is ``1 / (3 fan_in)``, so that the signal's
+    Glorot and Bengio 2010, eq. 1, call it the commonly used heuristic, and show what it costs. PyTorch writes it
+    ``kaiming_uniform_(a=sqrt(5))``; the variance is ``1 / (3 fan_in)``, so that the signal's
     variance falls about threefold per linear layer. For the bias give the *weight's* fan: ``fan_in=784``.
     PyTorch's transposed convolutions read their shape as (out, in, ...) all the same: to get their numbers' scale
     pass ``fan_in=shape[1] * prod(shape[2:])``. JAX and Keras have no such initialiser.
@@ -240,7 +242,8 @@ __all__ = [*names, "Spec", "get", "init_params", "kaiming_normal", "kaiming_unif
 def get(name: str | Callable[..., Array]) -> Callable[..., Array]:
     """The initialiser of that name (aliases xavier and kaiming, any case), or the callable itself.
 
-    Raises UnknownNameError with the nearest known name.
+    Raises UnknownNameError with the nearest known name. PyTorch: ``getattr(torch.nn.init, name)``; Keras:
+    ``keras.initializers.get``.
 
     >>> get("kaiming_normal").__name__
     'he_normal'

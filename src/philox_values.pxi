@@ -12,14 +12,17 @@ cdef inline void philox_normal_f32(const vecu32* w, int method, const float* sin
     cdef vecf r[2]
     cdef vecf q
     cdef float tail
-    cdef u64 tails = 0
+    cdef u64 tails[2]
     cdef u32 m
     cdef int v, i
+    tails[0] = 0
+    tails[1] = 0
     for v in range(0, PHILOX_VECTORS, 2):
         for i in range(2):
             # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
             p[i] = vecf_from_i32(<veci32> (w[v + i] & 0x7FFFFFFFU))
-            tails |= <u64> veci32_mask(vecf_lt(p[i], vecf_set(8388608.0))) << ((v + i) * LANES_F32)
+            tails[(v + i) * LANES_F32 // 64] |= (
+                <u64> veci32_mask(vecf_lt(p[i], vecf_set(8388608.0))) << ((v + i) * LANES_F32 % 64))
             vecu32_store(word_of + (v + i) * LANES_F32, w[v + i])
         inverse_ratios_f32(2, p, r)
         for i in range(2):
@@ -27,9 +30,10 @@ cdef inline void philox_normal_f32(const vecu32* w, int method, const float* sin
             q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v + i] & 0x80000000U))
             q = q * r[i]
             vecf_store(z + (v + i) * LANES_F32, q if method == PLAIN else single[0] + single[1] * q)
-    while tails != 0:
-        v = lowest_bit(tails)
-        tails &= tails - 1
+    while (tails[0] | tails[1]) != 0:
+        i = tails[0] == 0
+        v = 64 * i + lowest_bit(tails[i])
+        tails[i] &= tails[i] - 1
         m = word_of[v] & 0x7FFFFFFFU
         tail = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
         z[v] = tail if method == PLAIN else single[0] + single[1] * tail
@@ -44,8 +48,10 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     cdef vecd above[2]
     cdef vecd share = vecd_set(params[6])
     cdef vecf p, q, r
-    cdef u64 tails = 0
+    cdef u64 tails[2]
     cdef int v, h
+    tails[0] = 0
+    tails[1] = 0
     for v in range(PHILOX_VECTORS):
         u[1] = vecd_set(0.0)
         below[1] = u[1]
@@ -56,14 +62,15 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
             above[h] = vecd_fma(share, 4294967296.0 - u[h], vecd_set(params[5]))
         q = vecf_from_vecd(2147483648.0 - below[0], 2147483648.0 - below[1])
         p = vecf_min(vecf_from_vecd(below[0], below[1]), vecf_from_vecd(above[0], above[1]))
-        tails |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32)
+        tails[v * LANES_F32 // 64] |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32 % 64)
         vecf_store(p_of + v * LANES_F32, p)
         vecf_store(q_of + v * LANES_F32, q)
         inverse_ratios_f32(1, &p, &r)
         vecf_store(z + v * LANES_F32, q * r)
-    while tails != 0:
-        v = lowest_bit(tails)
-        tails &= tails - 1
+    while (tails[0] | tails[1]) != 0:
+        h = tails[0] == 0
+        v = 64 * h + lowest_bit(tails[h])
+        tails[h] &= tails[h] - 1
         z[v] = inverse_tail_f32(p_of[v], q_of[v], 0)
 
 
