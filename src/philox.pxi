@@ -172,18 +172,22 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
             philox_store(kind, out, v, x)
         return
     if distribution == NORMAL:
-        philox_normal_f32(w, z)
-    elif method == 0:
+        if kind == KIND_F32:
+            philox_normal_f32(w, method, single, <float*> out)
+            return
+        philox_normal_f32(w, method, single, z)
+        for v in range(PHILOX_VECTORS):
+            philox_store(kind, out, v, vecf_load(z + v * LANES_F32))
+        return
+    if method == 0:
         philox_truncated_f32(w, params, z)
     else:
         philox_truncated_group(w, NULL, params + 2, method, z64)
         for v in range(PHILOX_GROUP):
             z[v] = <float> z64[v]
     for v in range(PHILOX_VECTORS):
-        x = vecf_load(z + v * LANES_F32)
-        if distribution == TRUNCATED:
-            x = vecf_min(vecf_max(x, vecf_set(single[2])), vecf_set(single[3]))
-        philox_store(kind, out, v, x if distribution == NORMAL and method == PLAIN else single[0] + single[1] * x)
+        x = vecf_min(vecf_max(vecf_load(z + v * LANES_F32), vecf_set(single[2])), vecf_set(single[3]))
+        philox_store(kind, out, v, single[0] + single[1] * x)
 
 
 cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,

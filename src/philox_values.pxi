@@ -5,12 +5,13 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
     return vecf_from_i32(<veci32> (w >> 8)) * vecf_set(5.9604644775390625e-08)
 
 
-cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
-    """Standard normal values of a group of words."""
+cdef inline void philox_normal_f32(const vecu32* w, int method, const float* single, float* z) noexcept nogil:
+    """Normal values of a group of words: mean single[0], standard deviation single[1] (PLAIN: 0 and 1)."""
     cdef u32 word_of[PHILOX_GROUP]
     cdef vecf p[2]
     cdef vecf r[2]
     cdef vecf q
+    cdef float tail
     cdef u64 tails = 0
     cdef u32 m
     cdef int v, i
@@ -24,12 +25,14 @@ cdef inline void philox_normal_f32(const vecu32* w, float* z) noexcept nogil:
         for i in range(2):
             q = vecf_from_i32(<veci32> (~w[v + i] & 0x7FFFFFFFU)) + 0.5
             q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v + i] & 0x80000000U))
-            vecf_store(z + (v + i) * LANES_F32, q * r[i])
+            q = q * r[i]
+            vecf_store(z + (v + i) * LANES_F32, q if method == PLAIN else single[0] + single[1] * q)
     while tails != 0:
         v = lowest_bit(tails)
         tails &= tails - 1
         m = word_of[v] & 0x7FFFFFFFU
-        z[v] = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
+        tail = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
+        z[v] = tail if method == PLAIN else single[0] + single[1] * tail
 
 
 cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:

@@ -19,8 +19,10 @@
 #if defined(__GNUC__) || defined(__clang__)
 #  if defined(__AVX512F__)
 #    define VECTOR_BYTES 64
-#  else
+#  elif defined(__AVX__)
 #    define VECTOR_BYTES 32
+#  else
+#    define VECTOR_BYTES 16          /* what SSE2 and NEON have: a wider type is taken apart through memory */
 #  endif
 #  define INITCORE_INLINE static inline __attribute__((always_inline))
 #  define VECTOR(type) __attribute__((vector_size(VECTOR_BYTES))) type
@@ -46,7 +48,7 @@ typedef uint32_t vecu32; typedef uint64_t vecu64;
 #  define MASK64(c) (-(int64_t)(c))
 #endif
 
-#if defined(__FMA__)
+#if defined(__SSE2__)
 #  include <immintrin.h>
 #endif
 
@@ -304,6 +306,8 @@ INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
     return (vecu64)_mm512_mul_epu32((__m512i)a, (__m512i)b);
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
     return (vecu64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecu64)_mm_mul_epu32((__m128i)a, (__m128i)b);
 #else
     return (a & 0xffffffffull) * (b & 0xffffffffull);
 #endif
@@ -324,6 +328,8 @@ INITCORE_INLINE vecu64 philox_blocks(uint64_t block) {
     vecu64 order = {0, 4, 1, 5, 2, 6, 3, 7}; return order + block;
 #elif LANES_F64 == 4
     vecu64 order = {0, 2, 1, 3}; return order + block;
+#elif LANES_F64 == 2
+    vecu64 order = {0, 1}; return order + block;
 #else
     return block;
 #endif
@@ -345,11 +351,15 @@ INITCORE_INLINE void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vec
     vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
     out[0] = SHUFFLE(x, y, 0x88);
     out[1] = SHUFFLE(x, y, 0xdd);
+#  elif defined(__SSE2__)
+#    define SHUFFLE(a, b, how) (vecu32)_mm_shuffle_ps((__m128)(a), (__m128)(b), how)
+    vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
+    out[0] = SHUFFLE(x, y, 0x88);
+    out[1] = SHUFFLE(x, y, 0xdd);
 #  else
-    for (int i = 0; i < LANES_F64; i++) {
-        int b = i / 2 + i % 2 * (LANES_F64 / 2);
-        out[b / 2][b % 2 * 4] = (uint32_t)c0[i]; out[b / 2][b % 2 * 4 + 1] = (uint32_t)c1[i];
-        out[b / 2][b % 2 * 4 + 2] = (uint32_t)c2[i]; out[b / 2][b % 2 * 4 + 3] = (uint32_t)c3[i];
+    for (int i = 0; i < LANES_F64; i++) {            /* 16-byte vectors: a block each */
+        vecu32 v = {(uint32_t)c0[i], (uint32_t)c1[i], (uint32_t)c2[i], (uint32_t)c3[i]};
+        out[i] = v;
     }
 #  endif
 #endif

@@ -320,8 +320,9 @@ def test_sizes_zero_and_one(dtype):
         assert np.allclose(z, x @ w + b) and np.allclose(y, 1 / (1 + np.exp(-z))) and y.shape == (m, n)
         for count in (1, 2):
             got = K.dense_backward(x, w, b, "sigmoid", dy, z=z, threads=count)
+            # Sums of at most three terms below 1 may cancel: the bound is on the terms.
             for g, want in zip(got, reference.dense_backward(x, w, b, "sigmoid", dy)):
-                assert g.shape == want.shape and np.allclose(g, want)
+                assert g.shape == want.shape and np.allclose(g, want, atol=8 * np.finfo(dtype).eps)
 
 
 def test_what_is_not_wanted_is_not_made():
