@@ -31,7 +31,8 @@ _lock = threading.Lock()
 def set_num_threads(n: int) -> None:
     """Set the number of threads used where ``threads=`` is not given (initially 1).
 
-    The whole process shares it. More than 256 are taken as 256. ArgumentError below 1. PyTorch: ``torch.set_num_threads``.
+    The whole process shares it. More than 256 are taken as 256. ArgumentError below 1.
+    PyTorch: ``torch.set_num_threads``.
 
     >>> set_num_threads(2); get_num_threads()
     2

@@ -220,7 +220,8 @@ def thresholds(changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, 
     """Every rule's thresholds with changes: ``{"SAT201.fail_share": 0.6}`` or ``{"SAT201": {"fail_share": 0.6}}``."""
     out = {k: dict(rule.thresholds) for k, rule in CATALOGUE.items()}
     if changes is not None and not isinstance(changes, Mapping):
-        raise ArgumentTypeError(f"thresholds must be a mapping such as {{\"SAT201.fail_share\": 0.6}}, got {changes!r}.")
+        raise ArgumentTypeError("thresholds must be a mapping such as {\"SAT201.fail_share\": 0.6}, "
+                                f"got {changes!r}.")
     flat: list[tuple[str, str, Any]] = []
     for key, value in (changes or {}).items():
         rule_id, _, name = str(key).partition(".")
