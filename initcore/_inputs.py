@@ -51,7 +51,10 @@ def input_state(net: Network, x: Any = None, *, second_moment: Any = None, mean:
         return _propagate.State(centre, kernels.matmul(a.T, a) / len(a) if full else np.mean(np.square(a), axis=0)), ""
     centre = np.zeros(n) if mean is None else per_feature("mean", mean)
     if covariance is not None:
-        c = np.asarray(covariance, dtype=np.float64)
+        try:
+            c = np.asarray(covariance, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(f"covariance must be a matrix of numbers, got {describe(covariance)}.") from None
         if c.shape != (n, n):
             raise ShapeError(f"covariance has shape {c.shape}, but the network takes {n} features: ({n}, {n}) is "
                              f"needed.")

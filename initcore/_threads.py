@@ -31,14 +31,15 @@ _lock = threading.Lock()
 def set_num_threads(n: int) -> None:
     """Set the number of threads used where ``threads=`` is not given (initially 1).
 
-    The whole process shares it. PyTorch: ``torch.set_num_threads``.
+    The whole process shares it. More than 256 are taken as 256. ArgumentError below 1.
+    PyTorch: ``torch.set_num_threads``.
 
     >>> set_num_threads(2); get_num_threads()
     2
     >>> set_num_threads(1)
     """
     global _default
-    _default = integer("n", n, low=1)
+    _default = min(integer("n", n, low=1), _MOST)
 
 
 def get_num_threads() -> int:
@@ -47,10 +48,11 @@ def get_num_threads() -> int:
 
 
 def resolve(threads: Any) -> int:
-    """The thread count a call's ``threads=`` means: None is the process's default."""
+    """The thread count a call's ``threads=`` means: None is the process's default; never more than the pool has."""
     if threads is None:
         return _default
-    return threads if type(threads) is int and threads >= 1 else integer("threads", threads, low=1)
+    count = threads if type(threads) is int and threads >= 1 else integer("threads", threads, low=1)
+    return count if count < _MOST else _MOST
 
 
 def chunks(n: int, parts: int, align: int = 1) -> list[tuple[int, int]]:

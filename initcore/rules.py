@@ -200,6 +200,8 @@ def chosen(select: Any = None, ignore: Any = None) -> frozenset[str]:
 
 
 def _expand(argument: str, given: str | Iterable[str]) -> set[str]:
+    if not isinstance(given, Iterable):
+        raise ArgumentTypeError(f"{argument} must be rule identifiers such as [\"SAT201\", \"SYM\"], got {given!r}.")
     parts = given.split(",") if isinstance(given, str) else list(given)
     out: set[str] = set()
     for part in parts:
@@ -217,6 +219,9 @@ def _expand(argument: str, given: str | Iterable[str]) -> set[str]:
 def thresholds(changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, float]]:
     """Every rule's thresholds with changes: ``{"SAT201.fail_share": 0.6}`` or ``{"SAT201": {"fail_share": 0.6}}``."""
     out = {k: dict(rule.thresholds) for k, rule in CATALOGUE.items()}
+    if changes is not None and not isinstance(changes, Mapping):
+        raise ArgumentTypeError("thresholds must be a mapping such as {\"SAT201.fail_share\": 0.6}, "
+                                f"got {changes!r}.")
     flat: list[tuple[str, str, Any]] = []
     for key, value in (changes or {}).items():
         rule_id, _, name = str(key).partition(".")

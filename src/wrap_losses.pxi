@@ -85,8 +85,9 @@ def _labels(target, rows, cols):
 
 def _float_target(target, p):
     """Targets of the prediction's shape and dtype; integers, bools and lists are converted."""
-    given = isinstance(target, np.ndarray) and target.dtype.kind not in "biu"
-    t = _checks.float_array("target", target if given else np.asarray(target).astype(p.dtype))
+    a = np.asarray(target)
+    convert = a.dtype.kind in "biu" or (a.dtype.kind == "f" and not hasattr(target, "dtype"))
+    t = _checks.float_array("target", a.astype(p.dtype) if convert else a)
     if t.dtype != p.dtype:
         raise _DTypeError(f"target has dtype {t.dtype}, prediction {p.dtype}; cast with target.astype(np.{p.dtype}).")
     if t.shape != p.shape:
@@ -107,6 +108,8 @@ def loss(name, prediction, target):
     target : of the prediction's shape and dtype (integers and bools are converted); for softmax cross entropy
         also class indices, ``(rows,)`` integers. Binary targets lie in [0, 1].
 
+    A softmax row with a logit of NaN or +infinity is NaN, value and gradient; a logit of -infinity is a masked class.
+
     Returns
     -------
     ``(float, array like prediction)``; the value is summed in float64 in index order, NaN where there is no element.
@@ -123,11 +126,11 @@ def loss(name, prediction, target):
     PyTorch: ``mse_loss``, ``cross_entropy``, ``binary_cross_entropy_with_logits``; optax:
     ``softmax_cross_entropy``, ``sigmoid_binary_cross_entropy``.
     """
+    if not isinstance(name, str) or name not in LOSSES:
+        raise _unknown_name("loss", name, LOSSES)
     quick = quick_cross_entropy(prediction, target) if name == "softmax_cross_entropy" else None
     if quick is not None:
         return quick
-    if name not in LOSSES:
-        raise _unknown_name("loss", name, LOSSES)
     p = np.ascontiguousarray(_checks.float_array("prediction", prediction))
     labels = t = None
     if name == "softmax_cross_entropy":

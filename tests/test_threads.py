@@ -50,6 +50,7 @@ def test_an_error_in_any_piece_is_raised_after_all_have_ended():
 
 def test_the_default_is_one_and_can_be_set():
     assert _threads.get_num_threads() == 1 and _threads.resolve(None) == 1 and _threads.resolve(7) == 7
+    assert _threads.resolve(10 ** 30) == 256
     try:
         _threads.set_num_threads(3)
         assert _threads.resolve(None) == 3 and _threads.resolve(1) == 1
