@@ -89,8 +89,16 @@ def wrong_layout(layer: Dense, ratio: float) -> bool:
     known = [1.0, max(squared_gain(layer.activation), 1.0)]
     if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
         known.append(1 / 3)                  # bounded as a uniform distribution is
-    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0))
-            and not fits(layer.w, (n + m) / 2, (1.0, 2.0)))
+    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
+            and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
+
+
+def orthogonal(w: Array) -> bool:
+    """Are the shorter side's vectors of one length and orthogonal (seen on neighbours)? Their scale is no fan's."""
+    a = (w if w.shape[0] <= w.shape[1] else w.T).astype(np.float64)
+    square = np.einsum("ij,ij->i", a, a)
+    dots = np.einsum("ij,ij->i", a[:-1], a[1:])
+    return bool(np.ptp(square) <= 1e-3 * square.mean() and np.abs(dots).max(initial=0) <= 1e-3 * square.mean())
 
 
 def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,
