@@ -103,7 +103,7 @@ def orthogonal(w: Array) -> bool:
 
 def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,
           layout_ratio: float = 1.5) -> Blame | None:
-    """The suspect whose repair mends the layer; else the one that lowers E z^2 most; None when nothing lowers it."""
+    """The suspect whose repair mends the layer; else one that lowers E z^2 most; None when nothing lowers it."""
     suspects = list(_suspects(layer, state, first, layout_ratio))
     if not suspects:
         return None
@@ -113,7 +113,9 @@ def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool
         q = float(np.mean(np.square(done.mean) + np.square(done.std)))
         trials.append((not mended(done), q, cause, cure))
     good = [t for t in trials if not t[0]]     # in the order of suspicion
-    bad, q, cause, cure = good[0] if good else min(trials, key=lambda t: t[1])
+    best = good[0] if good else min(trials, key=lambda t: t[1])
+    # a likelier suspect whose repair does about as much is blamed first
+    bad, q, cause, cure = next((t for t in trials if t[1] <= 1.5 * best[1]), best)
     z = _propagate.glance(layer, state)
     before = float(np.mean(np.square(z.mean) + np.square(z.std)))
     return Blame(cause, cure, not bad) if not bad or q < 0.7 * before else None
