@@ -95,27 +95,27 @@ def wrong_layout(layer: Dense, ratio: float) -> bool:
     known = [1.0, max(squared_gain(layer.activation), 1.0)]
     if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
         known.append(1 / 3)                  # bounded as a uniform distribution is
-    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0))
-            and not fits(layer.w, (n + m) / 2, (1.0, 2.0)) and not _orthogonal_rows(layer.w))
+    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
+            and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
 
 
-def _orthogonal_rows(w: Array) -> bool:
-    """Are the rows orthogonal? Orthogonal weights that widen have variance 1/fan_out in the right layout too.
+def orthogonal(w: Array) -> bool:
+    """Are the shorter side's vectors (the first 64 of them) orthogonal? Their scale is no fan's.
 
-    Independent rows have cosines of about 1/sqrt(m); a tenth of that leaves room for bfloat16.
+    Independent vectors of length m have cosines of about 1/sqrt(m); a tenth of that leaves room for bfloat16.
     """
-    rows = np.asarray(w[:64], dtype=np.float64)
+    rows = np.asarray((w if w.shape[0] <= w.shape[1] else w.T)[:64], dtype=np.float64)
     gram = rows @ rows.T
     norms = np.sqrt(np.diag(gram))
     if len(rows) < 2 or not norms.all():
         return False
     cosines = gram / np.outer(norms, norms) - np.eye(len(rows))
-    return bool(np.sqrt(np.sum(cosines ** 2) / (len(rows) * (len(rows) - 1))) < 0.1 / math.sqrt(w.shape[1]))
+    return bool(np.sqrt(np.sum(cosines ** 2) / (len(rows) * (len(rows) - 1))) < 0.1 / math.sqrt(rows.shape[1]))
 
 
 def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,
           layout_ratio: float = 1.5) -> Blame | None:
-    """The suspect whose repair mends the layer; else the one that lowers E z^2 most; None when nothing lowers it."""
+    """The suspect whose repair mends the layer; else one that lowers E z^2 most; None when nothing lowers it."""
     suspects = list(_suspects(layer, state, first, layout_ratio))
     if not suspects:
         return None
@@ -125,7 +125,9 @@ def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool
         q = float(np.mean(np.square(done.mean) + np.square(done.std)))
         trials.append((not mended(done), q, cause, cure))
     good = [t for t in trials if not t[0]]     # in the order of suspicion
-    bad, q, cause, cure = good[0] if good else min(trials, key=lambda t: t[1])
+    best = good[0] if good else min(trials, key=lambda t: t[1])
+    # a likelier suspect whose repair does about as much is blamed first
+    bad, q, cause, cure = next((t for t in trials if t[1] <= 1.5 * best[1]), best)
     z = _propagate.glance(layer, state)
     before = float(np.mean(np.square(z.mean) + np.square(z.std)))
     return Blame(cause, cure, not bad) if not bad or q < 0.7 * before else None

@@ -85,8 +85,8 @@ def moments(activation: Activation, mean: Array, std: Array) -> Moments:
     fixed = np.broadcast_to(np.array([-REACH, -4.0, 0.0, 4.0, REACH]), (len(m), 5))
     cuts = np.sort(np.concatenate([fixed, np.clip(cuts, -REACH, REACH)], axis=1), axis=1)
     half = np.diff(cuts, axis=1)[:, :, None] / 2
-    u = ((cuts[:, :-1, None] + half) + half * _NODES).reshape(len(m), -1)
-    w = (half * _WEIGHTS).reshape(len(m), -1) * np.exp(-0.5 * u * u) / math.sqrt(2 * math.pi)
+    u = ((cuts[:, :-1, None] + half) + half * _NODES).reshape(len(m), half.shape[1] * len(_NODES))
+    w = (half * _WEIGHTS).reshape(u.shape) * np.exp(-0.5 * u * u) / math.sqrt(2 * math.pi)
     w /= w.sum(axis=1, keepdims=True)
     z = m + s * u
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _gauss, _propagate, kernels
+from . import _gauss, kernels
 from .activations import Activation
-from .network import Network
+from .network import Dense, Network
 
 Array = np.ndarray
 BINS = 32
@@ -65,6 +65,16 @@ def twin(phi: Activation, z: Array, a: Array, zero: tuple[float, float]) -> tupl
     return {k: np.asarray(np.sum(v, axis=0, dtype=np.float64)) for k, v in parts.items()}, histogram
 
 
+def chi(layer: Dense, slope2: Array) -> float:
+    """Mean-square gradient factor ``E|dx|^2 / E|dy|^2`` of a layer: ``sum_ij W_ij^2 E phi'(z_j)^2 / n_out``.
+
+    For independent weights of variance s2 it is ``n_in s2 E phi'^2``, the chi_1 of mean field theory.
+    """
+    with np.errstate(over="ignore"):
+        columns = np.einsum("ij,ij->j", layer.w, layer.w, dtype=np.float64)
+        return float(columns @ slope2 / layer.fan_out) if layer.fan_out else 0.0
+
+
 def layer_signal(make: Any, net: Network, i: int, f: Statistics, gradient: float) -> Any:
     """One layer of a measurement."""
     layer = net.layers[i]
@@ -79,7 +89,7 @@ def layer_signal(make: Any, net: Network, i: int, f: Statistics, gradient: float
             index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(f.z2),
             mean=mean(f.z), variance=mean(variance), slope_below_10pct=mean(f.below_10pct),
             slope_below_1pct=mean(f.below_1pct), slope_zero=mean(f.zero), mean_slope=mean(f.slope) / phi.max_slope,
-            chi=_propagate.chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
+            chi=chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
             rakitianskaia=mean(f.distance) if f.histogram is not None else math.nan,
             activation_rms=math.sqrt(mean(f.a2)), gradient=gradient, dead_units=mean((f.flat == 1).astype(float)),
             one_sided=mean(one_sided.astype(float)), unit_q=f.z2, histogram=f.histogram)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _gauss, kernels
+from . import _draws, _gauss, _measure, kernels
 from .network import Dense, Network
 
 Array = np.ndarray
@@ -22,11 +22,13 @@ class State(NamedTuple):
     """Moments of a layer's input: ``mean (units,)``; ``cov (units, units)`` or ``(units,)`` variances.
 
     ``cells`` names perfectly correlated units when only variances are kept (None: all units on their own).
+    ``sample (draws, units)``, where there is one, is what the layer above computes on instead of the moments.
     """
 
     mean: Array
     cov: Array
     cells: Array | None = None
+    sample: Array | None = None
 
     @property
     def variance(self) -> Array:
@@ -40,13 +42,14 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One layer: moments of z per unit, of phi(z), and the state handed on."""
+    """One layer: moments of z per unit, of phi(z), and the state handed on; ``drawn``: statistics over draws of z."""
 
     before: State
     mean: Array
     std: Array
     found: _gauss.Moments
     after: State
+    drawn: _measure.Statistics | None = None
 
 
 def equal_columns(w: Array, b: Array | None) -> Array | None:
@@ -86,6 +89,10 @@ def pre_activation(layer: Dense, state: State) -> State:
 
 def step(layer: Dense, state: State) -> Step:
     """Push the moments through one layer."""
+    if state.sample is not None:
+        done = _drawn_step(layer, state, state.sample)
+        if done is not None:
+            return done
     z = pre_activation(layer, state)
     std = np.sqrt(np.maximum(z.variance, 0))
     found = _gauss.moments(layer.activation, z.mean, std)
@@ -93,7 +100,30 @@ def step(layer: Dense, state: State) -> Step:
         after = State(found.mean, _gauss.output_covariance(z.cov, found))
     else:
         after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
+    if _draws.few_directions(z.cov, after.cells):
+        draws = _draws.normal_draws(z.mean, z.cov, after.cells)
+        with np.errstate(all="ignore"):
+            sample = np.asarray(layer.activation.phi(draws), np.float64).astype(layer.dtype)
+        after = after._replace(sample=sample)
     return Step(state, z.mean, std, found, after)
+
+
+def _drawn_step(layer: Dense, state: State, sample: Array) -> Step | None:
+    """One layer on draws of its input; None where they overflow."""
+    z = np.empty((len(sample), layer.fan_out), layer.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        a = layer.forward(sample, z_out=z)
+        if not (np.isfinite(z).all() and np.isfinite(a).all()):
+            return None
+    f = _measure.layer_statistics(layer.activation, z, a)
+    mean = a.mean(axis=0, dtype=np.float64)
+    variance = np.maximum(f.a2 - np.square(mean), 0)
+    found = _gauss.Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
+                           np.empty((layer.fan_out, 0)), f.signed_slope)
+    centred = a - mean
+    cov = variance if layer.fan_out > FULL else kernels.matmul(centred.T, centred) / len(a)
+    after = State(mean, cov, equal_columns(layer.w, layer.b) if cov.ndim == 1 else None, a)
+    return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found, after, f)
 
 
 class Glance(NamedTuple):
@@ -124,16 +154,6 @@ def steps(net: Network, state: State) -> list[Step]:
         out.append(step(layer, state))
         state = out[-1].after
     return out
-
-
-def chi(layer: Dense, slope2: Array) -> float:
-    """Mean-square gradient factor ``E|dx|^2 / E|dy|^2`` of a layer: ``sum_ij W_ij^2 E phi'(z_j)^2 / n_out``.
-
-    For independent weights of variance s2 it is ``n_in s2 E phi'^2``, the chi_1 of mean field theory.
-    """
-    with np.errstate(over="ignore"):
-        columns = np.einsum("ij,ij->j", layer.w, layer.w, dtype=np.float64)
-        return float(columns @ slope2 / layer.fan_out) if layer.fan_out else 0.0
 
 
 def gradient_norms(net: Network, slope: list[Array], slope2: list[Array]) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,7 @@ def _erfinv(t: float) -> float:
 
 def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any = None, variance: Any = None,
             covariance: Any = None) -> SignalReport:
-    """The signal at every layer, from the weights and the input's moments only; no sample is run.
+    """The signal at every layer, from the weights and the input's moments only; no data is needed.
 
     Parameters
     ----------
@@ -170,7 +170,9 @@ def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any
     Given nothing, inputs are taken as independent with mean 0 and variance 1, and the report says so.
 
     Every unit's z is taken as normal over the data, with its own mean and variance; means and covariances are carried
-    from layer to layer (of layers wider than 1600 units only variances, merged where units are equal).
+    from layer to layer (of layers wider than 1600 units only variances, merged where units are equal). Above a layer
+    whose z varies in a few directions only (tied units, a mean in the weights) sums are not normal: there 2048 fixed
+    draws of that z are pushed through the layers.
     Means field: Poole et al. 2016; shares: ``erfc`` closed forms.
 
     >>> import numpy as np
@@ -196,6 +198,8 @@ def from_steps(net: Network, state: _propagate.State, assumed: str = "",
 
 def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = math.nan) -> LayerSignal:
     """One layer of a prediction."""
+    if done.drawn is not None:
+        return replace(_measure.layer_signal(LayerSignal, net, i, done.drawn, gradient), histogram=None)
     layer, f = net.layers[i], done.found
     phi = layer.activation
     m, s = done.mean, done.std
@@ -212,7 +216,7 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
         index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(unit_q),
         mean=mean(m), variance=mean(np.square(s)), slope_below_10pct=mean(low),
         slope_below_1pct=mean(_shares.share(phi, 0.01, m, s)), slope_zero=mean(zero),
-        mean_slope=mean(f.slope), chi=_propagate.chi(layer, f.slope2),
+        mean_slope=mean(f.slope), chi=_measure.chi(layer, f.slope2),
         typical_factor=math.exp(0.5 * mean(f.log_slope2)),
         rakitianskaia=mean(f.distance) if bounded else math.nan,
         activation_rms=math.sqrt(mean(np.square(f.mean) + f.variance)), gradient=gradient,
@@ -223,6 +227,8 @@ def layer_signal(net: Network, i: int, done: _propagate.Step, gradient: float = 
 def _expected_loss(last: _propagate.Step) -> float:
     """See :attr:`SignalReport.expected_loss`."""
     n = len(last.mean)
+    if last.after.sample is not None and last.drawn is not None and n > 1:
+        return _mean_loss(last.after.sample.astype(np.float64))
     if n < 2 or last.after.cov.ndim != 2 or n > 1024:
         return math.nan
     draws = np.random.Generator(np.random.PCG64(0)).standard_normal((2048, n))
@@ -230,8 +236,12 @@ def _expected_loss(last: _propagate.Step) -> float:
         return math.nan
     values, vectors = np.linalg.eigh(last.after.cov)
     z = last.after.mean + (draws * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return _mean_loss(z, last.after.mean)
+
+
+def _mean_loss(z: Array, mean: Array | None = None) -> float:
     top = z.max(axis=1)
-    return float(np.mean(top + np.log(np.exp(z - top[:, None]).sum(axis=1))) - last.after.mean.mean())
+    return float(np.mean(top + np.log(np.exp(z - top[:, None]).sum(axis=1))) - (z if mean is None else mean).mean())
 
 
 def measure(net: Network, x: Any, *, trace: Trace | None = None, threads: int | None = None) -> SignalReport:

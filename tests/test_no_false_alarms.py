@@ -188,3 +188,13 @@ def test_weight_sharing_is_not_a_repeated_seed():
     shared = ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(w, None, "tanh"),
                          ic.Dense(ic.init.glorot_normal((32, 3), rng=1))])
     assert not [f for f in ic.check(shared).findings if f.rule == "RNG501"]
+
+
+def test_orthogonal_expansions_and_wide_glorot_are_no_wrong_layout():
+    """Orthogonal rows have variance 1/fan_out; Glorot's gain 5/3 narrowing by 4 has nearly that by chance."""
+    key = ic.Key(5)
+    wide = ic.init.orthogonal((64, 512), rng=key.child("wide"))
+    narrow = (5 / 3) * ic.init.glorot_normal((64, 16), rng=key.child("narrow"))
+    for w in (wide, narrow):
+        net = ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(ic.init.glorot_normal((w.shape[1], 3), rng=key))])
+        assert [f for f in ic.check(net).findings if f.severity != "info"] == []

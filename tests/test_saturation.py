@@ -162,6 +162,52 @@ def test_tied_units_are_predicted_as_one():
     assert q.layers[1].variance == pytest.approx(p.layers[1].variance, rel=1e-6)
 
 
+@pytest.mark.parametrize("mean", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize("activation", ["tanh", "softsign", "hard_tanh"])
+def test_weights_with_a_mean_are_predicted(activation, mean):
+    """A common mode makes sums over units bimodal, not normal: still within 0.03 (and the sampling error of 4000)."""
+    rng = np.random.default_rng(3)
+    widths = [64] + [100] * 6
+    net = ic.Network([ic.Dense((rng.standard_normal((n, m)) / math.sqrt(n) + mean).astype(np.float32), None, activation)
+                      for n, m in itertools.pairwise(widths)])
+    x = rng.standard_normal((4000, 64)).astype(np.float32)
+    for p, m in zip(saturation.predict(net, second_moment=1.0).layers, saturation.measure(net, x).layers, strict=True):
+        for f in SHARES:
+            assert abs(getattr(p, f) - getattr(m, f)) <= 0.03, (p.index, f, getattr(p, f), getattr(m, f))
+
+
+@pytest.mark.parametrize("full", [1600, 8])
+@pytest.mark.parametrize("constant", [0.05, 0.3, 1.0, -0.05])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "softsign", "erf"])
+def test_constant_weights_are_predicted(activation, constant, full, monkeypatch):
+    """One unit a layer in truth: every layer a function of one normal number, to 1e-3 of its exact law."""
+    monkeypatch.setattr(_propagate, "FULL", full)
+    net = ic.Network([ic.Dense(np.full((n, m), constant), None, activation)
+                      for n, m in itertools.pairwise([64, 100, 120, 90, 100])])
+    # the exact law: a fine grid of the one number, weighted by its density
+    u = np.linspace(-9, 9, 200_001)
+    weight = np.exp(-u * u / 2) / np.exp(-u * u / 2).sum()
+    phi, z = activations.get(activation), constant * 8 * u
+    for p in saturation.predict(net, second_moment=1.0).layers:
+        r = np.abs(phi.dphi(z)) / phi.max_slope
+        for got, want in ((p.slope_below_10pct, r < 0.1), (p.slope_below_1pct, r < 0.01), (p.mean_slope, r)):
+            assert got == pytest.approx(float(weight @ want), abs=1.5e-3), p.index
+        z = constant * p.units * phi.phi(z)
+
+
+def test_expected_loss_of_tied_layers():
+    """ln 3: three equal logits, whatever the law of their common value."""
+    net = ic.Network([ic.Dense(np.full((8, 5), 0.4), None, "sigmoid"), ic.Dense(np.ones((5, 3)))])
+    assert saturation.predict(net, second_moment=1.0).expected_loss == pytest.approx(math.log(3), rel=1e-9)
+
+
+def test_layers_without_units():
+    net = ic.Network([ic.Dense(np.zeros((4, 0)), None, "tanh"), ic.Dense(np.zeros((0, 3)))])
+    for report in (saturation.predict(net), saturation.measure(net, np.ones((5, 4)))):
+        assert math.isnan(report.layers[0].q)
+        assert report.layers[1].q == 0
+
+
 def test_moments_in_every_form():
     rng = np.random.default_rng(3)
     net = random_net([20, 100, 30], "tanh", 1.0, 0)
