@@ -44,8 +44,8 @@ def test_a_tree_without_kernels_says_what_to_do(tmp_path):
         (tmp_path / "initcore").mkdir(exist_ok=True)
         (tmp_path / "initcore" / source.name).write_text(source.read_text())
     # -S: without site-packages, where an editable install would lend its kernels
-    done = subprocess.run([sys.executable, "-S", "-c", "import initcore"], env={"PYTHONPATH": str(tmp_path)},
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-S", "-c", "import initcore"],
+                          env={"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}, capture_output=True, text=True)
     assert done.returncode and "python setup.py build_ext --inplace" in done.stderr.splitlines()[-1]
 
 
