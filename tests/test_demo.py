@@ -8,7 +8,6 @@ import pty
 import select
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -25,9 +24,8 @@ def told():
     """One run of the whole demo with fewer epochs, its document and its text."""
     stream = io.StringIO()
     view = _demo_view.TextView(Console(file=stream, width=80, highlight=False))
-    began = time.process_time()
     document = demo.run(epochs=6, view=view)
-    return document, stream.getvalue(), time.process_time() - began
+    return document, stream.getvalue()
 
 
 def start(document, name):
@@ -138,11 +136,6 @@ def test_text_fits_80_columns_and_says_what_the_document_says(told):
         for run in entry["runs"].values():
             assert _demo_view.percent(run["test_accuracy"]) in text
     assert "SYM101" in text and "tied units" in text
-
-
-def test_whole_demo_is_quick(told):
-    """25 epochs must stay under a minute; 6 are timed here, in processor seconds, so that neighbours do not count."""
-    assert told[2] < 25
 
 
 def test_same_seed_same_document(monkeypatch):
