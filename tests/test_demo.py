@@ -128,7 +128,7 @@ def test_growth_with_the_number_of_inputs(told):
 
 
 def test_text_fits_80_columns_and_says_what_the_document_says(told):
-    document, text, _ = told
+    document, text = told
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80 and "\x1b" not in text and "…" not in text
     for entry in document["starts"]:
