@@ -89,12 +89,15 @@ def wrong_layout(layer: Dense, ratio: float) -> bool:
         return False
     mean, std = spread(layer.w)
     digits = std / 10 ** math.floor(math.log10(std)) if std > 0 else 0.0
-    picked = any(abs(digits / k - 1) < 3 / math.sqrt(2 * size) for k in (1, 2, 5, 10))
-    if picked or abs(mean) > 5 * std / math.sqrt(size):
+    if abs(mean) > 5 * std / math.sqrt(size):
         return False
     known = [1.0, max(squared_gain(layer.activation), 1.0)]
     if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
         known.append(1 / 3)                  # bounded as a uniform distribution is
+    by_hand = min(abs(digits / k - 1) for k in (1, 2, 5, 10))
+    by_fan = min(abs(std / math.sqrt(k / m) - 1) for k in known)
+    if by_hand < min(3 / math.sqrt(2 * size), by_fan + 0.001):       # picked by hand, and no further from that
+        return False
     return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
             and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
 

@@ -82,7 +82,7 @@ def check(
     layout: Annotated[str | None, typer.Option(
         help="io: (fan_in, fan_out), oi: (fan_out, fan_in). (default: from names and shapes)")] = None,
     order: Annotated[str | None, typer.Option(help="Layer names, first to last, where names leave it open.")] = None,
-    data: Annotated[Path | None, typer.Option(help=".npz with inputs x and, if there are any, targets y.")] = None,
+    data: Annotated[Path | None, typer.Option(help=".npz with inputs x (and targets y), or .npy with x.")] = None,
     loss: Annotated[str | None, typer.Option(help="softmax_cross_entropy, mse or binary_cross_entropy.")] = None,
     optimizer: Annotated[str, typer.Option(help="What it will be trained with.")] = "sgd",
     select: Annotated[str | None, typer.Option(help="Only these rules or families: SYM,SAT201")] = None,

@@ -159,12 +159,24 @@ def load_network(path: Any, **options: Any) -> Loaded:
     return network_from_arrays(read_arrays(path), source=str(path), **options)
 
 
-def load_data(path: Any, network: Network) -> tuple[Array, Array | None]:
-    """Inputs ``x (rows, features)`` in the network's dtype, and targets ``y`` or None, from an .npz file.
+def _read_npy(file: Path) -> Array:
+    try:
+        return np.asarray(np.load(file, allow_pickle=False))
+    except OSError as error:
+        raise FileFormatError(f"{file} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, EOFError):
+        raise FileFormatError(f"{file} is not an .npy array of numbers, or it is damaged.") from None
 
-    The arrays are called x and y (any case); x may be integer pixels, and images are flattened.
+
+def load_data(path: Any, network: Network) -> tuple[Array, Array | None]:
+    """Inputs ``x (rows, features)`` in the network's dtype, and targets ``y`` or None, from an .npz or .npy file.
+
+    The arrays are called x and y (any case; an .npy holds x alone); x may be integer pixels, and images are flattened.
     """
-    arrays = {name.lower(): array for name, array in read_arrays(path).items()}
+    if Path(path).suffix.lower() == ".npy" and Path(path).is_file():
+        arrays = {"x": _read_npy(Path(path))}
+    else:
+        arrays = {name.lower(): array for name, array in read_arrays(path).items()}
     if "x" not in arrays:
         raise FileFormatError(f"{path} has no array 'x'; it holds {_naming.listing(arrays)}. "
                               "Save the inputs with numpy.savez(FILE, x=inputs, y=targets).")

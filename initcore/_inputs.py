@@ -60,6 +60,11 @@ def input_state(net: Network, x: Any = None, *, second_moment: Any = None, mean:
                              f"needed.")
         if not np.all(np.isfinite(c)) or not np.allclose(c, c.T, rtol=1e-6, atol=1e-6 * np.abs(c).max(initial=0)):
             raise ArgumentError("covariance must be finite and symmetric.")
+        try:                                   # with room for a covariance estimated in float32
+            np.linalg.cholesky((c + c.T) / 2 + (1e-5 * np.abs(np.diagonal(c)).max(initial=0) + 1e-300) * np.eye(n))
+        except np.linalg.LinAlgError:
+            raise ArgumentError("covariance must have no negative eigenvalue: no variable has negative "
+                                "variance.") from None
         return _propagate.State(centre, (c + c.T) / 2), ""
     if variance is not None:
         return _propagate.State(centre, per_feature("variance", variance, 0)), ""

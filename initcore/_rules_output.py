@@ -35,10 +35,19 @@ def _cause(c: Context) -> tuple[str, str]:
     if std > 2 * usual:
         return "weight_scale", f"standard deviation {usual:.3g} or less instead of {std:.3g}: {call}"
     if _ordinary(c) and c.signal is not None and c.signal.input_rms > 3:
+        offset, scale = _offset(c)
+        if offset > 3 * scale:
+            return "input_offset", f"subtract each feature's mean from the inputs (root mean square {offset:.3g})"
         return "input_scale", f"divide the inputs by {c.signal.input_rms:.3g}"
     if layer.b is not None and float(np.abs(layer.b).max(initial=0)) > 3:
         return "bias", f"zero biases: ic.init.zeros({layer.fan_out})"
     return "weight_scale", f"the layers before it send large values; mend them first, or {call}"
+
+
+def _offset(c: Context) -> tuple[float, float]:
+    """Root mean square of the features' means, and of what varies."""
+    assert c.state is not None
+    return float(np.sqrt(np.mean(np.square(c.state.mean)))), math.sqrt(float(np.mean(c.state.variance)))
 
 
 def _ordinary(c: Context) -> bool:

@@ -143,7 +143,7 @@ def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, fa
     target = math.sqrt(squared_gain(layer.activation) / layer.fan_in)
     limit = c.numbers[rule]
     call = initializer_call(layer.activation, layer.fan_in, layer.fan_out)
-    if up and abs(mean) > 0.5 * std:
+    if (abs(mean) if up else -mean) > 0.5 * std:    # a negative mean switches units off, a positive one does not
         cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {call}"
     elif layer.b is not None and up and np.sqrt(np.mean(np.square(layer.b, dtype=np.float64))) > 0.5 * rms[i + 1]:
         cause, cure = "bias", f"zero biases: ic.init.zeros({layer.fan_out})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from . import _field as field
@@ -43,6 +46,23 @@ def _elementwise(system: System, found: Refinement, max_sweeps: int) -> Refineme
     return refinement
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What :meth:`Report.explain` asks; a value, so that reports can be pickled."""
+
+    system: System
+    settings: dict[str, Any]
+    states: list[State]
+    inner: list[int]
+    status: list[tuple[str, ...]]
+    max_sweeps: int
+
+    def __call__(self, layer: int, a: int, b: int) -> str:
+        status = self.status[layer]
+        return explain(self.system, self.settings, self.states, self.inner[layer], a, b, (status[a], status[b]),
+                       self.max_sweeps)
+
+
 def report_on(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: float | None) -> Report:
     none = law.strength == "none"
     found = _refine(system, law if not none else rule("sgd"), max_sweeps)
@@ -62,10 +82,7 @@ def report_on(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: 
             la.tolerance_cells = int(la.tolerance_labels.max(initial=-1)) + 1
     settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays}
 
-    def why(layer: int, a: int, b: int) -> str:
-        status = layers[layer].status
-        return explain(system, settings, found.states, inner[layer], a, b, (status[a], status[b]), max_sweeps)
-
+    why = _Evidence(system, settings, found.states, inner, [la.status for la in layers], max_sweeps)
     return Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
                   {system.axes[i].name: la for i, la in zip(inner, layers)},
                   {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)

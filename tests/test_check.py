@@ -340,3 +340,40 @@ def validate_sarif(document):
     for run in document["runs"]:
         for result in run["results"]:
             assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_he_weights_of_784_pixels_read_the_wrong_way(seed):
+    """sqrt(2/784) = 0.0505 is near the round 0.05, and still He's."""
+    rng = np.random.default_rng([seed, 784])
+    w = rng.standard_normal((64, 784)) * (2 / 784) ** 0.5
+    w *= (2 / 784) ** 0.5 / w.std()                      # its own sampling error is no matter of the rule
+    net = ic.Network([ic.Dense(w, None, "relu"), ic.Dense(rng.standard_normal((784, 64)) * 0.03)])
+    assert [(f.rule, f.layer, f.cause) for f in ic.check(net).findings] == [("SIG305", 0, "layout")]
+
+
+def test_an_offset_of_the_inputs_is_told_from_their_scale():
+    rng = np.random.default_rng(0)
+    net = ic.Network([ic.Dense(normal(64, 100, 0.125), None, "relu"), ic.Dense(normal(100, 10, 0.1))])
+    targets = rng.integers(0, 10, 200)
+    offset = ic.check(net, rng.standard_normal((200, 64)) + 100, targets, loss="softmax_cross_entropy")
+    scaled = ic.check(net, 255 * rng.random((200, 64)), targets, loss="softmax_cross_entropy")
+    assert {f.cause for f in offset.findings if f.rule == "OUT601"} == {"input_offset"}
+    assert {f.cause for f in scaled.findings if f.rule == "OUT601"} == {"input_scale"}
+
+
+def test_a_negative_mean_is_blamed_for_silent_relu_layers():
+    net = ic.Network([ic.Dense(normal(64, 100, 0.125), None, "relu"),
+                      ic.Dense(normal(100, 100, 0.14, mean=-0.3), None, "relu"), ic.Dense(normal(100, 10, 0.1))])
+    found = {f.rule: (f.layer, f.cause) for f in ic.check(net).findings if f.severity != "info"}
+    assert found["SAT203"] == found["SIG301"] == (1, "weight_mean")
+
+
+def test_random_rand_weights_on_pixels_blame_the_mean():
+    """Centring the inputs would help as much; the weights are the fault."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        for name in ("sigmoid", "tanh"):
+            net = ic.Network([ic.Dense(rng.random((784, 100)), None, name), ic.Dense(rng.random((100, 10)))])
+            found = ic.check(net, rng.random((200, 784))).findings
+            assert {f.cause for f in found if f.rule == "SAT201"} == {"weight_mean"}, (seed, name)

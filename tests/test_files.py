@@ -279,3 +279,20 @@ def test_missing_extra(monkeypatch, tmp_path):
 ])
 def test_parse(name, expected):
     assert _naming.parse(name) == expected
+
+
+def test_inputs_from_an_npy(tmp_path):
+    net = _files.network_from_arrays({"W1": np.ones((4, 3)), "W2": np.ones((3, 2))}, source="a").network
+    rows = np.arange(20, dtype=np.uint8).reshape(5, 4)
+    np.save(tmp_path / "x.npy", rows)
+    x, y = _files.load_data(tmp_path / "x.npy", net)
+    assert y is None
+    np.testing.assert_array_equal(x, rows.astype(net.dtype))
+    np.save(tmp_path / "narrow.npy", rows[:, :3])
+    with pytest.raises(errors.ShapeError, match="rows of 4 features"):
+        _files.load_data(tmp_path / "narrow.npy", net)
+    (tmp_path / "text.npy").write_text("hello")
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    for name in ("text.npy", "objects.npy"):
+        with pytest.raises(errors.FileFormatError, match=r"not an \.npy array of numbers"):
+            _files.load_data(tmp_path / name, net)

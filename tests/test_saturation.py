@@ -343,3 +343,15 @@ def test_reference_table():
         for r, column in ((0.1, "P_dphi_lt_0.1_max"), (0.01, "P_dphi_lt_0.01_max")):
             want = float(row[column])
             assert _shares.share(phi, r, np.zeros(1), s)[0] == pytest.approx(want, rel=1e-9, abs=1e-300)
+
+
+def test_a_covariance_is_one():
+    """Negative variances are refused; singular covariances, and float32 ones off by rounding, are not."""
+    net = ic.Network([ic.Dense(np.ones((4, 2)), None, "tanh")])
+    with pytest.raises(ic.errors.ArgumentError, match="no negative eigenvalue"):
+        saturation.predict(net, covariance=-np.eye(4))
+    with pytest.raises(ic.errors.ArgumentError, match="no negative eigenvalue"):
+        saturation.predict(net, covariance=2 * np.ones((4, 4)) - np.eye(4))
+    assert saturation.predict(net, covariance=np.zeros((4, 4))).layers[0].q == 0
+    x = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    assert saturation.predict(net, covariance=np.cov(x.T).astype(np.float32)).layers[0].q > 0

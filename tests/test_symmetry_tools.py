@@ -1,6 +1,7 @@
 """Quotient, break_ties, explain, near ties, tolerance, conditions, optimisers, errors."""
 
 import itertools
+import pickle
 import re
 from pathlib import Path
 
@@ -349,3 +350,13 @@ def test_the_page_about_it_runs(capsys):
         exec(code, names)
     assert names["small"].widths == (784, 1, 10) and names["report"].ok
     assert "TIED: 256 units; effective width 1 under adam" in capsys.readouterr().out
+
+
+def test_reports_are_values():
+    """A report goes through a process pool and still explains itself."""
+    net = ic.Network([ic.Dense(np.ones((4, 5)), np.zeros(5), "sigmoid"), ic.Dense(np.ones((5, 3)))])
+    report = symmetry.analyze(net)
+    again = pickle.loads(pickle.dumps(report))
+    assert (str(again), again.explain(0, 0, 1)) == (str(report), report.explain(0, 0, 1))
+    verdict = ic.check(net)
+    assert str(pickle.loads(pickle.dumps(verdict))) == str(verdict)
