@@ -5,6 +5,31 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
     return vecf_from_i32(<veci32> (w >> 8)) * vecf_set(5.9604644775390625e-08)
 
 
+cdef struct philox_tails:
+    u64 first, rest              # one bit a value of a group; groups of more than 64 need `rest`
+
+
+cdef inline void philox_mark(philox_tails* t, int v, vecf p) noexcept nogil:
+    """Note the lanes of vector number v whose 2^32 p lies in the tail."""
+    cdef u64 lanes = veci32_mask(vecf_lt(p, vecf_set(8388608.0)))
+    if PHILOX_GROUP <= 64 or v * LANES_F32 < 64:
+        t.first |= lanes << (v * LANES_F32 & 63)
+    else:
+        t.rest |= lanes << (v * LANES_F32 & 63)
+
+
+cdef inline int philox_next(philox_tails* t) noexcept nogil:
+    """The number of a value in the tail, taken off; -1: no more."""
+    cdef int v = -1
+    if t.first != 0:
+        v = lowest_bit(t.first)
+        t.first &= t.first - 1
+    elif PHILOX_GROUP > 64 and t.rest != 0:
+        v = 64 + lowest_bit(t.rest)
+        t.rest &= t.rest - 1
+    return v
+
+
 cdef inline void philox_normal_f32(const vecu32* w, int method, const float* single, float* z) noexcept nogil:
     """Normal values of a group of words: mean single[0], standard deviation single[1] (PLAIN: 0 and 1)."""
     cdef u32 word_of[PHILOX_GROUP]
@@ -12,17 +37,16 @@ cdef inline void philox_normal_f32(const vecu32* w, int method, const float* sin
     cdef vecf r[2]
     cdef vecf q
     cdef float tail
-    cdef u64 tails[2]
+    cdef philox_tails tails
     cdef u32 m
     cdef int v, i
-    tails[0] = 0
-    tails[1] = 0
+    tails.first = 0
+    tails.rest = 0
     for v in range(0, PHILOX_VECTORS, 2):
         for i in range(2):
             # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
             p[i] = vecf_from_i32(<veci32> (w[v + i] & 0x7FFFFFFFU))
-            tails[(v + i) * LANES_F32 // 64] |= (
-                <u64> veci32_mask(vecf_lt(p[i], vecf_set(8388608.0))) << ((v + i) * LANES_F32 % 64))
+            philox_mark(&tails, v + i, p[i])
             vecu32_store(word_of + (v + i) * LANES_F32, w[v + i])
         inverse_ratios_f32(2, p, r)
         for i in range(2):
@@ -30,13 +54,12 @@ cdef inline void philox_normal_f32(const vecu32* w, int method, const float* sin
             q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v + i] & 0x80000000U))
             q = q * r[i]
             vecf_store(z + (v + i) * LANES_F32, q if method == PLAIN else single[0] + single[1] * q)
-    while (tails[0] | tails[1]) != 0:
-        i = tails[0] == 0
-        v = 64 * i + lowest_bit(tails[i])
-        tails[i] &= tails[i] - 1
+    v = philox_next(&tails)
+    while v >= 0:
         m = word_of[v] & 0x7FFFFFFFU
         tail = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
         z[v] = tail if method == PLAIN else single[0] + single[1] * tail
+        v = philox_next(&tails)
 
 
 cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:
@@ -47,31 +70,34 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     cdef vecd below[2]
     cdef vecd above[2]
     cdef vecd share = vecd_set(params[6])
-    cdef vecf p, q, r
-    cdef u64 tails[2]
-    cdef int v, h
-    tails[0] = 0
-    tails[1] = 0
-    for v in range(PHILOX_VECTORS):
-        u[1] = vecd_set(0.0)
-        below[1] = u[1]
-        above[1] = u[1]
-        for h in range(LANE_PARTS):
-            u[h] = vecd_from_u32(vecu64_from_words(w[v], h)) + 0.5
-            below[h] = vecd_fma(share, u[h], vecd_set(params[4]))
-            above[h] = vecd_fma(share, 4294967296.0 - u[h], vecd_set(params[5]))
-        q = vecf_from_vecd(2147483648.0 - below[0], 2147483648.0 - below[1])
-        p = vecf_min(vecf_from_vecd(below[0], below[1]), vecf_from_vecd(above[0], above[1]))
-        tails[v * LANES_F32 // 64] |= <u64> veci32_mask(vecf_lt(p, vecf_set(8388608.0))) << (v * LANES_F32 % 64)
-        vecf_store(p_of + v * LANES_F32, p)
-        vecf_store(q_of + v * LANES_F32, q)
-        inverse_ratios_f32(1, &p, &r)
-        vecf_store(z + v * LANES_F32, q * r)
-    while (tails[0] | tails[1]) != 0:
-        h = tails[0] == 0
-        v = 64 * h + lowest_bit(tails[h])
-        tails[h] &= tails[h] - 1
+    cdef vecf p[2]
+    cdef vecf q[2]
+    cdef vecf r[2]
+    cdef philox_tails tails
+    cdef int v, h, i
+    tails.first = 0
+    tails.rest = 0
+    u[1] = vecd_set(0.0)
+    below[1] = u[1]
+    above[1] = u[1]
+    for v in range(0, PHILOX_VECTORS, 2):
+        for i in range(2):
+            for h in range(LANE_PARTS):
+                u[h] = vecd_from_u32(vecu64_from_words(w[v + i], h)) + 0.5
+                below[h] = vecd_fma(share, u[h], vecd_set(params[4]))
+                above[h] = vecd_fma(share, 4294967296.0 - u[h], vecd_set(params[5]))
+            q[i] = vecf_from_vecd(2147483648.0 - below[0], 2147483648.0 - below[1])
+            p[i] = vecf_min(vecf_from_vecd(below[0], below[1]), vecf_from_vecd(above[0], above[1]))
+            philox_mark(&tails, v + i, p[i])
+            vecf_store(p_of + (v + i) * LANES_F32, p[i])
+            vecf_store(q_of + (v + i) * LANES_F32, q[i])
+        inverse_ratios_f32(2, p, r)
+        for i in range(2):
+            vecf_store(z + (v + i) * LANES_F32, q[i] * r[i])
+    v = philox_next(&tails)
+    while v >= 0:
         z[v] = inverse_tail_f32(p_of[v], q_of[v], 0)
+        v = philox_next(&tails)
 
 
 cdef inline void philox_normal_f64(const vecu32* high, const vecu32* low, double* z) noexcept nogil:
