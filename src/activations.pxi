@@ -171,7 +171,7 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
     elif code == ACT_SIN:
         act_each_wide(act_sin_f64, alpha, z, NULL, y, n)
     elif y != z:
-        act_each_f32(act_identity_f32, alpha, z, NULL, y, n)
+        memmove(y, z, n * sizeof(float))
 
 
 cdef void activation_backward_f32(int code, double alpha, const float* z, const float* dy, float* dz,
@@ -256,7 +256,7 @@ cdef void activation_forward_f64(int code, double alpha, const double* z, double
     elif code == ACT_SIN:
         act_each_f64(act_sin_f64, alpha, z, NULL, y, n)
     elif y != z:
-        act_each_f64(act_identity_f64, alpha, z, NULL, y, n)
+        memmove(y, z, n * sizeof(double))
 
 
 cdef void activation_backward_f64(int code, double alpha, const double* z, const double* dy, double* dz,

@@ -234,10 +234,6 @@ cdef inline vecf act_or_nan_f32(vecf y, vecf z) noexcept nogil:
     return vecf_select(vecf_ne(z, z), z, y)
 
 
-cdef inline vecf act_identity_f32(vecf z, vecf a) noexcept nogil:
-    return z
-
-
 cdef inline vecf act_identity_slope_f32(vecf z, vecf a) noexcept nogil:
     return act_or_nan_f32(act_c(1.0), z)
 

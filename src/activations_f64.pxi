@@ -64,10 +64,6 @@ cdef inline vecd act_or_nan_f64(vecd y, vecd z) noexcept nogil:
     return vecd_select(vecd_ne(z, z), z, y)
 
 
-cdef inline vecd act_identity_f64(vecd z, vecd a) noexcept nogil:
-    return z
-
-
 cdef inline vecd act_identity_slope_f64(vecd z, vecd a) noexcept nogil:
     return act_or_nan_f64(vecd_set(1.0), z)
 
