@@ -41,9 +41,17 @@ def threads(n: int) -> Iterator[None]:
             stack.enter_context(threadpoolctl.threadpool_limits(n))
         if hasattr(os, "sched_setaffinity"):
             cpus = os.sched_getaffinity(0)
-            stack.callback(os.sched_setaffinity, 0, cpus)
-            os.sched_setaffinity(0, set(sorted(cpus)[-n:]))
+            stack.callback(_pin, cpus)
+            _pin(set(sorted(cpus)[-n:]))
         yield
+
+
+def _pin(cpus: set[int]) -> None:
+    """Bind every thread of the process, also those a rival's pool (XLA's above all) started long ago."""
+    tasks = Path("/proc/self/task")
+    for tid in [int(p.name) for p in tasks.iterdir()] if tasks.exists() else [0]:
+        with contextlib.suppress(ProcessLookupError):            # a thread that has ended meanwhile
+            os.sched_setaffinity(tid, cpus)
 
 
 def _loops(call: Callable[[], Any], least: float = 2e-4) -> int:
