@@ -5,7 +5,7 @@
 #    blocks added in ascending order. Only k decides the order, never m, n, strides, packing, tile or thread:
 #    equal columns give equal bits (G1), a row does not know its batch (G2), any split agrees (G3).
 # B. `product` packs a BLOCK_K x BLOCK_N panel of b (it stays in the second-level cache) and streams a past it,
-#    6 rows at a time; a is read where it lies unless its k stride is not 1. For few rows, b is read in place.
+#    TILE_ROWS at a time; a is read where it lies unless its k stride is not 1. For few rows, b is read in place.
 # C. dz = dy phi'(z) is made where it is packed: as the panel of b for dw = x' dz, and as a block of BLOCK_M rows
 #    of a for dx = dz w' (`product_by_rows`), so each slope is computed once and no batch x fan_out array exists
 #    beyond SMALL_BYTES.
@@ -17,8 +17,8 @@ include "dense_pack.pxi"
 cdef enum:
     BLOCK_K = 384
     BLOCK_M = 192               # rows of dz kept by product_by_rows
-    PACK_M = 96                 # rows of a transposed a packed at once; a multiple of 6
-    PANEL_BYTES = 1024          # bytes of a row of b's packed panel: 256 float32, 128 float64
+    PACK_M = 96                 # rows of a transposed a packed at once; a multiple of TILE_ROWS
+    PANEL_VECTORS = 32          # vectors in a row of b's packed panel: 256 float32 of AVX2, 512 of AVX-512
     SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
     ROOM_SIZE = 4096            # elements of workspace on the stack
     EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
@@ -63,7 +63,7 @@ cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t
 cdef void sweep(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
                 const real* b, Py_ssize_t b_row, Py_ssize_t b_panel, Py_ssize_t n, Py_ssize_t k_edge,
                 const real* edge, real* c, Py_ssize_t c_row, bint add) noexcept nogil:
-    """c[:rows, :n] := (c +) a b for rows <= 6; the tiles of b stand b_panel apart.
+    """c[:rows, :n] := (c +) a b for rows <= TILE_ROWS; the tiles of b stand b_panel apart.
 
     Where b lies unpacked, its last tile may be narrower than a tile: then the last k_edge steps, whose whole
     vectors would end beyond b, are read from `edge`.
@@ -123,11 +123,11 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                  Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
     """c := a b (b NULL: dz of `slope`, sums := its column sums); finished rows go through `finish`."""
     cdef Py_ssize_t width = tile_width(a)
-    cdef Py_ssize_t panel_n = PANEL_BYTES // sizeof(real)
+    cdef Py_ssize_t panel_n = PANEL_VECTORS // 2 * tile_width(a)
     cdef Py_ssize_t bytes = n * k * sizeof(real)
     cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
     cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
-    cdef bint pack_a = a_col != 1 and not (m <= 6 or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
+    cdef bint pack_a = a_col != 1 and not (m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
     cdef real[EDGE_SIZE] edge
     cdef real[ROOM_SIZE] room
     cdef double* totals = NULL
@@ -153,7 +153,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
             finish_rows(finish, 0, m, 0, n, c, c_row)
         return 0
     if direct:
-        if m <= 6:
+        if m <= TILE_ROWS:
             panel_n = n
         unsafe = edge_steps(k, n, b_row, width)
     else:
@@ -164,7 +164,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     if slope != NULL:
         need += most_n * (sizeof(real) + sizeof(double))
     if pack_a:
-        need += most_k * (smaller(m, PACK_M) + 5) * sizeof(real)
+        need += most_k * (smaller(m, PACK_M) + TILE_ROWS - 1) * sizeof(real)
     if need > 0:
         if need + 256 > sizeof(room):
             work = malloc(need + 256)
@@ -207,19 +207,19 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                 from_a = a + ic * a_row + p * a_col
                 if pack_a:
                     pack_rows(from_a, a_row, a_col, mc, kc, block)
-                for i in range(0, mc, 6):
+                for i from 0 <= i < mc by TILE_ROWS:
                     if pack_a:
                         at = block + i * kc
                         at_row = 1
-                        at_col = 6
+                        at_col = TILE_ROWS
                     else:
                         at = from_a + i * a_row
                         at_row = a_row
                         at_col = a_col
-                    sweep(kc, at, at_row, at_col, smaller(6, mc - i), bt, b_row if direct else width,
+                    sweep(kc, at, at_row, at_col, smaller(TILE_ROWS, mc - i), bt, b_row if direct else width,
                           width if direct else width * kc, nc, k_edge, edge, c + (ic + i) * c_row + j, c_row, p > 0)
                     if finish != NULL and p + kc == k:
-                        finish_rows(finish, ic + i, smaller(6, mc - i), j, nc, c, c_row)
+                        finish_rows(finish, ic + i, smaller(TILE_ROWS, mc - i), j, nc, c, c_row)
         if sums != NULL:
             for q in range(nc):
                 sums[j + q] = <real> totals[q]
@@ -265,8 +265,8 @@ cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py
             for j from 0 <= j < n by panel_n:
                 nc = smaller(panel_n, n - j)
                 pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
-                for r in range(0, mc, 6):
-                    sweep(kc, dz + r * dz_row, dz_row, 1, smaller(6, mc - r), panels, width, width * kc, nc, 0,
+                for r from 0 <= r < mc by TILE_ROWS:
+                    sweep(kc, dz + r * dz_row, dz_row, 1, smaller(TILE_ROWS, mc - r), panels, width, width * kc, nc, 0,
                           panels, c + (i + r) * c_row + j, c_row, p > 0)
     free(work)
     return 0

@@ -1,8 +1,8 @@
 # Packing: the operands of a product laid out as its tiles read them, and dz made on the way.
 #
 # Design
-# A. A panel of b is tile after tile, each k rows of one tile's width, zeros beyond the last column; rows of a lie six
-#    side by side. Sources are read along whatever is adjacent in memory.
+# A. A panel of b is tile after tile, each k rows of one tile's width, zeros beyond the last column; rows of a lie
+#    TILE_ROWS side by side. Sources are read along whatever is adjacent in memory.
 # B. The functions named as one of dense_tiles.pxi choose its float32 or float64 twin.
 
 include "dense_tiles.pxi"
@@ -146,18 +146,19 @@ cdef void pack_slopes(const Slope* s, Py_ssize_t p0, Py_ssize_t k, Py_ssize_t j0
 
 cdef void pack_rows(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t m, Py_ssize_t k,
                     real* panels) noexcept nogil:
-    """Six rows of a side by side: panels[(i // 6) 6 k + 6 p + i % 6] := a[i, p]; rows beyond m repeat the last."""
-    cdef Py_ssize_t i, p, r, whole = m // 6 * 6
-    if a_row == 1:              # six adjacent elements: a few columns at a time, so that a's lines are used up
+    """TILE_ROWS = t rows of a side by side: panels[(i // t) t k + t p + i % t] := a[i, p]; rows beyond m repeat the
+    last."""
+    cdef Py_ssize_t i, p, r, whole = m // TILE_ROWS * TILE_ROWS
+    if a_row == 1:              # adjacent elements: a few columns at a time, so that a's lines are used up
         for p in range(k):
-            for i in range(0, whole, 6):
-                memcpy(panels + i * k + 6 * p, a + p * a_col + i, 6 * sizeof(real))
+            for i from 0 <= i < whole by TILE_ROWS:
+                memcpy(panels + i * k + TILE_ROWS * p, a + p * a_col + i, TILE_ROWS * sizeof(real))
     else:
-        for i in range(0, whole, 6):
+        for i from 0 <= i < whole by TILE_ROWS:
             for p in range(k):
-                for r in range(6):
-                    panels[i * k + 6 * p + r] = a[(i + r) * a_row + p * a_col]
+                for r in range(TILE_ROWS):
+                    panels[i * k + TILE_ROWS * p + r] = a[(i + r) * a_row + p * a_col]
     if whole < m:
         for p in range(k):
-            for r in range(6):
-                panels[whole * k + 6 * p + r] = a[smaller(whole + r, m - 1) * a_row + p * a_col]
+            for r in range(TILE_ROWS):
+                panels[whole * k + TILE_ROWS * p + r] = a[smaller(whole + r, m - 1) * a_row + p * a_col]

@@ -3,14 +3,28 @@
 # Design
 # A. Every output element is a chain of multiply-adds over k, started from 0, in ascending k. Neither the
 #    tile an element falls into nor its lane enters the chain, so tiles may be mixed freely (G1, G2, G3).
-# B. A tile is 6 rows x 2 vectors: twelve accumulators, two vectors of b and one broadcast fill the sixteen
-#    registers of AVX2, and 6 broadcasts + 2 loads feed 12 multiply-adds.
+# B. A tile is TILE_ROWS rows x 2 vectors: with 6 rows twelve accumulators, two vectors of b and one broadcast fill
+#    the sixteen registers of AVX2, and 6 broadcasts + 2 loads feed 12 multiply-adds. AVX-512 takes 8 rows: b then
+#    comes from the second-level cache at 16 bytes a cycle, fetched TILE_AHEAD steps early (12 and 14 rows gain nothing).
 # C. The float64 half is the float32 half with the names changed.
+
+cdef inline void pair_f32(const float* a, vecf b0, vecf b1, vecf* c0, vecf* c1) noexcept nogil:
+    """One row's step: c0, c1 += a[0] b0, a[0] b1."""
+    cdef vecf x = vecf_set(a[0])
+    c0[0] = vecf_muladd(x, b0, c0[0])
+    c1[0] = vecf_muladd(x, b1, c1[0])
+
+
+cdef inline void put_f32(float* c, vecf c0, vecf c1, bint add) noexcept nogil:
+    """One row's end: c[:2 vectors] := (c +) c0, c1."""
+    vecf_store(c, vecf_load(c) + c0 if add else c0)
+    vecf_store(c + LANES_F32, vecf_load(c + LANES_F32) + c1 if add else c1)
+
 
 cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
                    const float* b, Py_ssize_t b_row, const float* b_tail, Py_ssize_t k_tail,
                    float* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= 6, cols <= 2 vectors.
+    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= TILE_ROWS, cols <= 2 vectors.
 
     b is read two whole vectors a step, b_row apart; its last k_tail steps come from b_tail (2 vectors apart).
     Rows beyond `rows` repeat the last one and are not stored.
@@ -18,35 +32,29 @@ cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
-    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5)
+    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
+    cdef Py_ssize_t r7 = a_row * last
     cdef vecf zero = vecf_set(0)
-    cdef vecf c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero
-    cdef vecf c30 = zero, c31 = zero, c40 = zero, c41 = zero, c50 = zero, c51 = zero
-    cdef vecf b0, b1, x
-    cdef Py_ssize_t p, i, j
-    cdef float[6 * 2 * LANES_F32] edge
+    cdef vecf c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
+    cdef vecf c40 = zero, c41 = zero, c50 = zero, c51 = zero, c60 = zero, c61 = zero, c70 = zero, c71 = zero
+    cdef vecf b0, b1
+    cdef Py_ssize_t p, i, j, to_row = c_row
+    cdef float* to = c
+    cdef float[TILE_ROWS * 2 * LANES_F32] edge
     while True:
         for p in range(k):
             b0 = vecf_load(b)
             b1 = vecf_load(b + LANES_F32)
-            x = vecf_set(a[0])
-            c00 = vecf_muladd(x, b0, c00)
-            c01 = vecf_muladd(x, b1, c01)
-            x = vecf_set(a[r1])
-            c10 = vecf_muladd(x, b0, c10)
-            c11 = vecf_muladd(x, b1, c11)
-            x = vecf_set(a[r2])
-            c20 = vecf_muladd(x, b0, c20)
-            c21 = vecf_muladd(x, b1, c21)
-            x = vecf_set(a[r3])
-            c30 = vecf_muladd(x, b0, c30)
-            c31 = vecf_muladd(x, b1, c31)
-            x = vecf_set(a[r4])
-            c40 = vecf_muladd(x, b0, c40)
-            c41 = vecf_muladd(x, b1, c41)
-            x = vecf_set(a[r5])
-            c50 = vecf_muladd(x, b0, c50)
-            c51 = vecf_muladd(x, b1, c51)
+            fetch_ahead(b + TILE_AHEAD * b_row)
+            pair_f32(a, b0, b1, &c00, &c01)
+            pair_f32(a + r1, b0, b1, &c10, &c11)
+            pair_f32(a + r2, b0, b1, &c20, &c21)
+            pair_f32(a + r3, b0, b1, &c30, &c31)
+            pair_f32(a + r4, b0, b1, &c40, &c41)
+            pair_f32(a + r5, b0, b1, &c50, &c51)
+            if TILE_ROWS == 8:
+                pair_f32(a + r6, b0, b1, &c60, &c61)
+                pair_f32(a + r7, b0, b1, &c70, &c71)
             a += a_col
             b += b_row
         if k_tail == 0:
@@ -55,53 +63,25 @@ cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_
         k_tail = 0
         b = b_tail
         b_row = 2 * LANES_F32
-    if rows == 6 and cols == 2 * LANES_F32:
-        if add:
-            vecf_store(c, vecf_load(c) + c00)
-            vecf_store(c + LANES_F32, vecf_load(c + LANES_F32) + c01)
-            vecf_store(c + c_row, vecf_load(c + c_row) + c10)
-            vecf_store(c + c_row + LANES_F32, vecf_load(c + c_row + LANES_F32) + c11)
-            vecf_store(c + 2 * c_row, vecf_load(c + 2 * c_row) + c20)
-            vecf_store(c + 2 * c_row + LANES_F32, vecf_load(c + 2 * c_row + LANES_F32) + c21)
-            vecf_store(c + 3 * c_row, vecf_load(c + 3 * c_row) + c30)
-            vecf_store(c + 3 * c_row + LANES_F32, vecf_load(c + 3 * c_row + LANES_F32) + c31)
-            vecf_store(c + 4 * c_row, vecf_load(c + 4 * c_row) + c40)
-            vecf_store(c + 4 * c_row + LANES_F32, vecf_load(c + 4 * c_row + LANES_F32) + c41)
-            vecf_store(c + 5 * c_row, vecf_load(c + 5 * c_row) + c50)
-            vecf_store(c + 5 * c_row + LANES_F32, vecf_load(c + 5 * c_row + LANES_F32) + c51)
-        else:
-            vecf_store(c, c00)
-            vecf_store(c + LANES_F32, c01)
-            vecf_store(c + c_row, c10)
-            vecf_store(c + c_row + LANES_F32, c11)
-            vecf_store(c + 2 * c_row, c20)
-            vecf_store(c + 2 * c_row + LANES_F32, c21)
-            vecf_store(c + 3 * c_row, c30)
-            vecf_store(c + 3 * c_row + LANES_F32, c31)
-            vecf_store(c + 4 * c_row, c40)
-            vecf_store(c + 4 * c_row + LANES_F32, c41)
-            vecf_store(c + 5 * c_row, c50)
-            vecf_store(c + 5 * c_row + LANES_F32, c51)
+    cdef bint whole = rows == TILE_ROWS and cols == 2 * LANES_F32
+    if not whole:
+        to = edge
+        to_row = 2 * LANES_F32
+    cdef bint sum_up = add and whole
+    put_f32(to, c00, c01, sum_up)
+    put_f32(to + to_row, c10, c11, sum_up)
+    put_f32(to + 2 * to_row, c20, c21, sum_up)
+    put_f32(to + 3 * to_row, c30, c31, sum_up)
+    put_f32(to + 4 * to_row, c40, c41, sum_up)
+    put_f32(to + 5 * to_row, c50, c51, sum_up)
+    if TILE_ROWS == 8:
+        put_f32(to + 6 * to_row, c60, c61, sum_up)
+        put_f32(to + 7 * to_row, c70, c71, sum_up)
+    if whole:
         return
-    vecf_store(edge, c00)
-    vecf_store(edge + LANES_F32, c01)
-    vecf_store(edge + 2 * LANES_F32, c10)
-    vecf_store(edge + 2 * LANES_F32 + LANES_F32, c11)
-    vecf_store(edge + 2 * 2 * LANES_F32, c20)
-    vecf_store(edge + 2 * 2 * LANES_F32 + LANES_F32, c21)
-    vecf_store(edge + 3 * 2 * LANES_F32, c30)
-    vecf_store(edge + 3 * 2 * LANES_F32 + LANES_F32, c31)
-    vecf_store(edge + 4 * 2 * LANES_F32, c40)
-    vecf_store(edge + 4 * 2 * LANES_F32 + LANES_F32, c41)
-    vecf_store(edge + 5 * 2 * LANES_F32, c50)
-    vecf_store(edge + 5 * 2 * LANES_F32 + LANES_F32, c51)
     for i in range(rows):
-        if add:
-            for j in range(cols):
-                c[i * c_row + j] += edge[i * 2 * LANES_F32 + j]
-        else:
-            for j in range(cols):
-                c[i * c_row + j] = edge[i * 2 * LANES_F32 + j]
+        for j in range(cols):
+            c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F32 + j] if add else edge[i * 2 * LANES_F32 + j]
 
 
 cdef void strip_f32(Py_ssize_t k, const float* a, Py_ssize_t a_col, const float* b, const float* b_next,
@@ -160,10 +140,23 @@ cdef void stream_f32(Py_ssize_t k, const float* a, Py_ssize_t a_col, const float
         k -= 1
 
 
+cdef inline void pair_f64(const double* a, vecd b0, vecd b1, vecd* c0, vecd* c1) noexcept nogil:
+    """One row's step: c0, c1 += a[0] b0, a[0] b1."""
+    cdef vecd x = vecd_set(a[0])
+    c0[0] = vecd_muladd(x, b0, c0[0])
+    c1[0] = vecd_muladd(x, b1, c1[0])
+
+
+cdef inline void put_f64(double* c, vecd c0, vecd c1, bint add) noexcept nogil:
+    """One row's end: c[:2 vectors] := (c +) c0, c1."""
+    vecd_store(c, vecd_load(c) + c0 if add else c0)
+    vecd_store(c + LANES_F64, vecd_load(c + LANES_F64) + c1 if add else c1)
+
+
 cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
                    const double* b, Py_ssize_t b_row, const double* b_tail, Py_ssize_t k_tail,
                    double* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= 6, cols <= 2 vectors.
+    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= TILE_ROWS, cols <= 2 vectors.
 
     b is read two whole vectors a step, b_row apart; its last k_tail steps come from b_tail (2 vectors apart).
     Rows beyond `rows` repeat the last one and are not stored.
@@ -171,35 +164,29 @@ cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
-    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5)
+    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
+    cdef Py_ssize_t r7 = a_row * last
     cdef vecd zero = vecd_set(0)
-    cdef vecd c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero
-    cdef vecd c30 = zero, c31 = zero, c40 = zero, c41 = zero, c50 = zero, c51 = zero
-    cdef vecd b0, b1, x
-    cdef Py_ssize_t p, i, j
-    cdef double[6 * 2 * LANES_F64] edge
+    cdef vecd c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
+    cdef vecd c40 = zero, c41 = zero, c50 = zero, c51 = zero, c60 = zero, c61 = zero, c70 = zero, c71 = zero
+    cdef vecd b0, b1
+    cdef Py_ssize_t p, i, j, to_row = c_row
+    cdef double* to = c
+    cdef double[TILE_ROWS * 2 * LANES_F64] edge
     while True:
         for p in range(k):
             b0 = vecd_load(b)
             b1 = vecd_load(b + LANES_F64)
-            x = vecd_set(a[0])
-            c00 = vecd_muladd(x, b0, c00)
-            c01 = vecd_muladd(x, b1, c01)
-            x = vecd_set(a[r1])
-            c10 = vecd_muladd(x, b0, c10)
-            c11 = vecd_muladd(x, b1, c11)
-            x = vecd_set(a[r2])
-            c20 = vecd_muladd(x, b0, c20)
-            c21 = vecd_muladd(x, b1, c21)
-            x = vecd_set(a[r3])
-            c30 = vecd_muladd(x, b0, c30)
-            c31 = vecd_muladd(x, b1, c31)
-            x = vecd_set(a[r4])
-            c40 = vecd_muladd(x, b0, c40)
-            c41 = vecd_muladd(x, b1, c41)
-            x = vecd_set(a[r5])
-            c50 = vecd_muladd(x, b0, c50)
-            c51 = vecd_muladd(x, b1, c51)
+            fetch_ahead(b + TILE_AHEAD * b_row)
+            pair_f64(a, b0, b1, &c00, &c01)
+            pair_f64(a + r1, b0, b1, &c10, &c11)
+            pair_f64(a + r2, b0, b1, &c20, &c21)
+            pair_f64(a + r3, b0, b1, &c30, &c31)
+            pair_f64(a + r4, b0, b1, &c40, &c41)
+            pair_f64(a + r5, b0, b1, &c50, &c51)
+            if TILE_ROWS == 8:
+                pair_f64(a + r6, b0, b1, &c60, &c61)
+                pair_f64(a + r7, b0, b1, &c70, &c71)
             a += a_col
             b += b_row
         if k_tail == 0:
@@ -208,53 +195,25 @@ cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a
         k_tail = 0
         b = b_tail
         b_row = 2 * LANES_F64
-    if rows == 6 and cols == 2 * LANES_F64:
-        if add:
-            vecd_store(c, vecd_load(c) + c00)
-            vecd_store(c + LANES_F64, vecd_load(c + LANES_F64) + c01)
-            vecd_store(c + c_row, vecd_load(c + c_row) + c10)
-            vecd_store(c + c_row + LANES_F64, vecd_load(c + c_row + LANES_F64) + c11)
-            vecd_store(c + 2 * c_row, vecd_load(c + 2 * c_row) + c20)
-            vecd_store(c + 2 * c_row + LANES_F64, vecd_load(c + 2 * c_row + LANES_F64) + c21)
-            vecd_store(c + 3 * c_row, vecd_load(c + 3 * c_row) + c30)
-            vecd_store(c + 3 * c_row + LANES_F64, vecd_load(c + 3 * c_row + LANES_F64) + c31)
-            vecd_store(c + 4 * c_row, vecd_load(c + 4 * c_row) + c40)
-            vecd_store(c + 4 * c_row + LANES_F64, vecd_load(c + 4 * c_row + LANES_F64) + c41)
-            vecd_store(c + 5 * c_row, vecd_load(c + 5 * c_row) + c50)
-            vecd_store(c + 5 * c_row + LANES_F64, vecd_load(c + 5 * c_row + LANES_F64) + c51)
-        else:
-            vecd_store(c, c00)
-            vecd_store(c + LANES_F64, c01)
-            vecd_store(c + c_row, c10)
-            vecd_store(c + c_row + LANES_F64, c11)
-            vecd_store(c + 2 * c_row, c20)
-            vecd_store(c + 2 * c_row + LANES_F64, c21)
-            vecd_store(c + 3 * c_row, c30)
-            vecd_store(c + 3 * c_row + LANES_F64, c31)
-            vecd_store(c + 4 * c_row, c40)
-            vecd_store(c + 4 * c_row + LANES_F64, c41)
-            vecd_store(c + 5 * c_row, c50)
-            vecd_store(c + 5 * c_row + LANES_F64, c51)
+    cdef bint whole = rows == TILE_ROWS and cols == 2 * LANES_F64
+    if not whole:
+        to = edge
+        to_row = 2 * LANES_F64
+    cdef bint sum_up = add and whole
+    put_f64(to, c00, c01, sum_up)
+    put_f64(to + to_row, c10, c11, sum_up)
+    put_f64(to + 2 * to_row, c20, c21, sum_up)
+    put_f64(to + 3 * to_row, c30, c31, sum_up)
+    put_f64(to + 4 * to_row, c40, c41, sum_up)
+    put_f64(to + 5 * to_row, c50, c51, sum_up)
+    if TILE_ROWS == 8:
+        put_f64(to + 6 * to_row, c60, c61, sum_up)
+        put_f64(to + 7 * to_row, c70, c71, sum_up)
+    if whole:
         return
-    vecd_store(edge, c00)
-    vecd_store(edge + LANES_F64, c01)
-    vecd_store(edge + 2 * LANES_F64, c10)
-    vecd_store(edge + 2 * LANES_F64 + LANES_F64, c11)
-    vecd_store(edge + 2 * 2 * LANES_F64, c20)
-    vecd_store(edge + 2 * 2 * LANES_F64 + LANES_F64, c21)
-    vecd_store(edge + 3 * 2 * LANES_F64, c30)
-    vecd_store(edge + 3 * 2 * LANES_F64 + LANES_F64, c31)
-    vecd_store(edge + 4 * 2 * LANES_F64, c40)
-    vecd_store(edge + 4 * 2 * LANES_F64 + LANES_F64, c41)
-    vecd_store(edge + 5 * 2 * LANES_F64, c50)
-    vecd_store(edge + 5 * 2 * LANES_F64 + LANES_F64, c51)
     for i in range(rows):
-        if add:
-            for j in range(cols):
-                c[i * c_row + j] += edge[i * 2 * LANES_F64 + j]
-        else:
-            for j in range(cols):
-                c[i * c_row + j] = edge[i * 2 * LANES_F64 + j]
+        for j in range(cols):
+            c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F64 + j] if add else edge[i * 2 * LANES_F64 + j]
 
 
 cdef void strip_f64(Py_ssize_t k, const double* a, Py_ssize_t a_col, const double* b, const double* b_next,

@@ -92,6 +92,18 @@ INITCORE_INLINE veci64 vecd_lt(vecd a, vecd b) { return MASK64(a < b); }
 INITCORE_INLINE veci32 vecf_ne(vecf a, vecf b) { return MASK32(a != b); }
 INITCORE_INLINE veci64 vecd_ne(vecd a, vecd b) { return MASK64(a != b); }
 
+/* Rows of the product's tile; how many steps early its panel is fetched into the first-level cache. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+#  define TILE_ROWS 8
+#  define TILE_AHEAD 8
+INITCORE_INLINE void fetch_ahead(const void *p) {
+    __builtin_prefetch(p); __builtin_prefetch((const char *)p + VECTOR_BYTES); }
+#else
+#  define TILE_ROWS 6
+#  define TILE_AHEAD 0
+INITCORE_INLINE void fetch_ahead(const void *p) { (void)p; }
+#endif
+
 /* a * b + c rounded once, on every variant. */
 INITCORE_INLINE vecf vecf_fma(vecf a, vecf b, vecf c) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64

@@ -29,6 +29,9 @@ cdef extern from "simd.h" nogil:
     vecd vecd_fma(vecd a, vecd b, vecd c)
     vecf vecf_muladd(vecf a, vecf b, vecf c)
     vecd vecd_muladd(vecd a, vecd b, vecd c)
+    enum: TILE_ROWS
+    enum: TILE_AHEAD
+    void fetch_ahead(const void* p)
     void transpose_f32(const float* src, Py_ssize_t src_row, float* dst, Py_ssize_t dst_row)
     void transpose_f64(const double* src, Py_ssize_t src_row, double* dst, Py_ssize_t dst_row)
     # words and conversions of philox.pxi
