@@ -6,9 +6,9 @@
 #    equal columns give equal bits (G1), a row does not know its batch (G2), any split agrees (G3).
 # B. `product` packs a BLOCK_K x BLOCK_N panel of b (it stays in the second-level cache) and streams a past it,
 #    TILE_ROWS at a time; a is read where it lies unless its k stride is not 1. For few rows, b is read in place.
-# C. dz = dy phi'(z) is made where it is packed: as the panel of b for dw = x' dz, and as a block of BLOCK_M rows
-#    of a for dx = dz w' (`product_by_rows`), so each slope is computed once and no batch x fan_out array exists
-#    beyond SMALL_BYTES.
+# C. dz = dy phi'(z) is made where it is packed: as the panel of b for dw = x' dz, and as rows of a for dx = dz w',
+#    once for each panel of w'. Where dw is wanted and has room for it, dz for dx is made once, in dw, which is
+#    filled afterwards; no other batch x fan_out array exists beyond SMALL_BYTES.
 # D. Workspaces are on the stack or bounded (about 500 kB) and freed before return.
 # Sources: Goto and van de Geijn 2008 (panel packing), Van Zee and van de Geijn 2015 (micro-kernel).
 
@@ -16,8 +16,8 @@ include "dense_pack.pxi"
 
 cdef enum:
     BLOCK_K = 384
-    BLOCK_M = 192               # rows of dz kept by product_by_rows
-    PACK_M = 96                 # rows of a transposed a packed at once; a multiple of TILE_ROWS
+    PACK_M = 96                 # rows of a packed at once; a multiple of TILE_ROWS
+    PACK_GAP = 16               # elements between packed rows of dz: not all in one set of the cache
     PANEL_VECTORS = 32          # vectors in a row of b's packed panel: 256 float32 of AVX2, 512 of AVX-512
     SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
     ROOM_SIZE = 4096            # elements of workspace on the stack
@@ -121,13 +121,15 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                  const real* b, Py_ssize_t b_row, Py_ssize_t b_col, const Slope* slope, real* sums,
                  real* c, Py_ssize_t c_row, const Finish* finish,
                  Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
-    """c := a b (b NULL: dz of `slope`, sums := its column sums); finished rows go through `finish`."""
+    """c := a b; finished rows go through `finish`. The one that is NULL is dz of `slope`; sums := dz's column sums,
+    where it is b."""
     cdef Py_ssize_t width = tile_width(a)
     cdef Py_ssize_t panel_n = PANEL_VECTORS // 2 * tile_width(a)
     cdef Py_ssize_t bytes = n * k * sizeof(real)
     cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
     cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
-    cdef bint pack_a = a_col != 1 and not (m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
+    cdef bint slope_a = a == NULL, slope_b = b == NULL
+    cdef bint pack_a = not slope_a and a_col != 1 and not (m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
     cdef real[EDGE_SIZE] edge
     cdef real[ROOM_SIZE] room
     cdef double* totals = NULL
@@ -144,7 +146,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef const real* from_a
     if n <= 0 or (m <= 0 and sums == NULL):
         return 0
-    if in_place and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
+    if in_place and not slope_a and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
         q = n // width * width
         product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q)
         if q < n:
@@ -157,13 +159,15 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
             panel_n = n
         unsafe = edge_steps(k, n, b_row, width)
     else:
-        if m <= 2 and slope == NULL:
+        if m <= 2 and not slope_a and not slope_b:
             panel_n = 2 * width             # used once or twice: keep it in the first-level cache
             most_n = smaller(most_n, panel_n)
         need = most_k * most_n * sizeof(real)
-    if slope != NULL:
+    if slope_b:
         need += most_n * (sizeof(real) + sizeof(double))
-    if pack_a:
+    if slope_a:
+        need += smaller(m, PACK_M) * (most_k + PACK_GAP) * sizeof(real)
+    elif pack_a:
         need += most_k * (smaller(m, PACK_M) + TILE_ROWS - 1) * sizeof(real)
     if need > 0:
         if need + 256 > sizeof(room):
@@ -174,7 +178,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
         block = panels
         if not direct:
             block = panels + most_k * most_n
-        if slope != NULL:
+        if slope_b:
             totals = <double*> aligned(block)
             row = <real*> (totals + most_n)
             block = row + most_n
@@ -196,7 +200,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                     k_edge = smaller(kc, p + kc - (k - unsafe))
                     pack_columns(bt + (kc - k_edge) * b_row + nc // width * width, b_row, b_col, k_edge, nc % width,
                                  edge)
-            elif slope != NULL:
+            elif slope_b:
                 pack_slopes(slope, p, kc, j, nc, row, panels, totals if sums != NULL else NULL)
                 bt = panels
             else:
@@ -204,11 +208,19 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                 bt = panels
             for ic from 0 <= ic < m by PACK_M:
                 mc = smaller(PACK_M, m - ic)
-                from_a = a + ic * a_row + p * a_col
-                if pack_a:
-                    pack_rows(from_a, a_row, a_col, mc, kc, block)
-                for i from 0 <= i < mc by TILE_ROWS:
+                if slope_a:
+                    for i in range(mc):
+                        slope_row(slope, ic + i, p, kc, block + i * (kc + PACK_GAP))
+                else:
+                    from_a = a + ic * a_row + p * a_col
                     if pack_a:
+                        pack_rows(from_a, a_row, a_col, mc, kc, block)
+                for i from 0 <= i < mc by TILE_ROWS:
+                    if slope_a:
+                        at = block + i * (kc + PACK_GAP)
+                        at_row = kc + PACK_GAP
+                        at_col = 1
+                    elif pack_a:
                         at = block + i * kc
                         at_row = 1
                         at_col = TILE_ROWS
@@ -223,51 +235,6 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
         if sums != NULL:
             for q in range(nc):
                 sums[j + q] = <real> totals[q]
-    free(work)
-    return 0
-
-
-cdef int product_by_rows(const Slope* slope, const real* b, Py_ssize_t b_row, Py_ssize_t b_col,
-                         real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
-    """c := dz b, dz of `slope` made once, in blocks of BLOCK_M x BLOCK_K; b is packed a few tiles at a time."""
-    cdef Py_ssize_t width = tile_width(b)
-    cdef Py_ssize_t i, j, q, p, r, mc, kc, nc
-    cdef Py_ssize_t panel_n = 2 * width if m <= 2 else width
-    cdef size_t most_m = smaller(m, BLOCK_M), most_k = smaller(k, BLOCK_K)
-    cdef void* work
-    cdef real* block
-    cdef real* panels
-    cdef const real* dz
-    cdef Py_ssize_t dz_row
-    if m <= 0 or n <= 0:
-        return 0
-    if k == 0:
-        for i in range(m):
-            memset(c + i * c_row, 0, n * sizeof(real))
-        return 0
-    work = malloc((most_m + panel_n) * most_k * sizeof(real) + 128)
-    if work == NULL:
-        return -1
-    panels = <real*> aligned(work)
-    block = panels + panel_n * most_k
-    for i from 0 <= i < m by BLOCK_M:
-        mc = smaller(BLOCK_M, m - i)
-        for p from 0 <= p < k by BLOCK_K:
-            kc = smaller(BLOCK_K, k - p)
-            if slope.code == IDENTITY:
-                dz = <const real*> slope.dy + i * slope.dy_row + p
-                dz_row = slope.dy_row
-            else:
-                for r in range(mc):
-                    slope_row(slope, i + r, p, kc, block + r * kc)
-                dz = block
-                dz_row = kc
-            for j from 0 <= j < n by panel_n:
-                nc = smaller(panel_n, n - j)
-                pack_panel(b + p * b_row + j * b_col, b_row, b_col, kc, nc, panels)
-                for r from 0 <= r < mc by TILE_ROWS:
-                    sweep(kc, dz + r * dz_row, dz_row, 1, smaller(TILE_ROWS, mc - r), panels, width, width * kc, nc, 0,
-                          panels, c + (i + r) * c_row + j, c_row, p > 0)
     free(work)
     return 0
 
@@ -290,17 +257,26 @@ cdef int dense_forward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const 
     return product(x, x_row, x_col, w, w_row, w_col, NULL, <real*> NULL, z, z_row, &finish, batch, fan_in, fan_out)
 
 
+cdef void take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+    """dz := dy phi'(z), from then on what `slope` stands for."""
+    cdef Py_ssize_t i
+    for i in range(rows):
+        slope_row(slope, i, 0, cols, dz + i * dz_row)
+    slope.code = IDENTITY
+    slope.dy = dz
+    slope.dy_row = dz_row
+
+
 cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
                         Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
                         const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
                         real* dx, Py_ssize_t dx_row, real* dw, Py_ssize_t dw_row, real* db,
                         Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
     """dz := dy phi'(z); dx := dz w', dw := x' dz, db := column sums of dz."""
-    cdef Slope slope
+    cdef Slope slope, at_once
     cdef real[ROOM_SIZE] room
     cdef void* work = NULL
     cdef real* dz = room
-    cdef Py_ssize_t i
     cdef int status = 0
     cdef size_t size = batch * fan_out * sizeof(real)
     slope.code = code if size > 0 else <int> IDENTITY
@@ -324,17 +300,13 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
             if work == NULL:
                 return -1
             dz = <real*> work
-        for i in range(batch):
-            slope_row(&slope, i, 0, fan_out, dz + i * fan_out)
-        slope.code = IDENTITY
-        slope.dy = dz
-        slope.dy_row = fan_out
+        take_slopes(&slope, dz, fan_out, batch, fan_out)
     if dx != NULL:
-        if slope.code == IDENTITY:
-            status = product(<const real*> slope.dy, slope.dy_row, 1, w, w_col, w_row, NULL, <real*> NULL, dx, dx_row,
-                             NULL, batch, fan_out, fan_in)
-        else:
-            status = product_by_rows(&slope, w, w_col, w_row, dx, dx_row, batch, fan_out, fan_in)
+        at_once = slope
+        if slope.code != IDENTITY and dw != NULL and batch <= fan_in:
+            take_slopes(&at_once, dw, dw_row, batch, fan_out)
+        status = product(<const real*> at_once.dy if at_once.code == IDENTITY else NULL, at_once.dy_row, 1, w, w_col,
+                         w_row, &at_once, <real*> NULL, dx, dx_row, NULL, batch, fan_out, fan_in)
     if dw != NULL and status == 0:
         status = product(x, x_col, x_row, <const real*> NULL, 0, 0, &slope, db, dw, dw_row, NULL, fan_in, batch,
                          fan_out)

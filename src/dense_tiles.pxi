@@ -41,6 +41,9 @@ cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_
     cdef Py_ssize_t p, i, j, to_row = c_row
     cdef float* to = c
     cdef float[TILE_ROWS * 2 * LANES_F32] edge
+    if add:
+        for p in range(rows):
+            fetch_ahead(c + p * c_row)
     while True:
         for p in range(k):
             b0 = vecf_load(b)
@@ -173,6 +176,9 @@ cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a
     cdef Py_ssize_t p, i, j, to_row = c_row
     cdef double* to = c
     cdef double[TILE_ROWS * 2 * LANES_F64] edge
+    if add:
+        for p in range(rows):
+            fetch_ahead(c + p * c_row)
     while True:
         for p in range(k):
             b0 = vecd_load(b)
