@@ -1,8 +1,6 @@
 """Extensions of initcore and their instruction sets. Everything declarative stands in pyproject.toml.
 
-Environment (all optional):
-  INITCORE_CHECKED=1     build with bounds, None and initialisation checks on
-  INITCORE_EXTRA_ISA=x86_v4   also build the opt-in AVX-512 variant
+The environment variable INITCORE_CHECKED=1 builds with bounds, None and initialisation checks on.
 """
 
 import os
@@ -28,21 +26,18 @@ DIRECTIVES = {
 }
 FLAGS = ["/O2", "/fp:precise"] if MSVC else [
     "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-strict-aliasing", "-g0", "-Wno-psabi"]
+AVX2 = ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"]
 ISA_FLAGS = {
     "base": [],
-    "x86_v3": ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"],
-    "x86_v4": ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe",
-               "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"],
+    "x86_v3": AVX2,
+    "x86_v4": [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl",
+               "-mprefer-vector-width=512"],
 }
 
 
 def variants():
-    """The instruction sets built here: the baseline always, AVX2 on x86-64, AVX-512 when asked for."""
-    names = ["base"]
-    if platform.machine().lower() in ("x86_64", "amd64") and not MSVC:
-        names.append("x86_v3")
-        names += [n for n in os.environ.get("INITCORE_EXTRA_ISA", "").split() if n == "x86_v4"]
-    return names
+    """The instruction sets built here: the baseline always, AVX2 and AVX-512 on x86-64."""
+    return list(ISA_FLAGS) if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ["base"]
 
 
 def extension(name, source, flags=()):

@@ -143,7 +143,7 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col, unsafe = 0
     cdef const real* at
     cdef const real* bt
-    cdef const real* from_a
+    cdef const real* from_a = a
     if n <= 0 or (m <= 0 and sums == NULL):
         return 0
     if in_place and not slope_a and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):

@@ -35,8 +35,7 @@ cdef extern from *:
 cdef KernelTable* table = NULL
 cdef object _loaded_capsule = None      # keeps the variant alive
 
-# name -> level of the CPU needed, best first; the first that is built and usable is the default. x86_v4 is built
-# only when setup.py is told to (INITCORE_EXTRA_ISA).
+# name -> level of the CPU needed, best first; the first that is built and usable is the default.
 _LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
 
 
