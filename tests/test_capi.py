@@ -61,7 +61,7 @@ def test_ctypes_example():
 
 
 def test_numba_example():
-    pytest.importorskip("numba", reason="Numba is a rival's runtime, not a dependency; the bench extra has it")
+    pytest.importorskip("numba", reason="the dev extra has Numba")
     example = load("numba_kernel")
     z = np.linspace(-1, 3, 1000).astype(np.float32)
     assert example.mean_activation(z) == pytest.approx(np.tanh(z.astype(float)).mean(), rel=1e-6)
