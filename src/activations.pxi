@@ -134,7 +134,9 @@ cdef inline void act_each_wide "act_each_wide"(
 
 cdef void activation_forward_f32(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil:
     """y := phi(z)."""
-    if code == ACT_TANH:
+    if code == ACT_TANH and VECTOR_TABLES:
+        act_tanh_each_f32(z, y, n)
+    elif code == ACT_TANH:
         act_each_f32(act_tanh_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIGMOID:
         act_each_f32(act_sigmoid_f32, alpha, z, NULL, y, n)

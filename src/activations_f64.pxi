@@ -127,11 +127,11 @@ cdef inline vecd act_selu_slope_f64(vecd z, vecd a) noexcept nogil:
 cdef inline vecd act_softsign_f64(vecd z, vecd a) noexcept nogil:
     """z/(1 + |z|); the clamp, beyond which the quotient is 1, keeps infinity from inf/inf."""
     cdef vecd x = vecd_min(vecd_set(1e300), vecd_abs(z))
-    return vecd_copysign(x / (x + vecd_set(1.0)), z)
+    return vecd_copysign(vecd_quotient(x, x + vecd_set(1.0)), z)
 
 
 cdef inline vecd act_softsign_slope_f64(vecd z, vecd a) noexcept nogil:
-    cdef vecd i = vecd_set(1.0) / (vecd_abs(z) + vecd_set(1.0))
+    cdef vecd i = vecd_quotient(vecd_set(1.0), vecd_min(vecd_set(1e300), vecd_abs(z)) + vecd_set(1.0))
     return i * i
 
 
@@ -140,12 +140,9 @@ cdef inline vecd act_arctan_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_arctan_slope_f64(vecd z, vecd a) noexcept nogil:
-    """1/(1 + z^2); by 1/z where |z| > 1, so that z^2 cannot overflow."""
-    cdef vecd x = vecd_abs(z), one = vecd_set(1.0)
-    cdef veci64 big = vecd_lt(one, x)
-    cdef vecd i = vecd_select(big, one / x, x)
-    cdef vecd v = i * i
-    return vecd_select(big, v, one) / (v + one)
+    """1/(1 + z^2) as c/(c + t^2), t = 2^-128 z, c = 2^-256: nothing overflows before the result is 0."""
+    cdef vecd t = z * vecd_set(2.938735877055718770e-39), c = vecd_set(8.636168555094444625e-78)
+    return c / vecd_muladd(t, t, c)
 
 
 cdef inline vecd act_sin_f64(vecd z, vecd a) noexcept nogil:

@@ -251,6 +251,36 @@ INITCORE_INLINE vecf vecf_lookup8(const float *t, veci32 index) {
 #endif
 }
 
+/* a / b but for one rounding in thousands, for finite a and b whose inverse is normal: Newton's iteration from a 14-bit estimate where a
+   division is the bottleneck and the rest of the work is too little to hide it. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+INITCORE_INLINE vecf vecf_quotient(vecf a, vecf b) {
+    vecf r = (vecf)_mm512_rcp14_ps((__m512)b), q;
+    r = vecf_fma(vecf_fma(-b, r, vecf_set(1)), r, r);
+    q = a * r;
+    return vecf_fma(vecf_fma(-b, q, a), r, q);
+}
+INITCORE_INLINE vecd vecd_quotient(vecd a, vecd b) {
+    vecd r = (vecd)_mm512_rcp14_pd((__m512d)b), q;
+    r = vecd_fma(vecd_fma(-b, r, vecd_set(1)), r, r);
+    q = a * r;
+    return vecd_fma(vecd_fma(-b, q, a), r, q);
+}
+#else
+INITCORE_INLINE vecf vecf_quotient(vecf a, vecf b) { return a / b; }
+INITCORE_INLINE vecd vecd_quotient(vecd a, vecd b) { return a / b; }
+#endif
+
+/* Entry index mod 32 of the table low, high: one instruction where VECTOR_TABLES, not used elsewhere. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+#  define VECTOR_TABLES 1
+INITCORE_INLINE vecf vecf_lookup32(vecf low, vecf high, veci32 index) {
+    return (vecf)_mm512_permutex2var_ps((__m512)low, (__m512i)index, (__m512)high); }
+#else
+#  define VECTOR_TABLES 0
+INITCORE_INLINE vecf vecf_lookup32(vecf low, vecf high, veci32 index) { (void)high; (void)index; return low; }
+#endif
+
 /* LANES_F64 floats widened to doubles, and doubles rounded to floats. */
 INITCORE_INLINE vecd vecd_load_f32(const float *p) {
 #if LANES_F64 == 1

@@ -68,6 +68,10 @@ cdef extern from "simd.h" nogil:
     vecf vecf_copysign(vecf a, vecf s)
     vecd vecd_copysign(vecd a, vecd s)
     vecf vecf_lookup8(const float* t, veci32 index)
+    enum: VECTOR_TABLES
+    vecf vecf_lookup32(vecf low, vecf high, veci32 index)
+    vecf vecf_quotient(vecf a, vecf b)
+    vecd vecd_quotient(vecd a, vecd b)
     vecd vecd_load_f32(const float* p)
     void vecd_store_f32(float* p, vecd v)
     vecf vecf_product_error(vecf a, vecf b, vecf p)

@@ -1,4 +1,4 @@
-"""Prints the polynomials of src/elementary.pxi and the centres of tanh in src/activations_f32.pxi.
+"""Prints the polynomials of src/elementary.pxi and the tables of tanh in src/activations_f32.pxi.
 
     python tools/fit_elementary.py          # needs mpmath; about a minute
 
@@ -76,6 +76,43 @@ def erfcx(t: mp.mpf) -> mp.mpf:
     return mp.exp(t * t) * mp.erfc(t)
 
 
+def rounded_centre(near: float, steps: int) -> np.float32:
+    """The float within so many units of `near` whose tanh is closest to a float."""
+    candidates = np.float32(near) + np.arange(-steps, steps) * np.spacing(np.float32(near))
+    exact = np.tanh(candidates.astype(np.longdouble))
+    return candidates[np.argmin(np.abs(exact - exact.astype(np.float32)))]
+
+
+def tanh_tables() -> None:
+    """tanh(c + r) = T + r P(r) for 32 intervals of |x|, t = 1 + 1.64 |x| halving its octaves thrice: c, T, P.
+
+    Place i of a table is the interval whose t has i in the lowest exponent and the highest three mantissa bits.
+    """
+    rows: list[list[float]] = [[]] * 32
+    at = mp.mpf("1e-7")
+    worst = mp.mpf(0)
+    for octave in range(4):
+        for step in range(8):
+            t = [mp.mpf(2) ** octave * (1 + mp.mpf(step + k) / 8) for k in (0, 1)]
+            a, b = ((v - 1) / mp.mpf("1.64") for v in t)
+            first = octave == step == 0
+            c = mp.mpf(0) if first else mp.mpf(float(rounded_centre(float((a + b) / 2), int(3e5 * (b - a)))))
+            value = mp.mpf(float(np.float32(float(mp.tanh(c)))))
+            if first:
+                fit, error = remez(lambda r: (mp.tanh(r + at) / (r + at) - 1) / (r + at), a, b, 3,
+                                   lambda r: (r + at) ** 2 / mp.tanh(r + at))
+                fit = [mp.mpf(1), *fit]
+            else:
+                fit, error = remez(lambda r, c=c: (mp.tanh(c + r) - mp.tanh(c)) / r if abs(r) > at ** 2
+                                   else 1 - mp.tanh(c) ** 2, a - c, b - c, 4,
+                                   lambda r, c=c: abs(r) / mp.tanh(c + r) + at)
+            worst = max(worst, error)
+            rows[(3 + octave) % 4 * 8 + step] = [float(np.float32(float(v))) for v in (c, value, *fit)]
+    print(f"tanh in 32 intervals  ({mp.nstr(worst * 2 ** 24, 3)})")
+    for column in zip(*rows, strict=True):
+        print("    " + ", ".join(f"{v!r}f" for v in column), flush=True)
+
+
 def main() -> None:
     tiny = mp.mpf("1e-9")
     half_ln2 = mp.log(2) / 2 * mp.mpf("1.0001")
@@ -103,11 +140,10 @@ def main() -> None:
                                 mp.mpf(0), mp.mpf(1), degree), bits)
     print("tanh: centre, value, slope")
     for near in (1.2015, 2.403, 3.6044, 4.806, 6.0073, 7.17, 8.318):
-        candidates = np.float32(near) + np.arange(-20_000, 20_000) * np.spacing(np.float32(near))
-        exact = np.tanh(candidates.astype(np.longdouble))
-        best = candidates[np.argmin(np.abs(exact - exact.astype(np.float32)))]
+        best = rounded_centre(near, 20_000)
         t = mp.tanh(mp.mpf(float(best)))
         print("   ", float(best), float(np.float32(float(t))), float(np.float32(float(1 - t * t))))
+    tanh_tables()
 
 
 if __name__ == "__main__":
