@@ -160,14 +160,18 @@ cdef void activation_forward_f32(int code, double alpha, const float* z, float* 
         act_each_f32(act_elu_f32, alpha, z, NULL, y, n)
     elif code == ACT_SELU:
         act_each_f32(act_selu_f32, alpha, z, NULL, y, n)
-    elif code == ACT_GELU:
+    elif code == ACT_GELU and VECTOR_FUSES:
         act_each_f32(act_gelu_f32, alpha, z, NULL, y, n)
+    elif code == ACT_GELU:                              # without FMA, float32 would be 4.0 units off
+        act_each_wide(act_gelu_f64, alpha, z, NULL, y, n)
     elif code == ACT_GELU_TANH:
         act_each_f32(act_gelu_tanh_f32, alpha, z, NULL, y, n)
     elif code == ACT_SILU:
         act_each_f32(act_silu_f32, alpha, z, NULL, y, n)
-    elif code == ACT_MISH:
+    elif code == ACT_MISH and VECTOR_FUSES:
         act_each_f32(act_mish_f32, alpha, z, NULL, y, n)
+    elif code == ACT_MISH:                              # 4.1 units
+        act_each_wide(act_mish_f64, alpha, z, NULL, y, n)
     elif code == ACT_SIN and alpha == 1:
         act_each_f32(act_sin_f32, alpha, z, NULL, y, n)
     elif code == ACT_SIN:

@@ -199,7 +199,7 @@ cdef inline vecf act_arctan_slope_f32(vecf z, vecf a) noexcept nogil:
 cdef inline vecf act_erf_f32(vecf z, vecf a) noexcept nogil:
     """|z| < 1: z p(z^2); else 1 - exp(-z^2) erfcx(|z|)."""
     cdef vecf x = vecf_min(act_c(4.5), vecf_abs(z))
-    cdef vecf tail = (act_exp_square_f32(x, 1.0) * vecf_set(ACT_UNSCALEF)) * act_erfcx_f32(x)
+    cdef vecf tail = act_square_decay_f32(act_erfcx_f32(x, 1.0), x, 1.0) * vecf_set(ACT_UNSCALEF)
     cdef vecf near = x * act_horner_f32(ACT_ERF_SMALLF, 7, x * x)
     return vecf_copysign(vecf_select(vecf_lt(x, act_c(1.0)), near, act_c(1.0) - tail), z)
 
@@ -211,14 +211,14 @@ cdef inline vecf act_erf_slope_f32(vecf z, vecf a) noexcept nogil:
 
 
 cdef inline vecf act_gelu_f32(vecf z, vecf a) noexcept nogil:
-    """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 1, else max(z, 0) - |z| Phi(-|z|)."""
+    """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 3/4, else max(z, 0) - |z| Phi(-|z|)."""
     cdef vecf x = vecf_min(act_c(15.2), vecf_abs(z)), half = act_c(0.5)
     cdef vecf t = x * act_c(0.70710678118654752440)
-    cdef vecf tail = act_exp_square_f32(x, 0.5) * (x * act_erfcx_f32(t))
+    cdef vecf tail = act_square_decay_f32(x * act_erfcx_f32(x, 0.70710678118654752440), x, 0.5)
     cdef vecf y = vecf_max(act_c(0.0), z) - tail * act_c(0.5 * ACT_UNSCALEF)
     cdef vecf erf = vecf_copysign(t * act_horner_f32(ACT_ERF_SMALLF, 7, t * t), z)
     cdef vecf near = z * vecf_muladd(half, erf, half)
-    return vecf_copysign(vecf_select(vecf_lt(x, act_c(1.0)), near, y), z)
+    return vecf_copysign(vecf_select(vecf_lt(x, act_c(0.75)), near, y), z)
 
 
 cdef inline vecf act_gelu_slope_f32(vecf z, vecf a) noexcept nogil:
@@ -227,7 +227,7 @@ cdef inline vecf act_gelu_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf x = vecf_min(act_c(15.2), vecf_abs(z)), half = act_c(0.5), one = act_c(1.0)
     cdef vecf t = x * act_c(0.70710678118654752440)
     cdef vecf square = act_exp_square_f32(x, 0.5)
-    cdef vecf g = square * vecf_muladd(x, act_c(-0.79788456080286535588), act_erfcx_f32(t))
+    cdef vecf g = square * vecf_muladd(x, act_c(-0.79788456080286535588), act_erfcx_f32(x, 0.70710678118654752440))
     g = g * act_c(0.5 * ACT_UNSCALEF)
     cdef vecf pdf = square * act_c(0.39894228040143267794 * ACT_UNSCALEF)
     cdef vecf odd = vecf_muladd(x, pdf, half * (t * act_horner_f32(ACT_ERF_SMALLF, 7, t * t)))
@@ -298,8 +298,8 @@ cdef inline vecf act_mish_f32(vecf z, vecf a) noexcept nogil:
     cdef veci32 right = vecf_lt(act_c(0.0), z)
     cdef vecf big = act_exp_f32(-x, NULL)
     cdef vecf e = big * vecf_set(ACT_UNSCALEF)
-    cdef vecf n = vecf_muladd(two, e, one)
-    cdef vecf num = vecf_select(right, n, vecf_copysign(x, z) * (big * (e + two)))
+    cdef vecf n = vecf_muladd(two, e, one), s = vecf_copysign(x, z)
+    cdef vecf num = vecf_select(right, n, big * vecf_muladd(s, e, two * s))
     cdef vecf den = vecf_select(right, vecf_muladd(two * e, e, n), vecf_muladd(e, e + two, two))
     cdef vecf q = num / den
     return vecf_select(right, z * q, q * vecf_set(ACT_UNSCALEF))

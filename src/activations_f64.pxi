@@ -157,7 +157,7 @@ cdef inline vecd act_sin_slope_f64(vecd z, vecd a) noexcept nogil:
 cdef inline vecd act_erf_f64(vecd z, vecd a) noexcept nogil:
     """|z| < 1: z p(z^2); else 1 - exp(-z^2) erfcx(|z|)."""
     cdef vecd x = vecd_min(vecd_set(7.0), vecd_abs(z))
-    cdef vecd tail = (act_exp_square_f64(x, 1.0) * vecd_set(ACT_UNSCALE)) * act_erfcx_f64(x)
+    cdef vecd tail = act_square_decay_f64(act_erfcx_f64(x, 1.0), x, 1.0) * vecd_set(ACT_UNSCALE)
     cdef vecd near = x * act_horner_f64(ACT_ERF_SMALL, 12, x * x)
     return vecd_copysign(vecd_select(vecd_lt(x, vecd_set(1.0)), near, vecd_set(1.0) - tail), z)
 
@@ -169,14 +169,14 @@ cdef inline vecd act_erf_slope_f64(vecd z, vecd a) noexcept nogil:
 
 
 cdef inline vecd act_gelu_f64(vecd z, vecd a) noexcept nogil:
-    """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 1, else max(z, 0) - |z| Phi(-|z|)."""
+    """z Phi(z): z/2 (1 + erf(z/sqrt 2)) by the series where |z| < 3/4, else max(z, 0) - |z| Phi(-|z|)."""
     cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z)), half = vecd_set(0.5)
     cdef vecd t = x * vecd_set(0.70710678118654752440)
-    cdef vecd tail = act_exp_square_f64(x, 0.5) * (x * act_erfcx_f64(t))
+    cdef vecd tail = act_square_decay_f64(x * act_erfcx_f64(x, 0.70710678118654752440), x, 0.5)
     cdef vecd y = vecd_max(vecd_set(0.0), z) - tail * vecd_set(0.5 * ACT_UNSCALE)
     cdef vecd erf = vecd_copysign(t * act_horner_f64(ACT_ERF_SMALL, 12, t * t), z)
     cdef vecd near = z * vecd_muladd(half, erf, half)
-    return vecd_copysign(vecd_select(vecd_lt(x, vecd_set(1.0)), near, y), z)
+    return vecd_copysign(vecd_select(vecd_lt(x, vecd_set(0.75)), near, y), z)
 
 
 cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
@@ -185,7 +185,7 @@ cdef inline vecd act_gelu_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(39.9), vecd_abs(z)), half = vecd_set(0.5), one = vecd_set(1.0)
     cdef vecd t = x * vecd_set(0.70710678118654752440)
     cdef vecd square = act_exp_square_f64(x, 0.5)
-    cdef vecd g = square * vecd_muladd(x, vecd_set(-0.79788456080286535588), act_erfcx_f64(t))
+    cdef vecd g = square * vecd_muladd(x, vecd_set(-0.79788456080286535588), act_erfcx_f64(x, 0.70710678118654752440))
     g = g * vecd_set(0.5 * ACT_UNSCALE)
     cdef vecd pdf = square * vecd_set(0.39894228040143267794 * ACT_UNSCALE)
     cdef vecd odd = vecd_muladd(x, pdf, half * (t * act_horner_f64(ACT_ERF_SMALL, 12, t * t)))
@@ -256,8 +256,8 @@ cdef inline vecd act_mish_f64(vecd z, vecd a) noexcept nogil:
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
     cdef vecd big = act_exp_f64(-x, NULL)
     cdef vecd e = big * vecd_set(ACT_UNSCALE)
-    cdef vecd n = vecd_muladd(two, e, one)
-    cdef vecd num = vecd_select(right, n, vecd_copysign(x, z) * (big * (e + two)))
+    cdef vecd n = vecd_muladd(two, e, one), s = vecd_copysign(x, z)
+    cdef vecd num = vecd_select(right, n, big * vecd_muladd(s, e, two * s))
     cdef vecd den = vecd_select(right, vecd_muladd(two * e, e, n), vecd_muladd(e, e + two, two))
     cdef vecd q = num / den
     return vecd_select(right, z * q, q * vecd_set(ACT_UNSCALE))

@@ -181,10 +181,10 @@ cdef inline vecf act_log1p_f32(vecf e) noexcept nogil:
 
 
 # --- error function ----------------------------------------------------------------------------------------------
-cdef inline vecd act_erfcx_f64(vecd t) noexcept nogil:
-    """exp(t^2) erfc(t), 0 <= t <= 28.3."""
-    cdef vecd w = (t - vecd_set(4.0)) / (t + vecd_set(4.0))
-    return act_horner_f64(ACT_ERFCX, 23, w) / vecd_muladd(t, vecd_set(2.0), vecd_set(1.0))
+cdef inline vecd act_erfcx_f64(vecd x, double scale) noexcept nogil:
+    """exp(t^2) erfc(t), t = scale x, 0 <= t <= 28.3."""
+    cdef vecd w = vecd_muladd(x, vecd_set(scale), vecd_set(-4.0)) / vecd_muladd(x, vecd_set(scale), vecd_set(4.0))
+    return act_horner_f64(ACT_ERFCX, 23, w) / vecd_muladd(x, vecd_set(2.0 * scale), vecd_set(1.0))
 
 
 cdef inline vecd act_exp_square_f64(vecd a, double factor) noexcept nogil:
@@ -195,10 +195,19 @@ cdef inline vecd act_exp_square_f64(vecd a, double factor) noexcept nogil:
     return act_exp_f64(h * vecd_set(-factor), &low)
 
 
-cdef inline vecf act_erfcx_f32(vecf t) noexcept nogil:
-    """exp(t^2) erfc(t), 0 <= t <= 10.4."""
-    cdef vecf w = (t - act_c(3.0)) / (t + act_c(3.0))
-    return act_horner_f32(ACT_ERFCXF, 11, w) / vecf_muladd(t, act_c(2.0), act_c(1.0))
+cdef inline vecd act_square_decay_f64(vecd y, vecd a, double factor) noexcept nogil:
+    """2^512 y exp(-factor a^2) as s (y + y p): the exponential itself is not rounded."""
+    cdef vecd h = a * a, s, p
+    cdef vecd low = vecd_product_error(a, a, h)
+    low = low * vecd_set(-factor)
+    act_reduce_f64(h * vecd_set(-factor), &low, 1023.0 + 512.0, &s, &p)
+    return s * vecd_muladd(y, p, y)
+
+
+cdef inline vecf act_erfcx_f32(vecf x, double scale) noexcept nogil:
+    """exp(t^2) erfc(t), t = scale x, 0 <= t <= 10.4."""
+    cdef vecf w = vecf_muladd(x, act_c(scale), act_c(-3.0)) / vecf_muladd(x, act_c(scale), act_c(3.0))
+    return act_horner_f32(ACT_ERFCXF, 11, w) / vecf_muladd(x, act_c(2.0 * scale), act_c(1.0))
 
 
 cdef inline vecf act_exp_square_f32(vecf a, float factor) noexcept nogil:
@@ -207,6 +216,15 @@ cdef inline vecf act_exp_square_f32(vecf a, float factor) noexcept nogil:
     cdef vecf low = vecf_product_error(a, a, h)
     low = low * vecf_set(-factor)
     return act_exp_f32(h * vecf_set(-factor), &low)
+
+
+cdef inline vecf act_square_decay_f32(vecf y, vecf a, float factor) noexcept nogil:
+    """2^64 y exp(-factor a^2) as s (y + y p): the exponential itself is not rounded."""
+    cdef vecf h = a * a, s, p
+    cdef vecf low = vecf_product_error(a, a, h)
+    low = low * vecf_set(-factor)
+    act_reduce_f32(h * vecf_set(-factor), &low, 127.0 + 64.0, &s, &p)
+    return s * vecf_muladd(y, p, y)
 
 
 # --- circular functions ------------------------------------------------------------------------------------------
