@@ -24,7 +24,7 @@ cdef enum:
     EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
     STREAM_ROWS = 4             # for at most so many rows a large b is read row after row
     STREAM_N = 1024             # columns at a time: STREAM_ROWS STREAM_N <= ROOM_SIZE
-    DIRECT_BYTES = 16384        # b is not packed while all of it fits the first-level cache,
+    DIRECT_BYTES = 32768        # b is not packed while all of it fits the first-level cache,
     DIRECT_ROWS = 24            # nor, for at most so many rows,
     DIRECT_FEW = 262144         # while it fits the second
     IDENTITY = 0                # the code of the identity in initcore/activations.py

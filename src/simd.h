@@ -148,43 +148,40 @@ INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
 #ifdef INITCORE_SHUFFLE
 typedef float  transpose_f __attribute__((vector_size(32)));
 typedef double transpose_d __attribute__((vector_size(32)));
+typedef float  transpose_half_f __attribute__((vector_size(16)));
+typedef double transpose_half_d __attribute__((vector_size(16)));
 #  define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-INITCORE_INLINE transpose_f transpose_load_f(const float *p) { transpose_f v; memcpy(&v, p, sizeof v); return v; }
-INITCORE_INLINE transpose_d transpose_load_d(const double *p) { transpose_d v; memcpy(&v, p, sizeof v); return v; }
+/* Half a row here and half a row there: crossing the halves in the load leaves shuffles within them. */
+INITCORE_INLINE transpose_f transpose_load_f(const float *low, const float *high) {
+    transpose_half_f a, b; memcpy(&a, low, 16); memcpy(&b, high, 16); return SHUFFLED(a, b, 0, 1, 2, 3, 4, 5, 6, 7); }
+INITCORE_INLINE transpose_d transpose_load_d(const double *low, const double *high) {
+    transpose_half_d a, b; memcpy(&a, low, 16); memcpy(&b, high, 16); return SHUFFLED(a, b, 0, 1, 2, 3); }
 INITCORE_INLINE void transpose_store_f(float *p, transpose_f v) { memcpy(p, &v, sizeof v); }
 INITCORE_INLINE void transpose_store_d(double *p, transpose_d v) { memcpy(p, &v, sizeof v); }
-/* Four rows of src: in each half of a vector, four of its columns. */
-#  define TRANSPOSE_4(r0, r1, r2, r3, q0, q1, q2, q3) do { \
-    transpose_f a0 = SHUFFLED(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13), a1 = SHUFFLED(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13); \
-    transpose_f a2 = SHUFFLED(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15), a3 = SHUFFLED(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15); \
-    q0 = SHUFFLED(a0, a1, 0, 1, 8, 9, 4, 5, 12, 13); q1 = SHUFFLED(a0, a1, 2, 3, 10, 11, 6, 7, 14, 15); \
-    q2 = SHUFFLED(a2, a3, 0, 1, 8, 9, 4, 5, 12, 13); q3 = SHUFFLED(a2, a3, 2, 3, 10, 11, 6, 7, 14, 15); } while (0)
-#  define TRANSPOSE_HALVES(i, a, b) do { \
-    transpose_store_f(dst + (i) * dst_row, SHUFFLED(a, b, 0, 1, 2, 3, 8, 9, 10, 11)); \
-    transpose_store_f(dst + ((i) + 4) * dst_row, SHUFFLED(a, b, 4, 5, 6, 7, 12, 13, 14, 15)); } while (0)
-INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+/* Four columns of eight rows. */
+INITCORE_INLINE void transpose_half_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
     const float *low = src + 4 * src_row;
-    transpose_f r0 = transpose_load_f(src), r1 = transpose_load_f(src + src_row);
-    transpose_f r2 = transpose_load_f(src + 2 * src_row), r3 = transpose_load_f(src + 3 * src_row);
-    transpose_f r4 = transpose_load_f(low), r5 = transpose_load_f(low + src_row);
-    transpose_f r6 = transpose_load_f(low + 2 * src_row), r7 = transpose_load_f(low + 3 * src_row);
-    transpose_f p0, p1, p2, p3, q0, q1, q2, q3;
-    TRANSPOSE_4(r0, r1, r2, r3, p0, p1, p2, p3);
-    TRANSPOSE_4(r4, r5, r6, r7, q0, q1, q2, q3);
-    TRANSPOSE_HALVES(0, p0, q0);
-    TRANSPOSE_HALVES(1, p1, q1);
-    TRANSPOSE_HALVES(2, p2, q2);
-    TRANSPOSE_HALVES(3, p3, q3);
+    transpose_f r0 = transpose_load_f(src, low), r1 = transpose_load_f(src + src_row, low + src_row);
+    transpose_f r2 = transpose_load_f(src + 2 * src_row, low + 2 * src_row);
+    transpose_f r3 = transpose_load_f(src + 3 * src_row, low + 3 * src_row);
+    transpose_f a0 = SHUFFLED(r0, r1, 0, 8, 1, 9, 4, 12, 5, 13), a1 = SHUFFLED(r2, r3, 0, 8, 1, 9, 4, 12, 5, 13);
+    transpose_f a2 = SHUFFLED(r0, r1, 2, 10, 3, 11, 6, 14, 7, 15), a3 = SHUFFLED(r2, r3, 2, 10, 3, 11, 6, 14, 7, 15);
+    transpose_store_f(dst, SHUFFLED(a0, a1, 0, 1, 8, 9, 4, 5, 12, 13));
+    transpose_store_f(dst + dst_row, SHUFFLED(a0, a1, 2, 3, 10, 11, 6, 7, 14, 15));
+    transpose_store_f(dst + 2 * dst_row, SHUFFLED(a2, a3, 0, 1, 8, 9, 4, 5, 12, 13));
+    transpose_store_f(dst + 3 * dst_row, SHUFFLED(a2, a3, 2, 3, 10, 11, 6, 7, 14, 15));
+}
+INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
+    transpose_half_f32(src, src_row, dst, dst_row);
+    transpose_half_f32(src + 4, src_row, dst + 4 * dst_row, dst_row);
 }
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
-    transpose_d r0 = transpose_load_d(src), r1 = transpose_load_d(src + src_row);
-    transpose_d r2 = transpose_load_d(src + 2 * src_row), r3 = transpose_load_d(src + 3 * src_row);
-    transpose_d a = SHUFFLED(r0, r1, 0, 4, 2, 6), b = SHUFFLED(r2, r3, 0, 4, 2, 6);
-    transpose_d c = SHUFFLED(r0, r1, 1, 5, 3, 7), d = SHUFFLED(r2, r3, 1, 5, 3, 7);
-    transpose_store_d(dst, SHUFFLED(a, b, 0, 1, 4, 5));
-    transpose_store_d(dst + dst_row, SHUFFLED(c, d, 0, 1, 4, 5));
-    transpose_store_d(dst + 2 * dst_row, SHUFFLED(a, b, 2, 3, 6, 7));
-    transpose_store_d(dst + 3 * dst_row, SHUFFLED(c, d, 2, 3, 6, 7));
+    for (int i = 0; i < 4; i += 2) {                /* two columns of four rows */
+        transpose_d r0 = transpose_load_d(src + i, src + 2 * src_row + i);
+        transpose_d r1 = transpose_load_d(src + src_row + i, src + 3 * src_row + i);
+        transpose_store_d(dst + i * dst_row, SHUFFLED(r0, r1, 0, 4, 2, 6));
+        transpose_store_d(dst + (i + 1) * dst_row, SHUFFLED(r0, r1, 1, 5, 3, 7));
+    }
 }
 #else
 INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
