@@ -99,12 +99,12 @@ def tanh_tables() -> None:
             c = mp.mpf(0) if first else mp.mpf(float(rounded_centre(float((a + b) / 2), int(3e5 * (b - a)))))
             value = mp.mpf(float(np.float32(float(mp.tanh(c)))))
             if first:
-                fit, error = remez(lambda r: (mp.tanh(r + at) / (r + at) - 1) / (r + at), a, b, 3,
+                fit, error = remez(lambda r: (mp.tanh(r + at) / (r + at) - 1) / (r + at), a, b, 2,
                                    lambda r: (r + at) ** 2 / mp.tanh(r + at))
                 fit = [mp.mpf(1), *fit]
             else:
                 fit, error = remez(lambda r, c=c: (mp.tanh(c + r) - mp.tanh(c)) / r if abs(r) > at ** 2
-                                   else 1 - mp.tanh(c) ** 2, a - c, b - c, 4,
+                                   else 1 - mp.tanh(c) ** 2, a - c, b - c, 3,
                                    lambda r, c=c: abs(r) / mp.tanh(c + r) + at)
             worst = max(worst, error)
             rows[(3 + octave) % 4 * 8 + step] = [float(np.float32(float(v))) for v in (c, value, *fit)]
