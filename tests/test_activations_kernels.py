@@ -1,6 +1,8 @@
 """The compiled activations: accuracy against mpmath, specials, oddness, lane-uniformity, strides, errors, variants."""
 
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +23,8 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 # Largest error allowed, in units in the last place: (phi, slope). docs/accuracy.md has the measured figures.
 LIMITS = {"identity": (0, 0), "sigmoid": (2, 4), "tanh": (2, 4), "relu": (0, 0), "hard_tanh": (0, 0)}
-# phi' changes its sign here: nearby, the slope is held to an absolute bound, 4 units of 1/2.
-ZERO_OF_SLOPE = {"gelu": -0.7518, "gelu_tanh": -0.7526, "silu": -1.2785, "mish": -1.1924}
+ulp_sweep = runpy.run_path(str(Path(__file__).resolve().parent.parent / "tools" / "ulp_sweep.py"))
+ZERO_OF_SLOPE = ulp_sweep["ZERO_OF_SLOPE"]          # nearby, the slope is held to an absolute bound, 4 units of 1/2
 
 
 def base(name):
@@ -53,6 +55,14 @@ def worst(name, dtype, slope, z):
         absolute = np.abs(np.array([float(g - w) for g, w in zip(got, want)])) / np.spacing(dtype(0.5))
         error = np.where(near, np.minimum(error, absolute), error)
     return error
+
+
+@pytest.mark.parametrize("name", activations.names)
+@pytest.mark.parametrize("slope", [False, True], ids=["phi", "slope"])
+def test_dense_sample_of_all_floats(name, slope):
+    """A million float32 of all sizes against the float64 kernel: a few points an octave miss what a million find."""
+    error, where = ulp_sweep["sweep"](name, slope, 4093)
+    assert error <= LIMITS.get(name, (4, 4))[slope], where
 
 
 @each

@@ -2,8 +2,9 @@
 
     python tools/ulp_sweep.py tanh sigmoid          # about a minute each
 
-The oracle is the float64 kernel on the widened input (within 2 units of float64, 4e-9 of a float32 unit).
-Every input is tried, infinities, denormals and NaN too; the result is recorded in docs/accuracy.md.
+The oracle is the float64 kernel on the widened input (within 4 units of float64, 8e-9 of a float32 unit).
+Every input is tried, infinities, denormals and NaN too; the result is recorded in docs/accuracy.md. tests/ takes
+every few thousandth.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import numpy as np
 import initcore as ic
 
 CHUNK = 1 << 20
+# phi' changes its sign here: within 0.6 of it the error of the slope counts in units of 1/2.
+ZERO_OF_SLOPE = {"gelu": -0.7518, "gelu_tanh": -0.7526, "silu": -1.2785, "mish": -1.1924}
 
 
 def units(got: np.ndarray, want: np.ndarray) -> np.ndarray:
@@ -22,7 +25,8 @@ def units(got: np.ndarray, want: np.ndarray) -> np.ndarray:
     unit = np.ldexp(1.0, np.maximum(exponent, -126) - 23)
     with np.errstate(invalid="ignore"):
         error = np.abs(got.astype(np.float64) - want) / unit
-    error[(got == want) | (np.isnan(got) & np.isnan(want))] = 0
+    with np.errstate(over="ignore"):                # where the exact value is beyond float32, infinity is right
+        error[(got == want) | (np.isnan(got) & np.isnan(want)) | (np.isinf(got) & (got == want.astype(got.dtype)))] = 0
     error[np.isnan(error)] = np.inf
     return error
 
@@ -36,8 +40,11 @@ def sweep(name: str, slope: bool = False, step: int = 1) -> tuple[float, float]:
         with np.errstate(invalid="ignore"):         # signalling NaNs among the inputs
             wide = z.astype(np.float64)
         if slope:
-            error = units(ic.kernels.activation_backward(name, z, None),
-                          ic.kernels.activation_backward(name, wide, None))
+            got, want = (ic.kernels.activation_backward(name, v, None) for v in (z, wide))
+            error = units(got, want)
+            if name in ZERO_OF_SLOPE:
+                near = np.abs(wide - ZERO_OF_SLOPE[name]) < 0.6
+                error[near] = np.minimum(error[near], np.abs(got[near] - want[near]) / np.spacing(np.float32(0.5)))
         else:
             error = units(ic.kernels.activation_forward(name, z), ic.kernels.activation_forward(name, wide))
         i = int(error.argmax())
