@@ -207,15 +207,17 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
         act_each_f32(act_elu_slope_f32, alpha, z, dy, dz, n)
     elif code == ACT_SELU:
         act_each_f32(act_selu_slope_f32, alpha, z, dy, dz, n)
-    elif code == ACT_GELU:
+    elif code == ACT_GELU and VECTOR_FUSES:
         act_each_f32(act_gelu_slope_f32, alpha, z, dy, dz, n)
-    elif code == ACT_GELU_TANH:
+    elif code == ACT_GELU:                              # without FMA, float32 would be 4.3 units off
+        act_each_wide(act_gelu_slope_f64, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH and VECTOR_FUSES:
         act_each_f32(act_gelu_tanh_slope_f32, alpha, z, dy, dz, n)
+    elif code == ACT_GELU_TANH:                         # 4.8 units
+        act_each_wide(act_gelu_tanh_slope_f64, alpha, z, dy, dz, n)
     elif code == ACT_SILU:
         act_each_f32(act_silu_slope_f32, alpha, z, dy, dz, n)
-    elif code == ACT_MISH and VECTOR_FUSES:
-        act_each_f32(act_mish_slope_f32, alpha, z, dy, dz, n)
-    elif code == ACT_MISH:                              # without FMA, float32 would be 4.4 units off
+    elif code == ACT_MISH:                              # float32 would be 5.5 units off
         act_each_wide(act_mish_slope_f64, alpha, z, dy, dz, n)
     elif code == ACT_SIN and alpha == 1:
         act_each_f32(act_sin_slope_f32, alpha, z, dy, dz, n)

@@ -236,13 +236,14 @@ cdef inline vecf act_swish_f32(vecf z, vecf x, vecf big) noexcept nogil:
     return vecf_select(right, q, q * vecf_set(ACT_UNSCALEF))
 
 
-cdef inline vecf act_swish_slope_f32(vecf z, vecf step, vecf big) noexcept nogil:
-    """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^64 exp(-|u|), u of z's sign."""
+cdef inline vecf act_swish_slope_f32(vecf z, vecf x, vecf rate, vecf low, vecf s, vecf p) noexcept nogil:
+    """sigmoid(u) (1 + z u' (1 - sigmoid(u))) from x = |z|, rate + low = u' and 2^64 exp(-|u|) = s + s p, u of z's sign."""
     cdef veci32 right = vecf_lt(act_c(0.0), z)
-    cdef vecf e = big * vecf_set(ACT_UNSCALEF)
-    cdef vecf num = (e + act_c(1.0)) + vecf_select(right, step * e, -step)
+    cdef vecf e = vecf_muladd(s, p, s) * vecf_set(ACT_UNSCALEF)
+    cdef vecf t = vecf_select(right, x * e, -x)
+    cdef vecf num = vecf_muladd(t, rate, vecf_muladd(t, low, e + act_c(1.0)))
     cdef vecf q = num / vecf_muladd(e, e + act_c(2.0), act_c(1.0))
-    return vecf_select(right, q, (q * big) * vecf_set(ACT_UNSCALEF))
+    return vecf_select(right, q, (vecf_muladd(q, p, q) * s) * vecf_set(ACT_UNSCALEF))
 
 
 cdef inline vecf act_silu_f32(vecf z, vecf a) noexcept nogil:
@@ -252,11 +253,13 @@ cdef inline vecf act_silu_f32(vecf z, vecf a) noexcept nogil:
 
 cdef inline vecf act_silu_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf x = vecf_min(act_c(120.0), vecf_abs(z))
-    return act_swish_slope_f32(z, x, act_exp_f32(-x, NULL))
+    cdef vecf s, p
+    act_exp_parts_f32(-x, NULL, &s, &p)
+    return act_swish_slope_f32(z, x, act_c(1.0), act_c(0.0), s, p)
 
 
-cdef inline vecf act_gelu_tanh_exp_f32(vecf x) noexcept nogil:
-    """2^64 exp(-u), u = x (c + k x^2), c = 2 sqrt(2/pi), k = 0.044715 c, in two floats (an error in u is
+cdef inline void act_gelu_tanh_exp_f32(vecf x, vecf* s, vecf* p) noexcept nogil:
+    """2^64 exp(-u) = s + s p, u = x (c + k x^2), c = 2 sqrt(2/pi), k = 0.044715 c, in two floats (an error in u is
     multiplied by u in the result)."""
     cdef vecf v = x * x
     cdef vecf v_low = vecf_product_error(x, x, v)
@@ -269,19 +272,24 @@ cdef inline vecf act_gelu_tanh_exp_f32(vecf x) noexcept nogil:
     cdef vecf u = x * g
     cdef vecf u_low = vecf_product_error(x, g, u) + x * g_low
     u_low = -u_low
-    return act_exp_f32(-u, &u_low)
+    act_exp_parts_f32(-u, &u_low, s, p)
 
 
 cdef inline vecf act_gelu_tanh_f32(vecf z, vecf a) noexcept nogil:
     """z sigmoid(2 sqrt(2/pi) (z + 0.044715 z^3)): no cancellation where the tanh is near -1."""
     cdef vecf x = vecf_min(act_c(11.0), vecf_abs(z))
-    return act_swish_f32(z, x, act_gelu_tanh_exp_f32(x))
+    cdef vecf s, p
+    act_gelu_tanh_exp_f32(x, &s, &p)
+    return act_swish_f32(z, x, vecf_muladd(s, p, s))
 
 
 cdef inline vecf act_gelu_tanh_slope_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf x = vecf_min(act_c(11.0), vecf_abs(z))
-    cdef vecf step = x * vecf_muladd(x * x, act_c(0.21406444881780073), act_c(1.5957691216057308))
-    return act_swish_slope_f32(z, step, act_gelu_tanh_exp_f32(x))
+    cdef vecf s, p, c = act_c(1.5957691669464111)            # and -4.534e-08: 2 sqrt(2/pi)
+    cdef vecf w = vecf_muladd(x * x, act_c(0.21406444881780073), act_c(-4.534068054340423e-08))
+    cdef vecf rate = c + w
+    act_gelu_tanh_exp_f32(x, &s, &p)
+    return act_swish_slope_f32(z, x, rate, w - (rate - c), s, p)
 
 
 cdef inline vecf act_mish_f32(vecf z, vecf a) noexcept nogil:
@@ -295,22 +303,6 @@ cdef inline vecf act_mish_f32(vecf z, vecf a) noexcept nogil:
     cdef vecf den = vecf_select(right, vecf_muladd(two * e, e, n), vecf_muladd(e, e + two, two))
     cdef vecf q = num / den
     return vecf_select(right, z * q, q * vecf_set(ACT_UNSCALEF))
-
-
-cdef inline vecf act_mish_slope_f32(vecf z, vecf a) noexcept nogil:
-    """t (4(z + 1) + 4t^2 + t^3 + t (4z + 6))/(t^2 + 2t + 2)^2 (Misra 2019), t = exp(z); right of 0 by 1/t."""
-    cdef vecf x = vecf_min(act_c(120.0), vecf_abs(z)), one = act_c(1.0), two = act_c(2.0)
-    cdef vecf four = act_c(4.0)
-    cdef veci32 right = vecf_lt(act_c(0.0), z)
-    cdef vecf y = vecf_copysign(x, z)
-    cdef vecf big = act_exp_f32(-x, NULL)
-    cdef vecf e = big * vecf_set(ACT_UNSCALEF)
-    cdef vecf linear = vecf_muladd(four, y, act_c(6.0)), flat = four * (y + one)
-    cdef vecf n = vecf_select(right, vecf_muladd(vecf_muladd(vecf_muladd(flat, e, linear), e, four), e, one),
-                              vecf_muladd(vecf_muladd(four + e, e, linear), e, flat))
-    cdef vecf d = vecf_select(right, vecf_muladd(vecf_muladd(two, e, two), e, one), vecf_muladd(e, e + two, two))
-    cdef vecf q = n / (d * d)
-    return vecf_select(right, q, (q * big) * vecf_set(ACT_UNSCALEF))
 
 
 # --- piecewise ---------------------------------------------------------------------------------------------------

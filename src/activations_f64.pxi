@@ -202,13 +202,13 @@ cdef inline vecd act_swish_f64(vecd z, vecd x, vecd big) noexcept nogil:
     return vecd_select(right, q, q * vecd_set(ACT_UNSCALE))
 
 
-cdef inline vecd act_swish_slope_f64(vecd z, vecd step, vecd big) noexcept nogil:
-    """sigmoid(u) (1 + step (1 - sigmoid(u))) from step = |z u'| and big = 2^512 exp(-|u|), u of z's sign."""
+cdef inline vecd act_swish_slope_f64(vecd z, vecd x, vecd rate, vecd s, vecd p) noexcept nogil:
+    """sigmoid(u) (1 + z u' (1 - sigmoid(u))) from x = |z|, rate = u' and 2^512 exp(-|u|) = s + s p, u of z's sign."""
     cdef veci64 right = vecd_lt(vecd_set(0.0), z)
-    cdef vecd e = big * vecd_set(ACT_UNSCALE)
-    cdef vecd num = (e + vecd_set(1.0)) + vecd_select(right, step * e, -step)
+    cdef vecd e = vecd_muladd(s, p, s) * vecd_set(ACT_UNSCALE)
+    cdef vecd num = vecd_muladd(vecd_select(right, x * e, -x), rate, e + vecd_set(1.0))
     cdef vecd q = num / vecd_muladd(e, e + vecd_set(2.0), vecd_set(1.0))
-    return vecd_select(right, q, (q * big) * vecd_set(ACT_UNSCALE))
+    return vecd_select(right, q, (vecd_muladd(q, p, q) * s) * vecd_set(ACT_UNSCALE))
 
 
 cdef inline vecd act_silu_f64(vecd z, vecd a) noexcept nogil:
@@ -218,11 +218,13 @@ cdef inline vecd act_silu_f64(vecd z, vecd a) noexcept nogil:
 
 cdef inline vecd act_silu_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(800.0), vecd_abs(z))
-    return act_swish_slope_f64(z, x, act_exp_f64(-x, NULL))
+    cdef vecd s, p
+    act_exp_parts_f64(-x, NULL, &s, &p)
+    return act_swish_slope_f64(z, x, vecd_set(1.0), s, p)
 
 
-cdef inline vecd act_gelu_tanh_exp_f64(vecd x) noexcept nogil:
-    """2^512 exp(-u), u = x (c + k x^2), c = 2 sqrt(2/pi), k = 0.044715 c, in two doubles (an error in u is
+cdef inline void act_gelu_tanh_exp_f64(vecd x, vecd* s, vecd* p) noexcept nogil:
+    """2^512 exp(-u) = s + s p, u = x (c + k x^2), c = 2 sqrt(2/pi), k = 0.044715 c, in two doubles (an error in u is
     multiplied by u in the result)."""
     cdef vecd v = x * x
     cdef vecd v_low = vecd_product_error(x, x, v)
@@ -235,19 +237,23 @@ cdef inline vecd act_gelu_tanh_exp_f64(vecd x) noexcept nogil:
     cdef vecd u = x * g
     cdef vecd u_low = vecd_product_error(x, g, u) + x * g_low
     u_low = -u_low
-    return act_exp_f64(-u, &u_low)
+    act_exp_parts_f64(-u, &u_low, s, p)
 
 
 cdef inline vecd act_gelu_tanh_f64(vecd z, vecd a) noexcept nogil:
     """z sigmoid(2 sqrt(2/pi) (z + 0.044715 z^3)): no cancellation where the tanh is near -1."""
     cdef vecd x = vecd_min(vecd_set(40.0), vecd_abs(z))
-    return act_swish_f64(z, x, act_gelu_tanh_exp_f64(x))
+    cdef vecd s, p
+    act_gelu_tanh_exp_f64(x, &s, &p)
+    return act_swish_f64(z, x, vecd_muladd(s, p, s))
 
 
 cdef inline vecd act_gelu_tanh_slope_f64(vecd z, vecd a) noexcept nogil:
     cdef vecd x = vecd_min(vecd_set(40.0), vecd_abs(z))
-    cdef vecd step = x * vecd_muladd(x * x, vecd_set(0.21406444881780073), vecd_set(1.5957691216057308))
-    return act_swish_slope_f64(z, step, act_gelu_tanh_exp_f64(x))
+    cdef vecd s, p, rate = vecd_muladd(x * x, vecd_set(0.21406444881780073), vecd_set(-9.96930880911092e-17))
+    rate = rate + vecd_set(1.5957691216057308)              # the two make 2 sqrt(2/pi)
+    act_gelu_tanh_exp_f64(x, &s, &p)
+    return act_swish_slope_f64(z, x, rate, s, p)
 
 
 cdef inline vecd act_mish_f64(vecd z, vecd a) noexcept nogil:

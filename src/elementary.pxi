@@ -138,17 +138,27 @@ cdef inline void act_reduce_f32(vecf x, const vecf* low, float bias, vecf* s, ve
     p[0] = vecf_muladd(r * r, act_horner_f32(ACT_EXPM1F, 5, r), r)
 
 
+cdef inline void act_exp_parts_f64(vecd x, const vecd* low, vecd* s, vecd* p) noexcept nogil:
+    """2^512 exp(x + low) = s + s p, x <= 0: for products that are to be rounded once, (y + y p) s."""
+    act_reduce_f64(vecd_max(vecd_set(-800.0), x), low, 1023.0 + 512.0, s, p)
+
+
 cdef inline vecd act_exp_f64(vecd x, const vecd* low) noexcept nogil:
     """2^512 exp(x + low), x <= 0; 0 from x = -746 on."""
     cdef vecd s, p
-    act_reduce_f64(vecd_max(vecd_set(-800.0), x), low, 1023.0 + 512.0, &s, &p)
+    act_exp_parts_f64(x, low, &s, &p)
     return vecd_muladd(s, p, s)
+
+
+cdef inline void act_exp_parts_f32(vecf x, const vecf* low, vecf* s, vecf* p) noexcept nogil:
+    """2^64 exp(x + low) = s + s p, x <= 0: for products that are to be rounded once, (y + y p) s."""
+    act_reduce_f32(vecf_max(act_c(-120.0), x), low, 127.0 + 64.0, s, p)
 
 
 cdef inline vecf act_exp_f32(vecf x, const vecf* low) noexcept nogil:
     """2^64 exp(x + low), x <= 0; exp(x) is 0 from x = -104 on."""
     cdef vecf s, p
-    act_reduce_f32(vecf_max(act_c(-120.0), x), low, 127.0 + 64.0, &s, &p)
+    act_exp_parts_f32(x, low, &s, &p)
     return vecf_muladd(s, p, s)
 
 
@@ -200,7 +210,7 @@ cdef inline vecd act_square_decay_f64(vecd y, vecd a, double factor) noexcept no
     cdef vecd h = a * a, s, p
     cdef vecd low = vecd_product_error(a, a, h)
     low = low * vecd_set(-factor)
-    act_reduce_f64(h * vecd_set(-factor), &low, 1023.0 + 512.0, &s, &p)
+    act_exp_parts_f64(h * vecd_set(-factor), &low, &s, &p)
     return s * vecd_muladd(y, p, y)
 
 
@@ -223,7 +233,7 @@ cdef inline vecf act_square_decay_f32(vecf y, vecf a, float factor) noexcept nog
     cdef vecf h = a * a, s, p
     cdef vecf low = vecf_product_error(a, a, h)
     low = low * vecf_set(-factor)
-    act_reduce_f32(h * vecf_set(-factor), &low, 127.0 + 64.0, &s, &p)
+    act_exp_parts_f32(h * vecf_set(-factor), &low, &s, &p)
     return s * vecf_muladd(y, p, y)
 
 
