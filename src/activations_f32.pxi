@@ -74,7 +74,6 @@ cdef extern from *:
     """
 
 
-
 # --- sigmoid family ----------------------------------------------------------------------------------------------
 cdef inline vecf act_sigmoid_f32(vecf z, vecf a) noexcept nogil:
     """1/(1 + exp(-z)) as c/(c + c exp(-z)), c = 2^-32, so that the result may be a denormal (act_logistic_f64)."""
@@ -237,7 +236,7 @@ cdef inline vecf act_swish_f32(vecf z, vecf x, vecf big) noexcept nogil:
 
 
 cdef inline vecf act_swish_slope_f32(vecf z, vecf x, vecf rate, vecf low, vecf s, vecf p) noexcept nogil:
-    """sigmoid(u) (1 + z u' (1 - sigmoid(u))) from x = |z|, rate + low = u' and 2^64 exp(-|u|) = s + s p, u of z's sign."""
+    """sigmoid(u) (1 + z u' (1 - sigmoid(u))) from x = |z|, rate + low = u', 2^64 exp(-|u|) = s + s p, u of z's sign."""
     cdef veci32 right = vecf_lt(act_c(0.0), z)
     cdef vecf e = vecf_muladd(s, p, s) * vecf_set(ACT_UNSCALEF)
     cdef vecf t = vecf_select(right, x * e, -x)

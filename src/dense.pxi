@@ -129,7 +129,8 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
     cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
     cdef bint slope_a = a == NULL, slope_b = b == NULL
-    cdef bint pack_a = not slope_a and a_col != 1 and not (m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES)
+    cdef bint tiny_a = m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES
+    cdef bint pack_a = not slope_a and a_col != 1 and not tiny_a
     cdef real[EDGE_SIZE] edge
     cdef real[ROOM_SIZE] room
     cdef double* totals = NULL
@@ -146,7 +147,8 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef const real* from_a = a
     if n <= 0 or (m <= 0 and sums == NULL):
         return 0
-    if in_place and not slope_a and m <= STREAM_ROWS and n >= 4 * width and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
+    if in_place and not slope_a and m <= STREAM_ROWS and n >= 4 * width \
+            and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
         q = n // width * width
         product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q)
         if q < n:
