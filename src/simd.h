@@ -98,6 +98,10 @@ INITCORE_INLINE veci64 vecd_ne(vecd a, vecd b) { return MASK64(a != b); }
 #  define TILE_AHEAD 8
 INITCORE_INLINE void fetch_ahead(const void *p) {
     __builtin_prefetch(p); __builtin_prefetch((const char *)p + VECTOR_BYTES); }
+#elif defined(__AVX2__)
+#  define TILE_ROWS 6
+#  define TILE_AHEAD 8
+INITCORE_INLINE void fetch_ahead(const void *p) { __builtin_prefetch(p); }
 #else
 #  define TILE_ROWS 6
 #  define TILE_AHEAD 0
