@@ -1,6 +1,6 @@
 """Every case as a pytest-benchmark test: right first, then timed; ratios to the rivals go to extra_info.
 
-`--benchmark-disable` (the default in the ordinary run) makes these tests of correctness only.
+Without `--benchmark-only` or `--benchmark-enable` these are tests of correctness only (conftest.py).
 """
 
 import pytest
