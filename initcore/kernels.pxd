@@ -3,7 +3,7 @@
 # Plain pointers, Py_ssize_t sizes, strides in elements, concrete names <op>_<direction>_<f32|f64>; no fused types, no
 # memoryviews, no NumPy. Append-only: a name never changes its signature (tests/data/c_api.json holds them).
 # Every function is pure, needs no GIL, starts no thread and keeps no state, so any number of threads may call it on
-# buffers that do not overlap. int results: 0 done, -1 out of memory (the outputs hold nothing of use), -2 not available.
+# buffers that do not overlap. int results: 0 done, -1 out of memory (outputs are of no use), -2 not available.
 # dense_backward uses dw as its workspace before it fills it.
 # Arrays are row-major; *_row is the distance between rows. Names of arguments say the shapes:
 # x (batch, fan_in), w (fan_in, fan_out), b (fan_out), z, y, dy (batch, fan_out).
