@@ -1,6 +1,7 @@
 """Extensions of initcore and their instruction sets. Everything declarative stands in pyproject.toml.
 
-The environment variable INITCORE_CHECKED=1 builds with bounds, None and initialisation checks on.
+What Python calls (src/doors) is always compiled with bounds, None and initialisation checks; the environment
+variable INITCORE_CHECKED=1 turns them on in the kernels (src/variant) as well.
 """
 
 import os
@@ -16,10 +17,7 @@ MSVC = platform.system() == "Windows" and "GCC" not in platform.python_compiler(
 
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": CHECKED,
     "wraparound": False,
-    "initializedcheck": CHECKED,
-    "nonecheck": CHECKED,
     "cdivision": True,
     "freethreading_compatible": True,
     "embedsignature": True,
@@ -40,15 +38,16 @@ def variants():
     return list(ISA_FLAGS) if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ["base"]
 
 
-def extension(name, source, flags=()):
-    """One extension module, cythonized in its own folder, since two of them share one source.
+def extension(name, source, folder, checked, flags=()):
+    """One extension module of a source and its folder, cythonized in its own, since some of them share one source.
 
     The flags are set after cythonize: Cython keeps them per source file and would mix the variants'.
     """
     bare = Extension(f"initcore.{name}", [source], include_dirs=["src", numpy.get_include()],
-                     depends=sorted(str(p) for p in Path("src").iterdir()))
+                     depends=sorted(str(p) for p in Path(folder).rglob("*.*")))
+    checks = dict.fromkeys(("boundscheck", "initializedcheck", "nonecheck"), checked)
     [ext] = cythonize([bare], build_dir=f"build/cython/{name}", include_path=["src", "."],
-                      compiler_directives=DIRECTIVES, force=CHECKED)
+                      compiler_directives=DIRECTIVES | checks, force=CHECKED)
     ext.extra_compile_args = [*FLAGS, *flags]
     return ext
 
@@ -59,8 +58,8 @@ def build_list():
     for isa in variants():
         flags = ISA_FLAGS[isa]
         named = [f'-DINITCORE_ISA="{isa}"', f'-DINITCORE_FLAGS="{" ".join([*FLAGS, *flags])}"']
-        built.append(extension(f"_variant_{isa}", "src/_variant.pyx", [*flags, *named]))
-    return [*built, extension("kernels", "src/kernels.pyx")]
+        built.append(extension(f"_variant_{isa}", "src/_variant.pyx", "src/variant", CHECKED, [*flags, *named]))
+    return [*built, extension("kernels", "src/kernels.pyx", "src/doors", True)]
 
 
 setup(ext_modules=build_list(), options={"build_ext": {"parallel": True}})     # the extensions at once

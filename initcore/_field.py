@@ -7,7 +7,7 @@ A. Every finite float is m 2^e with integers m, e. Since 2^61 = 1 in F_p, the ma
 B. Numbers are uint64 in [0, p). Products split into 31-bit halves, so nothing needs 128 bits.
 C. Random values are splitmix64 of a counter: reproducible, independent of any global state.
 
-This is the specification of src/ties.pxi and the arithmetic for vectors (biases, cell values).
+This is the specification of src/variant/ties.pxi and the arithmetic for vectors (biases, cell values).
 """
 
 import numpy as np

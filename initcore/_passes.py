@@ -1,7 +1,7 @@
 """One pass over a weight matrix: what every unit sums, in floating point with its error bound, and exactly.
 
 All functions take ``w (sources, units)`` with any strides (pass ``w.T`` for the backward direction), read every
-weight once and need memory for the units only. Kernels: src/ties.pxi; twin: :mod:`initcore._ties_reference`.
+weight once and need memory for the units only. Kernels: src/variant/ties.pxi; twin: :mod:`initcore._ties_reference`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The plain NumPy twin of src/philox.pxi: stream v1 spelled out, slowly. Specification, oracle, benchmark rival."""
+"""The plain NumPy twin of src/variant/random: stream v1 spelled out, slowly. Specification, oracle, benchmark rival."""
 
 from statistics import NormalDist
 

@@ -16,7 +16,7 @@ ctypedef unsigned short u16
 # A block of random values in an array of any strides. Its element (i0, i1, ...) has the stream's element number
 # base + i0 step[0] + i1 step[1] + ... and stands at out + i0 stride[0] + ... (bytes).
 ctypedef struct RandomJob:
-    int distribution             # 0 bits, 1 uniform, 2 normal, 3 truncated normal: see philox.pxi
+    int distribution             # 0 bits, 1 uniform, 2 normal, 3 truncated normal: see random/philox.pxi
     int kind                     # 0 u32, 1 f32, 2 f64, 3 f16, 4 bf16
     int method                   # of the truncated normal
     int ndim
@@ -35,7 +35,7 @@ ctypedef struct KernelTable:
     const char* compiler
     const char* flags
 
-    # --- dense.pxi -------------------------------------------------------------------
+    # --- dense/ ------------------------------------------------------------------------
     # c[i, j] := sum_k a[i, k] b[k, j]
     int (*matmul_f32)(const float* a, Py_ssize_t a_row, Py_ssize_t a_col,
                       const float* b, Py_ssize_t b_row, Py_ssize_t b_col,
@@ -68,7 +68,7 @@ ctypedef struct KernelTable:
                               double* dx, Py_ssize_t dx_row, double* dw, Py_ssize_t dw_row, double* db,
                               Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil
 
-    # --- activations.pxi -------------------------------------------------------------
+    # --- activations/ -----------------------------------------------------------------
     # y := phi(z); in place allowed. Codes: initcore.activations.
     void (*activation_forward_f32)(int code, double alpha, const float* z, float* y, Py_ssize_t n) noexcept nogil
     void (*activation_forward_f64)(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil
@@ -99,7 +99,7 @@ ctypedef struct KernelTable:
     double (*binary_cross_entropy_f64)(const double* logits, const double* target, double* grad,
                                        Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
 
-    # --- philox.pxi ------------------------------------------------------------------
+    # --- random/ ----------------------------------------------------------------------
     # Stream v1: element i of the stream `words` (k0, k1, s0, s1); out[0:n] are elements start .. start + n.
     void (*random_bits)(const u32* words, u64 start, u32* out, Py_ssize_t n) noexcept nogil
     # Elements first .. first + count, in C order, of the block a RandomJob describes.

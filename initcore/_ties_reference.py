@@ -1,4 +1,4 @@
-"""The plain NumPy twin of src/ties.pxi: specification and oracle of the signature passes.
+"""The plain NumPy twin of src/variant/ties.pxi: specification and oracle of the signature passes.
 
 All functions take ``w (sources, units)`` and values of the sources, and return something of every unit.
 """

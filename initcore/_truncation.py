@@ -63,7 +63,7 @@ def _tails(x: float) -> tuple[Decimal, Decimal]:
 def plan(lower: float, upper: float, single: bool) -> tuple[int, tuple[float, ...]]:
     """(method, parameters) of the kernel for lower < upper; ``single``: the result is worked out in float32.
 
-    Methods and parameters are those of src/philox.pxi: the bounds rounded inwards to the working precision, then
+    Methods and parameters are those of src/variant/random: the bounds rounded inwards to the working precision, then
     0: 2**32 Phi(lower), 2**32 Q(upper), Phi(upper) - Phi(lower) for the float32 kernel; 1: the same unscaled, for
     the float64 kernel; 2: log Q(a), Q(b)/Q(a), 1 - Q(b)/Q(a), side where both bounds lie in one tail; 3: a
     instead of log Q(a).

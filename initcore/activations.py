@@ -1,6 +1,6 @@
 """One object per activation: phi, its slope, and every fact the other modules need.
 
-To add an activation: one entry in ``_TABLE`` here and one case in ``src/activations.pxi``.
+To add an activation: one entry in ``_TABLE`` here and one case in ``src/variant/activations/codes.pxi``.
 The NumPy formulas are the specification; the compiled kernels are tested against them.
 """
 
@@ -247,7 +247,7 @@ def _between(z: Array, low: float, high: float, slope: float) -> Array:
     return _step(z, (np.asarray(z) > low) & (np.asarray(z) < high), slope, 0.0)
 
 
-# name, phi, phi', facts. The position is the code the kernels know (src/activations.pxi).
+# name, phi, phi', facts. The position is the code the kernels know (kernels.pxd).
 _TABLE: tuple[tuple[str, Callable[[Array], Array] | None, Callable[[Array], Array] | None, dict[str, Any]], ...] = (
     ("identity", lambda z: +_floating(z), _one, {"odd": True, "homogeneous": True}),
     ("sigmoid", _sigmoid, _dsigmoid,

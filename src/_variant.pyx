@@ -12,13 +12,21 @@ from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy, memmove, memset
 from initcore._table cimport KernelTable, RandomJob, INITCORE_TABLE_VERSION, u16, u32, u64
 
-include "simd.pxi"
-include "activations.pxi"
-include "losses.pxi"
-include "dense.pxi"
-include "philox.pxi"
-include "signals.pxi"
-include "ties.pxi"
+include "variant/simd.pxi"
+include "variant/elementary.pxi"
+include "variant/activations/f64.pxi"
+include "variant/activations/f32.pxi"
+include "variant/activations/loops.pxi"
+include "variant/activations/codes.pxi"
+include "variant/losses.pxi"
+include "variant/dense/tiles.pxi"
+include "variant/dense/pack.pxi"
+include "variant/dense/dense.pxi"
+include "variant/random/inverse_normal.pxi"
+include "variant/random/values.pxi"
+include "variant/random/philox.pxi"
+include "variant/signals.pxi"
+include "variant/ties.pxi"
 
 cdef extern from *:
     """

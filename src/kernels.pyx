@@ -85,9 +85,11 @@ def build_info():
     return {"compiler": table.compiler.decode(), "flags": table.flags.decode()}
 
 
-include "capi.pxi"
-include "wrap_dense.pxi"
-include "wrap_activations.pxi"
-include "wrap_philox.pxi"
-include "wrap_signals.pxi"
-include "wrap_ties.pxi"
+include "doors/capi.pxi"
+include "doors/dense.pxi"
+include "doors/dense_checked.pxi"
+include "doors/losses.pxi"
+include "doors/activations.pxi"
+include "doors/random.pxi"
+include "doors/signals.pxi"
+include "doors/ties.pxi"

@@ -12,8 +12,8 @@ LIMIT = 2_000_000
 NEEDED = ["pytest_initcore.py", "initcore/py.typed", "initcore/kernels.pyi", "initcore/kernels.pxd",
           "initcore/_table.pxd", "initcore/__init__.pxd", "initcore/data/digits.npz",
           "initcore/data/LICENSE-digits.txt"]
-SOURCES = ["setup.py", "pyproject.toml", "src/_variant.pyx", "src/kernels.pyx", "src/simd.h", "src/dense.pxi",
-           "tests/conftest.py", "LICENSE"]
+SOURCES = ["setup.py", "pyproject.toml", "src/_variant.pyx", "src/kernels.pyx", "src/variant/simd.h",
+           "src/doors/dense.pxi", "tests/conftest.py", "LICENSE"]
 
 
 def wheel(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Prints the polynomials of src/elementary.pxi and the tables of tanh in src/activations_f32.pxi.
+"""Prints the polynomials of src/variant/elementary.pxi and the tables of tanh in src/variant/activations/f32.pxi.
 
     python tools/fit_elementary.py          # needs mpmath; about a minute
 

@@ -1,4 +1,4 @@
-"""Fit the coefficients of src/inverse_normal.h: ``python tools/fit_inverse_normal.py > src/inverse_normal.h``.
+"""Fit the coefficients of the inverse normal distribution and print src/variant/random/inverse_normal.h.
 
 Chebyshev interpolation in 45-digit arithmetic (mpmath), then the monomials of the scaled variable. The worst
 relative error of each fit, before rounding the coefficients, stands beside it in the header.

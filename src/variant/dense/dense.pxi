@@ -12,8 +12,6 @@
 # D. Workspaces are on the stack or bounded (about 500 kB) and freed before return.
 # Sources: Goto and van de Geijn 2008 (panel packing), Van Zee and van de Geijn 2015 (micro-kernel).
 
-include "dense_pack.pxi"
-
 cdef enum:
     BLOCK_K = 384
     PACK_M = 96                 # rows of a packed at once; a multiple of TILE_ROWS
@@ -27,7 +25,6 @@ cdef enum:
     DIRECT_BYTES = 32768        # b is not packed while all of it fits the first-level cache,
     DIRECT_ROWS = 24            # nor, for at most so many rows,
     DIRECT_FEW = 262144         # while it fits the second
-    IDENTITY = 0                # the code of the identity in initcore/activations.py
 
 
 # What happens to a finished row of x w: + b, then phi into y. active = 0: nothing.
@@ -53,7 +50,7 @@ cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t
         if b != NULL:
             for q in range(n):
                 z[q] = z[q] + b[j + q]
-        if f.code != IDENTITY or y != z:
+        if f.code != ACT_IDENTITY or y != z:
             if real is float:
                 activation_forward_f32(f.code, f.alpha, z, y, n)
             else:
@@ -264,7 +261,7 @@ cdef void take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows
     cdef Py_ssize_t i
     for i in range(rows):
         slope_row(slope, i, 0, cols, dz + i * dz_row)
-    slope.code = IDENTITY
+    slope.code = ACT_IDENTITY
     slope.dy = dz
     slope.dy_row = dz_row
 
@@ -281,7 +278,7 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
     cdef real* dz = room
     cdef int status = 0
     cdef size_t size = batch * fan_out * sizeof(real)
-    slope.code = code if size > 0 else <int> IDENTITY
+    slope.code = code if size > 0 else <int> ACT_IDENTITY
     slope.alpha = alpha
     slope.z = z
     slope.y = y
@@ -289,14 +286,14 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
     slope.z_row = z_row
     slope.y_row = y_row
     slope.dy_row = dy_row
-    if z == NULL and slope.code != IDENTITY:
+    if z == NULL and slope.code != ACT_IDENTITY:
         if real is float:
             status = activation_backward_from_y_f32(code, alpha, y, dy, dz, 0)
         else:
             status = activation_backward_from_y_f64(code, alpha, y, dy, dz, 0)
         if status != 0:
             return status
-    if slope.code != IDENTITY and size <= SMALL_BYTES:
+    if slope.code != ACT_IDENTITY and size <= SMALL_BYTES:
         if size > sizeof(room):
             work = malloc(size)
             if work == NULL:
@@ -305,10 +302,10 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
         take_slopes(&slope, dz, fan_out, batch, fan_out)
     if dx != NULL:
         at_once = slope
-        if slope.code != IDENTITY and dw != NULL and batch <= fan_in:
+        if slope.code != ACT_IDENTITY and dw != NULL and batch <= fan_in:
             take_slopes(&at_once, dw, dw_row, batch, fan_out)
-        status = product(<const real*> at_once.dy if at_once.code == IDENTITY else NULL, at_once.dy_row, 1, w, w_col,
-                         w_row, &at_once, <real*> NULL, dx, dx_row, NULL, batch, fan_out, fan_in)
+        status = product(<const real*> at_once.dy if at_once.code == ACT_IDENTITY else NULL, at_once.dy_row, 1,
+                         w, w_col, w_row, &at_once, <real*> NULL, dx, dx_row, NULL, batch, fan_out, fan_in)
     if dw != NULL and status == 0:
         status = product(x, x_col, x_row, <const real*> NULL, 0, 0, &slope, db, dw, dw_row, NULL, fan_in, batch,
                          fan_out)

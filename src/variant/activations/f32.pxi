@@ -1,5 +1,5 @@
 # phi and phi' on a vector of floats, of the activations that keep their accuracy within float32; the others are
-# widened (activations_f64.pxi). Same forms and names as there.
+# widened (f64.pxi). Same forms and names as there.
 
 cdef extern from *:
     """

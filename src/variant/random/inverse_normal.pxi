@@ -11,7 +11,7 @@
 # D. Every multiply-add is an explicit fma; the only other operations are + - * / sqrt and bit operations.
 # Coefficients and the error of each fit: inverse_normal.h, written by tools/fit_inverse_normal.py.
 
-cdef extern from "inverse_normal.h" nogil:
+cdef extern from "variant/random/inverse_normal.h" nogil:
     const float* INVERSE_CENTRE_F32
     const float* INVERSE_TAIL_F32
     const double* LOG_F64

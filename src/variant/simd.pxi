@@ -1,6 +1,6 @@
 # The declarations of simd.h: vector types that Cython sees as numbers, so that + - * / stay readable.
 
-cdef extern from "simd.h" nogil:
+cdef extern from "variant/simd.h" nogil:
     ctypedef float vecf
     ctypedef double vecd
     ctypedef int veci32

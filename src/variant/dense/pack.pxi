@@ -3,9 +3,7 @@
 # Design
 # A. A panel of b is tile after tile, each k rows of one tile's width, zeros beyond the last column; rows of a lie
 #    TILE_ROWS side by side. Sources are read along whatever is adjacent in memory.
-# B. The functions named as one of dense_tiles.pxi choose its float32 or float64 twin.
-
-include "dense_tiles.pxi"
+# B. The functions named as one of tiles.pxi choose its float32 or float64 twin.
 
 ctypedef fused real:
     float
@@ -75,7 +73,7 @@ cdef inline void* aligned(void* p) noexcept nogil:
 cdef const real* slope_row(const Slope* s, Py_ssize_t i, Py_ssize_t j, Py_ssize_t n, real* buffer) noexcept nogil:
     """dz[i, j:j+n]: in `buffer`, or dy itself where phi' = 1."""
     cdef const real* dy = <const real*> s.dy + i * s.dy_row + j
-    if s.code == 0:           # the identity (initcore/activations.py)
+    if s.code == ACT_IDENTITY:
         return dy
     if real is float:
         if s.z != NULL:

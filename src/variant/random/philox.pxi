@@ -10,8 +10,6 @@
 #    compiler makes one tight loop of each pair. philox_run adds ragged ends, random_fill strides and blocks.
 # D. A value depends on its element number alone. Nothing is fused that the source does not fuse.
 
-include "inverse_normal.pxi"
-
 cdef enum:
     BITS = 0
     UNIFORM = 1
@@ -115,9 +113,6 @@ cdef inline void philox_words(const philox_stream* s, u64 block, vecu32* out) no
     philox_pack(b.c0, b.c1, b.c2, b.c3, out + PHILOX_VECTORS // 4)
     philox_pack(c.c0, c.c1, c.c2, c.c3, out + PHILOX_VECTORS // 2)
     philox_pack(d.c0, d.c1, d.c2, d.c3, out + PHILOX_VECTORS // 4 * 3)
-
-
-include "philox_values.pxi"
 
 
 cdef inline void philox_store(int kind, char* out, int v, vecf x) noexcept nogil:

@@ -3,7 +3,7 @@
 # Design
 # A. The fast path reads exact, aligned, native float32/float64 ndarrays through NumPy's C structs: no views are
 #    made, nothing is checked twice, and small calls keep the GIL. It refuses rather than raises.
-# B. Whatever it refuses goes to the checked path (wrap_dense_checked.pxi), which raises or makes plain arrays.
+# B. Whatever it refuses goes to the checked path (dense_checked.pxi), which raises or makes plain arrays.
 
 cimport numpy as cnp
 from libc.string cimport memset
@@ -390,7 +390,3 @@ def dense_backward(x, w, b, activation, dy, *, z=None, y=None, out=None, threads
                 if status == 0:
                     return dx, dw, db
     return _backward_checked(x, w, b, activation, dy, z, y, out, threads, need_dx)
-
-
-include "wrap_dense_checked.pxi"
-include "wrap_losses.pxi"

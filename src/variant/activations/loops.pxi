@@ -1,0 +1,107 @@
+# The loops every activation runs in.
+#
+# Design
+# A. One loop per element type (float, widened float, double); the activation is a function pointer that is a constant
+#    at every call, so the compiler makes one inlined loop of each.
+# B. What does not fill a vector at the end goes through a padded buffer and the same vector code: the same input
+#    gives the same bits at every place and for every n. Nothing is aligned; in place is allowed.
+
+ctypedef vecf (*act_f32)(vecf, vecf) noexcept nogil
+ctypedef vecd (*act_f64)(vecd, vecd) noexcept nogil
+
+cdef extern from *:
+    """
+    /* The loops have one call of f each: a loop inlined where f is a constant inlines f as well. */
+    #if defined(__GNUC__) || defined(__clang__)
+    static inline __attribute__((always_inline)) void act_each_f32(
+        vecf (*f)(vecf, vecf), double alpha, const float *z, const float *dy, float *out, Py_ssize_t n);
+    static inline __attribute__((always_inline)) void act_each_f64(
+        vecd (*f)(vecd, vecd), double alpha, const double *z, const double *dy, double *out, Py_ssize_t n);
+    static inline __attribute__((always_inline)) void act_each_wide(
+        vecd (*f)(vecd, vecd), double alpha, const float *z, const float *dy, float *out, Py_ssize_t n);
+    #endif
+    """
+
+
+cdef inline void act_each_f32 "act_each_f32"(
+        act_f32 f, double alpha, const float* z, const float* dy, float* out, Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecf y, a = vecf_set(<float> alpha)
+    cdef Py_ssize_t i = 0
+    cdef float zb[LANES_F32]
+    cdef float db[LANES_F32]
+    cdef const float* zp
+    cdef const float* dp
+    cdef float* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F32:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(float))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(float))
+            zp, dp, op = zb, db, zb
+        y = f(vecf_load(zp), a)
+        if dy != NULL:
+            y = vecf_load(dp) * y
+        vecf_store(op, y)
+        if n - i < LANES_F32:
+            memcpy(out + i, zb, (n - i) * sizeof(float))
+        i += LANES_F32
+
+
+cdef inline void act_each_f64 "act_each_f64"(
+        act_f64 f, double alpha, const double* z, const double* dy, double* out, Py_ssize_t n) noexcept nogil:
+    """out := f(z), times dy where dy is not NULL."""
+    cdef vecd y, a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0
+    cdef double zb[LANES_F64]
+    cdef double db[LANES_F64]
+    cdef const double* zp
+    cdef const double* dp
+    cdef double* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F64:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(double))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(double))
+            zp, dp, op = zb, db, zb
+        y = f(vecd_load(zp), a)
+        if dy != NULL:
+            y = vecd_load(dp) * y
+        vecd_store(op, y)
+        if n - i < LANES_F64:
+            memcpy(out + i, zb, (n - i) * sizeof(double))
+        i += LANES_F64
+
+
+cdef inline void act_each_wide "act_each_wide"(
+        act_f64 f, double alpha, const float* z, const float* dy, float* out, Py_ssize_t n) noexcept nogil:
+    """act_each_f32 for an f on doubles: the result (with dy, the product) is rounded to float once."""
+    cdef vecd y, a = vecd_set(alpha)
+    cdef Py_ssize_t i = 0
+    cdef float zb[LANES_F64]
+    cdef float db[LANES_F64]
+    cdef const float* zp
+    cdef const float* dp
+    cdef float* op
+    while i < n:
+        zp, dp, op = z + i, dy + i, out + i
+        if n - i < LANES_F64:
+            memset(zb, 0, sizeof(zb))
+            memset(db, 0, sizeof(db))
+            memcpy(zb, zp, (n - i) * sizeof(float))
+            if dy != NULL:
+                memcpy(db, dp, (n - i) * sizeof(float))
+            zp, dp, op = zb, db, zb
+        y = f(vecd_load_f32(zp), a)
+        if dy != NULL:
+            y = vecd_load_f32(dp) * y
+        vecd_store_f32(op, y)
+        if n - i < LANES_F64:
+            memcpy(out + i, zb, (n - i) * sizeof(float))
+        i += LANES_F64
