@@ -68,7 +68,8 @@ def bits(shape: Any, *, rng: Any = None, start: int = 0, out: Any = None, thread
 
 
 def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None, dtype: Any = "float32",
-            out: Any = None, global_shape: Any = None, start: Any = None, threads: Any = None) -> np.ndarray:
+            out: Any = None, global_shape: Any = None, start: Any = None, strides: Any = None,
+            threads: Any = None) -> np.ndarray:
     """Uniform values in [low, high): ``low + (high - low) * u``, never ``high`` itself in float32 and float64.
 
     u is the word's top 24 bits / 2**24 (float32) or the top 53 bits of two words / 2**53 (float64); the product
@@ -86,22 +87,29 @@ def uniform(shape: Any, *, low: float = 0.0, high: float = 1.0, rng: Any = None,
     global_shape, start : sequences of ints
         Make the block ``start : start + shape`` of an array of this shape, equal to that block bit for bit.
         The array has at most 2**64 elements; it is not made.
+    strides : sequence of ints >= 0, with ``start`` an int and no ``global_shape``
+        Make a view, one stride an axis: the element at (i, j, ...) is number ``start + i strides[0] + j strides[1] +
+        ...`` of the stream, so that a transposed or thinned part of an array equals that part, bit for bit.
 
     Raises as :func:`bits`; DTypeError for a dtype that is not floating, ArgumentError where low >= high, ShapeError
     where the block leaves ``global_shape``.
 
     >>> float(uniform((), low=-1, high=1, rng=0)) == float(uniform(1, low=-1, high=1, rng=0)[0])
     True
+    >>> whole = uniform((3, 4), rng=0)
+    >>> bool((uniform((2, 3), rng=0, start=1, strides=(2, 4)) == whole[:, 1::2].T).all())
+    True
 
     PyTorch ``Tensor.uniform_``, JAX ``jax.random.uniform``, NumPy ``Generator.uniform``.
     """
     kind = _kind(dtype)
     params = _uniform_params(_number("low", low), _number("high", high), kind != _F64)
-    return _draw(_UNIFORM, kind, shape, rng, out, global_shape, start, params, threads)
+    return _draw(_UNIFORM, kind, shape, rng, out, global_shape, start, strides, params, threads)
 
 
 def normal(shape: Any, *, mean: float = 0.0, std: float = 1.0, rng: Any = None, dtype: Any = "float32",
-           out: Any = None, global_shape: Any = None, start: Any = None, threads: Any = None) -> np.ndarray:
+           out: Any = None, global_shape: Any = None, start: Any = None, strides: Any = None,
+           threads: Any = None) -> np.ndarray:
     """Normal values: ``mean + std * z`` with z from one word (float64: two) by the inverse CDF.
 
     With m the word's low 31 bits (float64: the low 63 of 64) and p = (m + 1/2) 2**-32 (2**-64) in (0, 1/2),
@@ -110,7 +118,7 @@ def normal(shape: Any, *, mean: float = 0.0, std: float = 1.0, rng: Any = None, 
 
     Parameters
     ----------
-    shape, rng, dtype, out, global_shape, start, threads
+    shape, rng, dtype, out, global_shape, start, strides, threads
         As in :func:`uniform`.
     mean, std : float
         Finite, std >= 0 (ArgumentError otherwise); rounded to the working precision.
@@ -125,12 +133,12 @@ def normal(shape: Any, *, mean: float = 0.0, std: float = 1.0, rng: Any = None, 
     """
     kind = _kind(dtype)
     params = _scale(mean, std, kind)
-    return _draw(_NORMAL, kind, shape, rng, out, global_shape, start, params, threads)
+    return _draw(_NORMAL, kind, shape, rng, out, global_shape, start, strides, params, threads)
 
 
 def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mean: float = 0.0, std: float = 1.0,
                      rng: Any = None, dtype: Any = "float32", out: Any = None, global_shape: Any = None,
-                     start: Any = None, threads: Any = None) -> np.ndarray:
+                     start: Any = None, strides: Any = None, threads: Any = None) -> np.ndarray:
     """Normal values between two bounds: ``mean + std * z``, z standard normal given ``lower <= z <= upper``.
 
     z = Phi^-1(Phi(lower) + (Phi(upper) - Phi(lower)) u) with u = (word + 1/2) 2**-32 (float64: (two words + 1/2)
@@ -140,7 +148,7 @@ def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mea
 
     Parameters
     ----------
-    shape, rng, dtype, out, global_shape, start, threads
+    shape, rng, dtype, out, global_shape, start, strides, threads
         As in :func:`uniform`.
     lower, upper : float
         Bounds in units of sigma, lower < upper; any, infinite and both in one tail too. ArgumentError where no
@@ -163,7 +171,7 @@ def truncated_normal(shape: Any, *, lower: float = -2.0, upper: float = 2.0, mea
     if not a < b:
         raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
     method, bounds = _truncation.plan(a, b, kind != _F64)
-    return _draw(_TRUNCATED, kind, shape, rng, out, global_shape, start, (*scale, *bounds), threads, method)
+    return _draw(_TRUNCATED, kind, shape, rng, out, global_shape, start, strides, (*scale, *bounds), threads, method)
 
 
 def _kind(dtype: Any) -> int:
@@ -291,12 +299,28 @@ def _block(dims: tuple[int, ...], global_shape: Any, start: Any) -> tuple[tuple[
     return whole, first
 
 
-def _draw(distribution: int, kind: int, shape: Any, rng: Any, out: Any, global_shape: Any, start: Any,
+def _numbers(dims: tuple[int, ...], global_shape: Any, start: Any, strides: Any) -> tuple[int, ...]:
+    """(start, *strides), checked to stay among the numbers of a stream."""
+    if global_shape is not None:
+        raise ArgumentError("strides number the elements themselves; they go with start=int, not with global_shape.")
+    first = integer("start", 0 if start is None else start, low=0)
+    steps = _shape("strides", strides)
+    if len(steps) != len(dims):
+        raise ShapeError(f"strides={steps} and shape={dims} must have the same rank.")
+    if 0 not in dims and first + sum((n - 1) * s for n, s in zip(dims, steps)) >= 1 << 64:
+        raise ArgumentError(f"start={first} and strides={steps} reach beyond element 2**64 of the stream.")
+    return first % (1 << 64), *(s % (1 << 64) for s in steps)      # a step that is never made may be any
+
+
+def _draw(distribution: int, kind: int, shape: Any, rng: Any, out: Any, global_shape: Any, start: Any, strides: Any,
           params: tuple[float, ...], threads: Any, method: int = 0) -> np.ndarray:
     """Check what all distributions share, then fill."""
     dims = _dims(shape)
-    whole = first = None
-    if global_shape is not None or start is not None:
+    whole: tuple[int, ...] | None = None
+    first: tuple[int, ...] | None = None
+    if strides is not None:
+        first = _numbers(dims, global_shape, start, strides)
+    elif global_shape is not None or start is not None:
         whole, first = _block(dims, global_shape, start)
     count = _threads.resolve(threads)
     target = _target(dims, kind, out)

@@ -323,6 +323,31 @@ print(h.hexdigest())
 """
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_view_by_strides_is_that_view_of_the_whole(draw, dtype):
+    whole = DRAWS[draw]((7, 6, 10), rng=KEY, dtype=dtype)
+    numbers = np.arange(420, dtype=np.int64).reshape(7, 6, 10)
+    for cut in (np.s_[:], np.s_[2:, 1::2], np.s_[3], np.s_[:, 4, 2:9:3], np.s_[1:1]):
+        view = numbers[cut].transpose()
+        strides = tuple(s // 8 for s in view.strides)
+        first = int(view.flat[0]) if view.size else 0
+        buffer = np.empty((*view.shape, 2), whole.dtype)[..., 0]      # a target with strides of its own
+        got = DRAWS[draw](view.shape, rng=KEY, dtype=dtype, start=first, strides=strides, out=buffer)
+        assert got is buffer
+        np.testing.assert_array_equal(raw(got), raw(whole[cut].transpose()))
+
+
+def test_a_view_in_two_threads_and_with_equal_numbers():
+    whole = icr.normal((512, 600), rng=KEY)
+    got = icr.normal((600, 512), rng=KEY, start=0, strides=(1, 600), threads=2)
+    np.testing.assert_array_equal(raw(got), raw(whole.T))
+    same = icr.normal((3, 4), rng=KEY, start=5, strides=(0, 0))        # one number, twelve times
+    assert (same == whole[0, 5]).all()
+    far = icr.normal((1, 2), rng=KEY, start=(1 << 64) - 2, strides=(1 << 70, 1))
+    assert np.isfinite(far).all()
+
+
 def test_same_bits_on_every_variant(run_on, isa):
     assert run_on(isa, SAME) == run_on("base", SAME)
 
@@ -439,6 +464,12 @@ BAD = [
     (lambda o: icr.normal((4.0, 4), rng=0, out=o), errors.ArgumentTypeError, "shape"),
     (lambda o: icr.normal((4, 4), rng=0, out=o, threads=0), errors.ArgumentError, "threads"),
     (lambda o: icr.normal((4, 4), rng=0, out=o, start=(0, 0)), errors.ArgumentError, "global_shape"),
+    (lambda o: icr.normal((4, 4), rng=0, out=o, global_shape=(4, 4), start=0, strides=(4, 1)), errors.ArgumentError,
+     "not with global_shape"),
+    (lambda o: icr.normal((4, 4), rng=0, out=o, start=(0, 0), strides=(4, 1)), errors.ArgumentTypeError, "start"),
+    (lambda o: icr.normal((4, 4), rng=0, out=o, start=0, strides=(4,)), errors.ShapeError, "rank"),
+    (lambda o: icr.normal((4, 4), rng=0, out=o, start=0, strides=(-4, 1)), errors.ShapeError, "negative"),
+    (lambda o: icr.normal((4, 4), rng=0, out=o, start=2**64 - 8, strides=(4, 1)), errors.ArgumentError, "2\\*\\*64"),
     (lambda o: icr.normal((4, 4), rng=0, out=o, global_shape=(6, 6), start=(3, 0)), errors.ShapeError, "axis 0"),
     (lambda o: icr.normal((4, 4), rng=0, out=o, global_shape=(6, 6), start=(0, -1)), errors.ShapeError, "negative"),
     (lambda o: icr.normal((4, 4), rng=0, out=o, global_shape=(16,), start=(0,)), errors.ShapeError, "rank"),

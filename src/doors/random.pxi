@@ -9,11 +9,13 @@ def random_fill(int distribution, int kind, int method, tuple words, out, tuple 
                 int threads):
     """Fill `out`, of the dtype of `kind` (any strides), with the block at `first` of an array of shape `whole`.
 
-    `whole` None: `out` is the whole array; then `first`, if not None, is (number of the first element,).
+    `whole` None: `out` is the whole array; then `first`, if not None, is (number of the first element,), or that and
+    one step an axis: the element at (i, j, ...) is number first[0] + first[1] i + first[2] j + ...
     """
     cdef RandomJob job
     cdef Py_buffer view
     cdef u64 step = 1, count
+    cdef bint stepped = whole is None and first is not None and len(first) > 1
     cdef int i
     PyObject_GetBuffer(out, &view, PyBUF_STRIDED | PyBUF_WRITABLE)
     try:
@@ -32,6 +34,8 @@ def random_fill(int distribution, int kind, int method, tuple words, out, tuple 
             job.stride[i] = view.strides[i]
             job.step[i] = step
             if whole is None:
+                if stepped:
+                    job.step[i] = <u64> first[1 + i]
                 step *= <u64> view.shape[i]
             else:
                 job.base += step * <u64> first[i]
