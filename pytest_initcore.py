@@ -20,6 +20,6 @@ def assert_trainable() -> Callable[..., Any]:
     """Run :func:`initcore.check` and raise for its findings; takes the same arguments, returns the report."""
     def run(net: Any, x: Any = None, y: Any = None, **options: Any) -> Any:
         __tracebackhide__ = True
-        from initcore.check import check
+        from initcore.verdict import check
         return check(net, x, y, **options).raise_for_findings()
     return run

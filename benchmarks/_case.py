@@ -1,6 +1,6 @@
 """What a benchmark case is: our call, its rivals, the check that it is right, and the ratio we want.
 
-Register a case in ``benchmarks/cases_<part>.py``::
+Register a case in ``benchmarks/cases/<part>.py``::
 
     @case("elementwise", "tanh f32 1e5", target={"numpy": 5.0, "torch|jax": 1.6})
     def _(c):

@@ -18,13 +18,13 @@ from typing import Any
 
 from ._case import CASES, Case
 
-PARTS = sorted(p.stem for p in Path(__file__).parent.glob("cases_*.py"))
+PARTS = sorted(p.stem for p in (Path(__file__).parent / "cases").glob("[!_]*.py"))
 
 
 def load() -> list[Case]:
     """Every registered case."""
     for part in PARTS:
-        importlib.import_module(f"{__package__}.{part}")
+        importlib.import_module(f"{__package__}.cases.{part}")
     return CASES
 
 

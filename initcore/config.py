@@ -21,7 +21,7 @@ def get_include() -> str:
 
 
 def _facts() -> dict[str, Any]:
-    from . import __version__
+    from ._version import __version__
     return {"initcore": __version__, "numpy": np.__version__, "python": platform.python_version(),
             "machine": platform.machine(), "isa": kernels.isa, "variants": kernels.variants(),
             **kernels.build_info(), "threads": _threads.get_num_threads(), "include": get_include()}

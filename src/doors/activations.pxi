@@ -10,7 +10,8 @@ from cpython.buffer cimport (Py_buffer, PyObject_GetBuffer, PyBuffer_Release, Py
                              PyBUF_STRIDES, PyBUF_WRITABLE)
 
 import numpy as np
-from initcore import _threads, activations as _activations
+from initcore import _threads
+from initcore.activations import _table as _activations
 from initcore._checks import FLOATS as _FLOATS, float_array as _float_array, out_array as _out_array
 from initcore.errors import ArgumentError as _ArgumentError, DTypeError as _DTypeError, ShapeError as _ShapeError
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from libc.math cimport NAN
 
-from initcore import _checks, _threads, activations as _activations
+from initcore import _checks, _threads
+from initcore.activations import _table as _activations
 from initcore.errors import (ArgumentError as _ArgumentError, ArgumentTypeError as _ArgumentTypeError,
                              DTypeError as _DTypeError, ShapeError as _ShapeError)
 

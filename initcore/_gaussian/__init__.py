@@ -1,0 +1,1 @@
+"""Gaussian expectations of an activation: quadrature, closed forms, shares, pairs."""

@@ -1,0 +1,199 @@
+"""The commands of ``initcore``: arguments in, one call of the library, exit code out.
+
+Exit codes: 0 clean, 1 findings at or above ``--fail-level``, 2 cannot run (one or two lines on stderr).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .._version import __version__
+from ..errors import ArgumentError, InitcoreError
+from ..files import _chains as _files
+from ._writing import check_writable, write_text
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Will this network, with these weights, learn at all?")
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn an initcore error into its message on stderr and exit code 2."""
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except InitcoreError as error:
+            typer.echo(f"initcore: {error}", err=True)
+            raise typer.Exit(2) from None
+        except BrokenPipeError:                       # `initcore demo | head`: nobody listens any more
+            sys.stdout = open(os.devnull, "w")        # so that the flush at exit does not complain either
+            raise typer.Exit(1) from None
+        except OSError as error:
+            typer.echo(f"initcore: {error.filename or 'file'}: {error.strerror or error}.", err=True)
+            raise typer.Exit(2) from None
+        except MemoryError:
+            typer.echo("initcore: not enough memory for this network.", err=True)
+            raise typer.Exit(2) from None
+    return run
+
+
+def _list(text: str | None) -> list[str] | None:
+    """A comma-separated option as a list."""
+    if text is None:
+        return None
+    items = [part.strip() for part in text.split(",")]
+    if not all(items):
+        raise ArgumentError(f"{text!r} has an empty entry; write names with single commas between them.")
+    return items
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ArgumentError(f"{option} {value!r} is not known; use {', '.join(known)}.")
+    return value
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"initcore {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                                help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command()
+@_guarded
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights: .npz or .safetensors.")],
+    activation: Annotated[str | None, typer.Option(
+        help="Of the hidden layers: one name, or one for each with commas. (default: tanh)")] = None,
+    output_activation: Annotated[str, typer.Option(help="Of the last layer.")] = "identity",
+    layout: Annotated[str | None, typer.Option(
+        help="io: (fan_in, fan_out), oi: (fan_out, fan_in). (default: from names and shapes)")] = None,
+    order: Annotated[str | None, typer.Option(help="Layer names, first to last, where names leave it open.")] = None,
+    data: Annotated[Path | None, typer.Option(help=".npz with inputs x (and targets y), or .npy with x.")] = None,
+    loss: Annotated[str | None, typer.Option(help="softmax_cross_entropy, mse or binary_cross_entropy.")] = None,
+    optimizer: Annotated[str, typer.Option(help="What it will be trained with.")] = "sgd",
+    select: Annotated[str | None, typer.Option(help="Only these rules or families: SYM,SAT201")] = None,
+    ignore: Annotated[str | None, typer.Option(help="Without these rules or families.")] = None,
+    fail_level: Annotated[str, typer.Option(help="Least severity that makes exit code 1: fail, warn, info.")] = "fail",
+    baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
+    format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
+) -> None:
+    """Judge saved weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
+    from ..verdict import check as run
+    _one_of("--format", format, ("text", "json", "sarif"))
+    _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
+    with _working(f"checking {file.name}"):
+        loaded = _files.load_network(file, activation=_list(activation), output_activation=output_activation,
+                                     layout=layout, order=_list(order))
+        x, y = (None, None) if data is None else _files.load_data(data, loaded.network)
+        report = run(loaded.network, x, y, loss=loss, optimizer=optimizer, select=_list(select), ignore=_list(ignore),
+                     fail_level=fail_level, baseline=None if baseline is None else str(baseline))
+    if format == "text":
+        names = ", ".join(la.activation.name for la in loaded.network.layers)
+        head = [f"{file}: {loaded.network!r}, {names}", *(f"note: {note}" for note in loaded.notes)]
+        text = "\n".join([*map(_wrapped, head), str(report)])
+    else:
+        text = report.to_json() if format == "json" else report.to_sarif(uri=file.as_posix())
+        for note in loaded.notes:
+            typer.echo(f"note: {note}", err=True)
+    _emit(text, output)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+@_guarded
+def demo(
+    epochs: Annotated[int, typer.Option(help="Epochs of every run.")] = 25,
+    seed: Annotated[int, typer.Option(help="Of weights and minibatches.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything here.")] = None,
+) -> None:
+    """Start one network eight ways on real digits: foretell each, train it, compare."""
+    from .. import demo as story
+    from ..demo._text import TextView
+    if json_file is not None:
+        check_writable(json_file)
+    view = TextView()
+    try:
+        document = story.run(epochs=epochs, seed=seed, view=view)
+    finally:
+        view.close()
+    if json_file is not None:
+        write_text(json_file, json.dumps(document, indent=1, allow_nan=False) + "\n")
+        typer.echo(f"wrote {json_file}")
+
+
+@app.command()
+@_guarded
+def gain(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An activation: tanh, relu, leaky_relu_0.2, ...")],
+    criterion: Annotated[str | None, typer.Option(
+        help="second_moment, variance or gradient. (default: all three)")] = None,
+    q: Annotated[float, typer.Option(help="Variance of the pre-activations.")] = 1.0,
+) -> None:
+    """The factor on 1/sqrt(fan_in) that keeps a signal's, or a gradient's, size."""
+    from ..gains import CRITERIA
+    from ..gains import gain as compute
+    for one in CRITERIA if criterion is None else (criterion,):
+        value = compute(name, criterion=one, q=q)
+        typer.echo(f"{value:.15g}" if criterion is not None else f"{one:14} {value:.15g}")
+
+
+@app.command()
+@_guarded
+def rule(
+    name: Annotated[str | None, typer.Argument(metavar="RULE", help="SAT201, SYM101, ... Without: list all.")] = None,
+) -> None:
+    """Print the page of one rule: what it says, when it speaks, what to do."""
+    from .. import rules
+    if name is None:
+        for known in rules.CATALOGUE.values():
+            typer.echo(f"{known.id}  {known.severity:4}  {known.title}")
+        return
+    typer.echo("\n".join(map(_wrapped, rules.get(name).page().rstrip("\n").split("\n"))))
+
+
+@app.command()
+def config() -> None:
+    """Which instruction set runs, which exist, compiler, flags, threads."""
+    from ..config import show_config
+    show_config()
+
+
+def _wrapped(line: str) -> str:
+    """A line of prose in 80 columns; headings and tables stay as they are."""
+    return line if line.startswith(("#", "|")) else "\n".join(
+        textwrap.wrap(line, 80, break_on_hyphens=False, break_long_words=False))
+
+
+def _emit(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text)
+    else:
+        write_text(output, text.rstrip("\n") + "\n")
+        typer.echo(f"wrote {output}", err=True)
+
+
+def _working(what: str) -> Any:
+    """A spinner on stderr while something runs; nothing where stderr is not a terminal."""
+    from rich.console import Console
+    console = Console(stderr=True)
+    if not (sys.stderr.isatty() and console.is_terminal):
+        from contextlib import nullcontext
+        return nullcontext()
+    return console.status(what)

@@ -1,0 +1,1 @@
+"""Weights and networks on disk, read safely."""

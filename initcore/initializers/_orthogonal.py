@@ -1,0 +1,212 @@
+"""Haar-distributed orthogonal weights: products of Householder reflections, accumulated in blocks.
+
+Design
+A. Stewart 1980: with H_k the reflection that maps a fresh Gaussian vector of length n - k + 1 onto an axis,
+   H_1 H_2 ... H_m D is Haar distributed on n x m orthonormal columns, D the signs that make the diagonal of the
+   (never computed) triangular factor positive. No QR factorisation: half its work.
+B. Blocks of reflections are I - V T V' (compact WY, Schreiber and Van Loan 1989) with T^-1 the upper triangle of
+   V'V, its diagonal halved (Puglisi 1992), so that everything large is a product by initcore's own kernel. They
+   are accumulated from the last to the first, in place in the array that held the Gaussian vectors.
+C. Work is float64 for float64, else float32. The bits depend on the key and, in the last digits, on the
+   instruction set (the products fuse where the hardware does), not on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import kernels, random
+from ..errors import ShapeError
+from ._request import Array, Request, Shape, gain_of
+
+_BLOCK = 96         # reflections in one WY block
+_PANEL = 128        # rows updated at a time, so that the product is subtracted while it is in the cache
+_SMALL = 16         # triangles of this size are inverted by substitution, larger ones by halves
+
+
+def orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
+               dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
+               start: Shape | None = None, threads: int | None = None) -> Array:
+    """``gain`` times a uniformly distributed (Haar) matrix with orthonormal rows or columns, whichever are fewer.
+
+    A kernel is flattened to (output channels, everything else), each of ``groups`` a matrix of its own. The largest
+    entry of ``Q'Q - I`` is below 10 n eps. Saxe, McClelland and Ganguli 2013; Stewart 1980, Mezzadri 2007.
+
+    PyTorch ``orthogonal_``, JAX ``initializers.orthogonal`` and Keras ``Orthogonal`` (named ``OrthogonalInitializer``
+    too) flatten the same way and have the same distribution; they factorise a full Gaussian matrix, in the dtype
+    asked for, so that PyTorch and JAX refuse float16. A block (``global_shape``) costs as much as the whole.
+    Bits: equal for any ``threads``, may differ in the last digits between instruction sets. With another layout the
+    same key gives the same weights, transposed. Arguments and errors: :mod:`initcore.initializers`.
+
+    >>> q = orthogonal((5, 3), rng=0, dtype="float64")
+    >>> bool(abs(q.T @ q - np.eye(3)).max() < 1e-14)
+    True
+    """
+    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return _orthogonal(w, gain_of(gain))
+
+
+def delta_orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
+                     dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
+                     start: Shape | None = None, threads: int | None = None) -> Array:
+    """A convolution kernel that is 0 but for its centre tap, a Haar matrix of (out, in) times ``gain``.
+
+    Such a layer is orthogonal as a map of images: thousands of layers train (Xiao et al. 2018). It
+    keeps every norm where ``in <= out``; where ``in > out`` (which JAX refuses) it is a projection, norm 1.
+    The centre of an axis of size k is ``k // 2``; JAX ``delta_orthogonal`` takes ``(k - 1) // 2``, another tap for
+    even k. PyTorch and Keras have none. Raises ShapeError for 2 dimensions: there it is :func:`orthogonal`.
+    Arguments and errors: :mod:`initcore.initializers`; blocks and bits: :func:`orthogonal`.
+
+    >>> w = delta_orthogonal((8, 4, 3, 3), layout="oihw", rng=0)
+    >>> bool(abs(w[:, :, 1, 1].T @ w[:, :, 1, 1] - np.eye(4)).max() < 1e-5), int((w != 0).sum())
+    (True, 32)
+    """
+    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    axes = w.axes()
+    if not axes.space:
+        raise ShapeError(f"shape={w.shape} has no spatial axis: delta_orthogonal is for convolutions (3 to 5 "
+                         "dimensions); for a dense layer use orthogonal.")
+    whole = np.zeros(w.whole, w.work)
+    centre = [slice(None)] * len(w.whole)
+    if all(w.whole[k] for k in axes.space):
+        for k in axes.space:
+            centre[k] = slice(w.whole[k] // 2, w.whole[k] // 2 + 1)
+        _fill_groups(w, whole[tuple(centre)], gain_of(gain))
+    return w.write(np.ascontiguousarray(whole[w.box]))
+
+
+def spectral(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
+             dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
+             start: Shape | None = None, threads: int | None = None) -> Array:
+    """Spectral norm ``gain sqrt(fan_out / fan_in)`` exactly: every singular value is that, directions are Haar.
+
+    The condition under which features and their updates keep their size at any width (Yang, Simon and Bernstein
+    2023, condition 1, for matrices acting on vectors of constant root mean square). Their Gaussian form has entries
+    of deviation ``min(1, sqrt(fan_out/fan_in))/sqrt(fan_in)``, the same scaling up to a constant; here the constant
+    is exact. A kernel is flattened to (output channels, everything else), groups apart.
+    PyTorch, JAX and Keras have none. Raises ShapeError for fan 0; arguments and errors:
+    :mod:`initcore.initializers`; blocks and bits: :func:`orthogonal`.
+
+    >>> w = spectral((100, 25), rng=0)
+    >>> round(float(np.linalg.norm(w, 2)), 5)
+    0.5
+    """
+    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    return _orthogonal(w, gain_of(gain) * math.sqrt(w.fan("fan_out") / w.fan("fan_in")))
+
+
+def _orthogonal(w: Request, gain: float) -> Array:
+    axes = w.axes()
+    if len(w.whole) == 2 and w.groups == 1 and w.whole == w.shape:     # no second array where none is needed
+        return w.write(_matrix(w, w.whole[axes.o], w.whole[axes.i], gain, random.as_key(w.rng), axes.layout == "io"))
+    whole = np.empty(w.whole, w.work)
+    _fill_groups(w, whole, gain)
+    return w.write(whole if w.whole == w.shape else np.ascontiguousarray(whole[w.box]))
+
+
+def _fill_groups(w: Request, target: Array, gain: float) -> None:
+    """Write one matrix (out, in * space) for each group into ``target``, which is in the request's layout."""
+    axes = w.axes()
+    view = target.transpose(axes.o, axes.i, *axes.space)
+    split = 0 if axes.grouped == axes.o else 1
+    step = view.shape[split] // w.groups
+    key = random.as_key(w.rng)
+    for g in range(w.groups):
+        part = view[g * step:(g + 1) * step] if split == 0 else view[:, g * step:(g + 1) * step]
+        n_out, n_in = part.shape[0], math.prod(part.shape[1:])
+        part[...] = _matrix(w, n_out, n_in, gain, key if w.groups == 1 else key.child(g), False).reshape(part.shape)
+
+
+def _matrix(w: Request, n_out: int, n_in: int, gain: float, key: random.Key, transposed: bool) -> Array:
+    """A C-contiguous (out, in) matrix, or (in, out) where ``transposed``."""
+    rows, cols = max(n_out, n_in), min(n_out, n_in)
+    q = random.normal((rows, cols), rng=key, dtype=w.work.name, threads=w.threads)
+    if cols == 0:
+        return q.reshape((n_in, n_out) if transposed else (n_out, n_in))
+    signs = _accumulate(q, w.threads)
+    q *= (signs * gain).astype(w.work)
+    return q if (n_in >= n_out) == transposed else _turned(q)
+
+
+def _turned(q: Array) -> Array:
+    """A contiguous transpose, copied in strips that fit the cache."""
+    out = np.empty(q.shape[::-1], q.dtype)
+    for r in range(0, len(q), 64):
+        out[:, r:r + 64] = q[r:r + 64].T
+    return out
+
+
+def _accumulate(g: Array, threads: int | None) -> Array:
+    """g := H_1 ... H_m [I; 0], H_k the reflection of the vector g[k:, k]; returns the signs of Stewart's D.
+
+    g: (n, m), n >= m >= 1, C-contiguous; its upper triangle is not read.
+    """
+    m = g.shape[1]
+    signs = np.empty(m)
+    for j in reversed(range(0, m, _BLOCK)):
+        b = min(_BLOCK, m - j)
+        v = g[j:, j:j + b]
+        v[:b] = np.tril(v[:b])
+        t = _factor(v, signs[j:j + b], threads)
+        top, low, rest = v[:b], v[b:], g[j + b:, j + b:]
+        if rest.shape[1]:
+            # [0; C] - V T V2' C, where the rows beside the block are still those of the identity: 0.
+            x = kernels.matmul(t, kernels.matmul(low.T, rest, threads=threads), threads=threads)
+            np.negative(kernels.matmul(top, x, threads=threads), out=g[j:j + b, j + b:])
+            for r in range(0, len(rest), _PANEL):
+                rest[r:r + _PANEL] -= kernels.matmul(low[r:r + _PANEL], x, threads=threads)
+        np.negative(kernels.matmul(v, kernels.matmul(t, top.T, threads=threads), threads=threads), out=v)
+        v[np.arange(b), np.arange(b)] += 1
+    return signs
+
+
+def _factor(v: Array, signs: Array, threads: int | None) -> Array:
+    """Turn the columns x of ``v`` (lower trapezoidal) into x + sign(x_1)|x| e_1 and return T of I - V T V'.
+
+    The Gram matrix is taken once, before: V'V then follows, since only the diagonal of V's top changes.
+    ``signs`` receives -sign(x_1), the sign of R's diagonal.
+    """
+    b = v.shape[1]
+    gram = kernels.matmul(v.T, v, threads=threads)
+    d = np.arange(b)
+    first = v[d, d].astype(np.float64)
+    norm = np.sqrt(gram[d, d].astype(np.float64))
+    sign = np.where(first < 0, -1.0, 1.0)
+    shift = sign * norm
+    upper = np.triu(gram + v[:b].T * shift.astype(v.dtype), 1)
+    upper[d, d] = norm * (norm + np.abs(first))          # half of |v|^2
+    v[d, d] = first + shift
+    signs[...] = -sign
+    return _inverse_upper(upper)
+
+
+def _inverse_upper(u: Array) -> Array:
+    """The inverse of an upper triangular matrix: substitution in blocks of 16, then pairs of blocks by products."""
+    b = len(u)
+    size = _SMALL
+    while size < b:
+        size *= 2
+    full = np.eye(size, dtype=u.dtype)
+    full[:b, :b] = u
+    k = size // _SMALL
+    at = np.arange(k)
+    blocks = full.reshape(k, _SMALL, k, _SMALL)[at, :, at, :]
+    small = np.zeros_like(blocks)
+    for r in reversed(range(_SMALL)):
+        row = np.einsum("kc,kcj->kj", blocks[:, r, r + 1:], small[:, r + 1:])
+        np.negative(row, out=row)
+        row[:, r] += 1
+        small[:, r] = row / blocks[:, r, r, None]
+    inverse = np.zeros_like(full)
+    inverse.reshape(k, _SMALL, k, _SMALL)[at, :, at, :] = small
+    half = _SMALL
+    while half < size:
+        for s in range(0, size, 2 * half):
+            one, two = slice(s, s + half), slice(s + half, s + 2 * half)
+            corner = kernels.matmul(inverse[one, one], kernels.matmul(full[one, two], inverse[two, two]))
+            np.negative(corner, out=inverse[one, two])
+        half *= 2
+    return inverse[:b, :b]

@@ -1,0 +1,10 @@
+"""Random arrays from stream v1: every element belongs to its index, so any block, thread count or machine agrees.
+
+A :class:`Key` names a stream; :func:`uniform`, :func:`normal` and :func:`truncated_normal` draw from it, :func:`bits`
+returns its raw words. ``global_shape=`` and ``start=`` make the block of a larger array.
+"""
+
+from ._fill import bits, normal, truncated_normal, uniform
+from ._keys import Key, as_key
+
+__all__ = ["Key", "as_key", "bits", "normal", "truncated_normal", "uniform"]

@@ -1,0 +1,6 @@
+"""The rules of a verdict: identifier, severity, thresholds and words of each, and the families that run them."""
+
+from ._catalogue import CATALOGUE, SEVERITIES, Rule, chosen, get, thresholds
+from ._finding import CAUSES, Finding
+
+__all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "Finding", "Rule", "chosen", "get", "thresholds"]

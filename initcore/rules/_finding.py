@@ -1,0 +1,77 @@
+"""One thing found."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from . import _catalogue
+
+CAUSES = ("weight_scale", "weight_mean", "input_scale", "input_offset", "bias", "layout", "activation", "symmetry",
+          "data")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found.
+
+    ``layer`` is the index of the layer (None: the network or the data as a whole), ``tensor`` names the array
+    ("layers[0].w") where one is meant; ``measured`` and ``expected`` are what the rule compared (a number where it
+    has one, else words); ``cause`` is one of :data:`CAUSES`; ``cure`` a number or call that mends it.
+    """
+
+    rule: str
+    severity: str
+    layer: int | None
+    message: str
+    measured: Any = None
+    expected: Any = None
+    cause: str | None = None
+    cure: str = ""
+    tensor: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The rule's title."""
+        return _catalogue.get(self.rule).title
+
+    @property
+    def fingerprint(self) -> tuple[str, int | None, str | None]:
+        """What a baseline compares: rule, layer and tensor."""
+        return self.rule, self.layer, self.tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"rule": self.rule, "title": self.title, "severity": self.severity, "layer": self.layer,
+                "tensor": self.tensor, "message": self.message, "measured": plain(self.measured),
+                "expected": plain(self.expected), "cause": self.cause, "cure": self.cure}
+
+    def __str__(self) -> str:
+        where = self.tensor or ("network" if self.layer is None else f"layers[{self.layer}]")
+        lines = textwrap.wrap(f"{self.severity.upper():<4} {self.rule} {where}: {self.title}", 80,
+                              subsequent_indent="     ")
+        rows = [("", self.message), ("measured", _words(self.measured)), ("expected", _words(self.expected)),
+                ("cause", self.cause or ""), ("cure", self.cure)]
+        for label, text in rows:
+            if text:
+                head = f"     {label:<9} " if label else "     "
+                lines += textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * len(head),
+                                       break_on_hyphens=False)
+        return "\n".join(lines)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: NumPy scalars as Python's, NaN and infinity as None."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

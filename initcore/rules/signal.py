@@ -1,0 +1,224 @@
+"""SIG301 to SIG306: vanishing and exploding signals, as findings with a cause."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..network import Dense, Network
+from ..saturation import LayerSignal, _propagate
+from ._blame import fits, initializer_call, initializer_name, library_scale, spread, squared_gain, wrong_layout
+from ._context import Context, RuleFunction
+from ._finding import Finding
+from .saturation import layer_blame, saturation_severity
+
+Array = np.ndarray
+
+
+def _standard(net: Network) -> Network:
+    """The same net with every hidden layer at the conventional scale: centred, variance gain^2/fan_in (or Glorot's)."""
+    layers = []
+    for i, layer in enumerate(net.layers):
+        mean, std = spread(layer.w)
+        if i < len(net.layers) - 1 and std > 0:
+            target = math.sqrt(squared_gain(layer.activation) / layer.fan_in)
+            w = (layer.w.astype(np.float64) - mean) * (target / std)
+            layer = Dense(w, None if layer.b is None else np.zeros(layer.fan_out), layer.activation)
+        else:
+            layer = Dense(layer.w.astype(np.float64), None if layer.b is None else layer.b.astype(np.float64),
+                          layer.activation)
+        layers.append(layer)
+    return Network(layers)
+
+
+def _gradient(net: Network, state: _propagate.State) -> float:
+    done = _propagate.steps(net, state)
+    return _propagate.gradient_norms(net, [s.found.dmean for s in done], [s.found.slope2 for s in done])[0]
+
+
+def _worst_layer(c: Context, up: bool) -> int:
+    """The hidden layer whose factor is the most extreme."""
+    assert c.signal is not None
+    norms = [la.gradient for la in c.signal.layers[:-1]]
+    ratios = [norms[i] / norms[i + 1] if norms[i + 1] > 0 else math.nan for i in range(len(norms) - 1)]
+    if not ratios or all(math.isnan(r) for r in ratios):
+        return 0
+    return 1 + int(np.nanargmax(ratios) if up else np.nanargmin(ratios))
+
+
+def _gradients(c: Context, rule: str) -> list[Finding]:
+    """SIG303 and SIG304."""
+    if c.signal is None or len(c.net.layers) < 2 or any(c.zero(i) for i in c.hidden):
+        return []
+    value, limit, up = c.signal.layers[0].gradient, c.numbers[rule]["product"], rule == "SIG304"
+    if not math.isfinite(value) and not up:
+        return []
+    if not (value > limit if up else value < limit):
+        return []
+    assert c.state is not None
+    i = _worst_layer(c, up)
+    layer = c.net.layers[i]
+    depth = len(c.hidden)
+    mended = _gradient(_standard(c.net), c.state)
+    per_layer = max(value, 1e-300) ** (1 / depth)
+    worst = next((k for k in c.hidden if abs(spread(c.net.layers[k].w)[0]) > 0.5 * spread(c.net.layers[k].w)[1]), None)
+    own = {layer_blame(c, la.index, c.numbers["SAT201"]).cause: la.index for la in c.signal.layers[:-1]
+           if saturation_severity(c, la, c.numbers["SAT201"]) is not None and not up}
+    if not 1e-4 <= mended <= 1e4:
+        cause = "activation"
+        cure = (f"no scale of random weights mends {depth} layers of {layer.activation.name} (at the usual scale the "
+                f"factor "
+                f"is still {mended:.1e}): use tanh or ReLU, or normalise between layers")
+    elif worst is not None:
+        cause, i = "weight_mean", worst
+        cure = initializer_call(c.net.layers[i].activation, c.net.layers[i].fan_in, c.net.layers[i].fan_out)
+    elif own and not set(own) & {"weight_scale", "layout", "activation"}:
+        cause, i = next(iter(own.items()))
+        cure = layer_blame(c, i, c.numbers["SAT201"]).cure
+    else:
+        cause = "layout" if wrong_layout(layer, c.numbers["SIG305"]["layout_ratio"]) else "weight_scale"
+        target = math.sqrt(squared_gain(layer.activation) / layer.fan_in)
+        cure = (f"standard deviation {target:.3g} instead of {spread(layer.w)[1]:.3g}: "
+                + initializer_call(layer.activation, layer.fan_in, layer.fan_out))
+    word = "explodes" if up else "vanishes"
+    severity = _severity(c, cause, value >= c.numbers[rule].get("library_product", math.inf))
+    return [Finding(rule, severity, i, f"The back-signal {word}: its norm at layers[0] is {value:.2g} of that at the "
+                                       f"last "
+                    f"hidden layer, a factor {per_layer:.2g} in each of {depth} layers ({c.signal.kind}).", value,
+                    f"{'at most' if up else 'at least'} {limit:g}", cause, cure, f"layers[{i}].w")]
+
+
+def _severity(c: Context, cause: str, mild: bool) -> str:
+    """A loss within bounds at a library's own scale is information: ten layers of PyTorch's default GELU reach 3e-5."""
+    known = cause == "weight_scale" and all(library_scale(c.net.layers[i]) for i in c.hidden)
+    return "info" if mild and known else "warn"
+
+
+def vanishing_gradient(c: Context) -> list[Finding]:
+    """SIG303."""
+    return _gradients(c, "SIG303")
+
+
+def exploding_gradient(c: Context) -> list[Finding]:
+    """SIG304."""
+    return _gradients(c, "SIG304")
+
+
+def _activations(c: Context, rule: str) -> list[Finding]:
+    """SIG301 over hidden layers, SIG302 over all: output rms over input rms."""
+    if c.signal is None or not c.signal.input_rms > 0 or not math.isfinite(c.signal.input_rms):
+        return []
+    numbers, up, rms = c.numbers[rule], rule == "SIG302", c.signal.input_rms
+    reference = max(rms, 1.0) if up else min(rms, 1.0)      # inputs off unit scale are not the depth's doing
+    for la in c.signal.layers if up else c.signal.layers[:-1]:
+        if c.zero(la.index):
+            break                                   # a zero layer is SYM104's and SYM106's affair
+        total = la.activation_rms / reference
+        factor = max(total, 1e-300) ** (1 / (la.index + 1))
+        if (total > numbers["total"] or (total > numbers["short_total"] and factor > numbers["per_layer"])) if up \
+                else (total < numbers["total"] or (total < numbers["short_total"] and factor < numbers["per_layer"])):
+            return [_activation_finding(c, rule, la, total, factor)]
+    return []
+
+
+def _activation_finding(c: Context, rule: str, la: LayerSignal, total: float, factor: float) -> Finding:
+    up = rule == "SIG302"
+    assert c.signal is not None
+    reference = max(c.signal.input_rms, 1.0) if up else min(c.signal.input_rms, 1.0)
+    rms = [reference, *[x.activation_rms for x in c.signal.layers]]
+    ratios = [rms[k + 1] / rms[k] if rms[k] > 0 else 1.0 for k in range(la.index + 1)]
+    i = int(np.argmax(ratios) if up else np.argmin(ratios))
+    layer = c.net.layers[i]
+    mean, std = spread(layer.w)
+    target = math.sqrt(squared_gain(layer.activation) / layer.fan_in)
+    limit = c.numbers[rule]
+    call = initializer_call(layer.activation, layer.fan_in, layer.fan_out)
+    if (abs(mean) if up else -mean) > 0.5 * std:    # a negative mean switches units off, a positive one does not
+        cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {call}"
+    elif layer.b is not None and up and np.sqrt(np.mean(np.square(layer.b, dtype=np.float64))) > 0.5 * rms[i + 1]:
+        cause, cure = "bias", f"zero biases: ic.init.zeros({layer.fan_out})"
+    elif wrong_layout(layer, c.numbers["SIG305"]["layout_ratio"]):
+        cause, cure = "layout", call
+    else:
+        cause, cure = "weight_scale", f"standard deviation {target:.3g} instead of {std:.3g}: {call}"
+    word = "grow" if up else "shrink"
+    severity = _severity(c, cause, total >= limit.get("library_total", math.inf))
+    return Finding(rule, severity, i, f"Activations {word}: the output of layers[{la.index}] has rms "
+                                      f"{la.activation_rms:.3g}, "
+                   f"{total:.2g} of the input's, a factor {factor:.2g} per layer ({c.signal.kind}).", total,
+                   f"{'at most' if up else 'at least'} {limit['short_total']:g} "
+                   f"at a factor {'above' if up else 'below'} {limit['per_layer']:g} per layer", cause, cure,
+                   f"layers[{i}].w")
+
+
+def vanishing_activations(c: Context) -> list[Finding]:
+    """SIG301."""
+    return _activations(c, "SIG301")
+
+
+def exploding_activations(c: Context) -> list[Finding]:
+    """SIG302."""
+    return _activations(c, "SIG302")
+
+
+def variance_misfit(c: Context) -> list[Finding]:
+    """SIG305."""
+    numbers, out = c.numbers["SIG305"], []
+    for i in c.hidden if c.finite_weights else ():
+        layer = c.net.layers[i]
+        mean, std = spread(layer.w)
+        if std == 0 or layer.w.size < 16:
+            continue
+        gain2 = squared_gain(layer.activation)
+        square = mean * mean + std * std
+        n, m = layer.fan_in, layer.fan_out
+        value = n * square / gain2
+        kind = initializer_name(layer.activation)
+        call = initializer_call(layer.activation, n, m)
+        cure = f"standard deviation {math.sqrt(gain2 / n):.3g} instead of {std:.3g}: {call}"
+        offset = abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(layer.w.size)
+        # the scale of the data may have been folded into the first layer
+        folded = c.signal.input_rms ** 2 if i == 0 and c.measured and c.signal is not None else 1.0
+        small = max(n, (n + m) / 2) * square / gain2 * max(folded, 1.0) < numbers["low"] and not _spectral(layer)
+        bounded = math.isfinite(layer.activation.high - layer.activation.low)
+        large = value * min(folded, 1.0) > numbers["high"] and not bounded
+        if offset and n * n * mean * mean > 4 * gain2:
+            cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {initializer_call(layer.activation, n, m)}"
+            text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."
+        elif wrong_layout(layer, numbers["layout_ratio"]):
+            cause = "layout"
+            text = (f"fan_in std^2 = {n * square:.3g}, but fan_out std^2 = {m * square:.3g} is what {kind} gives: "
+                    "the layout was read the wrong way round.")
+            cure = f"pass w.T or layout=\"oi\": {initializer_call(layer.activation, n, m)}"
+        elif small or large:
+            cause = "weight_scale"
+            text = f"fan_in std^2 = {n * square:.3g}; {layer.activation.name} wants about {gain2:.3g}."
+        else:
+            continue
+        out.append(Finding("SIG305", "warn", i, text, n * square, gain2, cause, cure, f"layers[{i}].w"))
+    return out
+
+
+def _spectral(layer: Dense) -> bool:
+    """Weights of spectral norm sqrt(fan_out/fan_in) (Yang et al. 2023) are small on purpose where fan_out is small."""
+    n, m = layer.fan_in, layer.fan_out
+    return fits(layer.w, n * (math.sqrt(n) + math.sqrt(m)) ** 2 / m, (1.0,))
+
+
+def too_deep(c: Context) -> list[Finding]:
+    """SIG306."""
+    total = sum(1 / c.net.layers[i].fan_out for i in c.hidden if c.net.layers[i].fan_out)
+    limit = c.numbers["SIG306"]["sum"]
+    if total <= limit:
+        return []
+    return [Finding("SIG306", "info", None, f"sum of 1/width over hidden layers is {total:.2g}: one draw of the "
+                                            f"weights may "
+                    "differ from the average by a large factor.", total, limit, None,
+                    "wider layers, or orthogonal weights")]
+
+
+RULES: dict[str, RuleFunction] = {
+    "SIG301": vanishing_activations,
+    "SIG302": exploding_activations, "SIG303": vanishing_gradient, "SIG304": exploding_gradient,
+    "SIG305": variance_misfit, "SIG306": too_deep}

@@ -1,0 +1,18 @@
+"""Which units are one unit for ever: a proof from the weights alone.
+
+Training cannot tell two units apart when their weights agree in the right way: equal sums from every group of
+equal units below, equal sums to every group above. :func:`analyze` finds all such ties, exactly, for the optimiser
+named; :func:`quotient` returns the narrower network a tied one really is; :func:`break_ties` sets it free.
+
+References: Grohe, Kersting, Mladenov, Selman 2014 (equitable partitions of matrices); Fukumizu, Amari 2000;
+Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
+"""
+
+from ._analyze import analyze, break_ties, quotient
+from ._graph import Graph
+from ._quotient import Broken, Change, Quotient
+from ._report import LayerSymmetry, NearTie, Report
+from ._zero_flow import ZeroFlow
+
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze",
+           "break_ties", "quotient"]

@@ -1,0 +1,162 @@
+"""Which units are one unit for ever: a proof from the weights alone.
+
+Training cannot tell two units apart when their weights agree in the right way: equal sums from every group of
+equal units below, equal sums to every group above. :func:`analyze` finds all such ties, exactly, for the optimiser
+named; :func:`quotient` returns the narrower network a tied one really is; :func:`break_ties` sets it free.
+
+References: Grohe, Kersting, Mladenov, Selman 2014 (equitable partitions of matrices); Fukumizu, Amari 2000;
+Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._checks import integer, number
+from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from ..network import Dense, Network
+from . import _weight_passes as passes
+from ._graph import Graph
+from ._grouping import group
+from ._optimizers import rule
+from ._quotient import Broken, Change, Quotient, freed, quotient_of
+from ._report import LayerSymmetry, NearTie, Report
+from ._system import chain
+from ._verdicts import report_on
+from ._zero_flow import ZeroFlow
+
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze",
+           "break_ties", "quotient"]
+Array = np.ndarray
+
+
+def as_network(net: Any) -> Network:
+    """A Network from a Network or from ``(w, b, activation)`` tuples, ``w`` of shape ``(fan_in, fan_out)``."""
+    if isinstance(net, Network):
+        if any(passes.look(a if a.ndim == 2 else a[None]) < 0 for _, _, a in net.parameters()):
+            net.check_finite()
+        return net
+    if isinstance(net, (str, bytes, np.ndarray)) or not isinstance(net, Sequence):
+        raise ArgumentTypeError(f"net must be an initcore.Network, a symmetry.Graph or a list of (w, b, activation), "
+                                f"got {type(net).__name__}.")
+    layers = []
+    for i, item in enumerate(net):
+        if isinstance(item, Dense):
+            layers.append(item)
+            continue
+        if not isinstance(item, (tuple, list)) or not 1 <= len(item) <= 3:
+            raise ArgumentTypeError(f"net[{i}] must be an initcore.Dense or (w, b, activation), got {item!r}.")
+        try:
+            layers.append(Dense(*item))
+        except (ShapeError, DTypeError) as error:
+            raise type(error)(f"net[{i}]: {error}") from None
+    return Network(layers)
+
+
+def _labels(name: str, value: Any, n: int) -> Array | None:
+    if value is None:
+        return None
+    a = np.asarray(value)
+    if a.shape != (n,):
+        raise ShapeError(f"{name} must hold one label a unit, shape ({n},), got shape {a.shape}.")
+    return group(a)
+
+
+def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: Any = None,
+            output_groups: Any = None, tolerance: float | None = None, hidden_dropout: bool = False,
+            max_sweeps: int = 10_000) -> Report:
+    """Prove which hidden units are tied for ever, sign-tied, proportional or dead.
+
+    Parameters
+    ----------
+    net : :class:`initcore.Network`, :class:`Graph`, or a list of ``(w, b, activation)`` with ``w (fan_in, fan_out)``.
+    optimizer : "sgd", "momentum", "nesterov", "adam", "adamw", "lion", "rmsprop", "adagrad", "sign_sgd", "muon",
+        "shampoo", "lars", "lamb" and kin; the answer holds for it.
+    l2 : weight of an L2 penalty added to the gradient (for "adamw": its decoupled decay). Default 0.
+    input_groups : one label an input; inputs of equal label are promised to be always equal. Default: all differ.
+    output_groups : the same promise for the outputs' back-signals.
+    tolerance : relative distance up to which units are reported as *near* ties (default 1e-3), and for the separate
+        partition ``layers[l].tolerance_labels`` (only if given).
+    hidden_dropout : hidden units are dropped at random, which separates them.
+    max_sweeps : a loop stopped there answers "undetermined", never "tied".
+
+    Returns
+    -------
+    Report : ``.layers[l]`` for each hidden layer, ``.zero_flow``, ``.ok``, ``.verdict``, ``.explain(layer, a, b)``.
+
+    Raises
+    ------
+    NonFiniteError, ShapeError, DTypeError, UnknownNameError
+
+    >>> import numpy as np
+    >>> ones = [(np.ones((2, 3)), np.zeros(3), "tanh"), (np.ones((3, 1)), np.zeros(1), "identity")]
+    >>> report = analyze(ones, optimizer="adam")
+    >>> report.layers[0].status, report.layers[0].effective_width, report.ok
+    (('tied', 'tied', 'tied'), 1, False)
+    """
+    max_sweeps = integer("max_sweeps", max_sweeps, low=1)
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, low=0.0)
+    if isinstance(net, Graph):
+        if input_groups is not None or output_groups is not None:
+            raise ArgumentError("give groups= to Graph.inputs and Graph.outputs, not input_groups, output_groups.")
+        system = net.system()
+        masked = any(b.structural for b in system.blocks)
+        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked)
+        return report_on(system, law, float(l2), max_sweeps, tolerance)
+    network = as_network(net)
+    law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
+    system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
+                   _labels("output_groups", output_groups, network.widths[-1]))
+    return report_on(system, law, float(l2), max_sweeps, tolerance)
+
+
+def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:
+    """The narrower network a tied one is, with the learning-rate factors it trains with.
+
+    One unit stands for each live cell, its weights from cell C to cell D are ``sum_{i in C} t_i w_i,rep(D)`` (t the
+    multipliers), dead units are left out. SGD on it with the learning rate of each weight multiplied by
+    ``|C|/|D|`` (bias ``1/|D|``) retraces SGD on the original; so do momentum and L2.
+
+    Returns
+    -------
+    Quotient : ``(network, lr_factors, report)``; ``lr_factors[i].w`` has the shape of ``network.layers[i].w``.
+
+    >>> import numpy as np
+    >>> net = [(np.full((2, 6), 0.5), np.zeros(6), "tanh"), (np.ones((6, 1)), np.zeros(1))]
+    >>> q = quotient(net)
+    >>> q.network.widths, float(q.lr_factors[1].w[0, 0])
+    ((2, 1, 1), 6.0)
+    """
+    network = as_network(net)
+    report = analyze(network, optimizer=optimizer, input_groups=input_groups, max_sweeps=max_sweeps)
+    if not report.certified:
+        raise ArgumentError(f"the partition was not settled within max_sweeps={max_sweeps}; raise it.")
+    return quotient_of(network, report)
+
+
+def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0) -> Broken:
+    """A network without ties or dead units, by the least change: noise on some units' incoming weights.
+
+    Only cells of several units are touched, all but one unit of each (all of a dead cell), and no layer whose
+    ties the noise above it already breaks. Biases, and the arrays given, stay as they are.
+
+    Parameters
+    ----------
+    rng : Key, int, Generator ... as everywhere; None takes entropy from the system.
+    scale : standard deviation of the noise over the root mean square of the layer's weights (over
+        ``1/sqrt(fan_in)`` where they are all zero). Default 0.1.
+
+    Returns
+    -------
+    Broken : ``(network, changes)``; a change names layer, parameter, units and the noise's standard deviation.
+
+    >>> import numpy as np
+    >>> net = [(np.full((2, 3), 0.5), np.zeros(3), "tanh"), (np.ones((3, 1)), np.zeros(1))]
+    >>> free, changes = break_ties(net, rng=0)
+    >>> analyze(free).ok, changes[0].units
+    (True, (1, 2))
+    """
+    scale = number("scale", scale, low=0.0, open_low=True)
+    return freed(as_network(net), lambda n: analyze(n, optimizer=optimizer, l2=l2), rng, scale)

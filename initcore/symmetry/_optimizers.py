@@ -1,0 +1,70 @@
+"""Which ties survive which optimiser (theory 4.2): one row a rule.
+
+kind : "linear"   linear in past gradients and parameters: keeps sums, signs and multiples.
+       "entry"    a function of each entry's own history: keeps sums while every entry of a block has the same
+                  history (no L2 term in the gradient), else only multisets; odd, so it keeps signs; never multiples.
+       "matrix"   a polynomial in the whole gradient matrix: keeps sums and signs, and multiples of weights.
+       "none"     noise or an arbitrary choice per weight: keeps nothing.
+"""
+
+from dataclasses import dataclass
+
+from .._checks import number
+from ..errors import ArgumentTypeError, unknown_name
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an optimiser keeps: ``strength`` "affine", "elementwise" or "none"; signs; multiples; and on what terms."""
+
+    name: str
+    kind: str
+    strength: str
+    signs: bool
+    scales: bool
+    bias_stays: bool
+    conditions: tuple[str, ...]
+
+
+_KINDS = {
+    "sgd": "linear", "momentum": "linear", "nesterov": "linear", "lars": "linear", "sam": "linear", "asgd": "linear",
+    "adam": "entry", "adamw": "entry", "nadam": "entry", "radam": "entry", "adamax": "entry", "amsgrad": "entry",
+    "rmsprop": "entry", "adagrad": "entry", "adadelta": "entry", "lion": "entry", "sign_sgd": "entry",
+    "rprop": "entry", "lamb": "entry", "adafactor": "entry",
+    "muon": "matrix", "shampoo": "matrix", "kfac": "matrix", "full_adagrad": "matrix", "lbfgs": "matrix",
+    "newton": "matrix",
+    "muon_svd": "none", "sgld": "none", "dp_sgd": "none",
+}
+_ALIASES = {"signsgd": "sign_sgd", "signum": "sign_sgd", "gd": "sgd", "sgdm": "momentum", "nag": "nesterov",
+            "heavy_ball": "momentum", "sgd_momentum": "momentum", "k_fac": "kfac", "l_bfgs": "lbfgs",
+            "sgd_nesterov": "nesterov", "dpsgd": "dp_sgd", "full_matrix_adagrad": "full_adagrad"}
+names = tuple(_KINDS)
+
+
+def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, masked: bool = False) -> Rule:
+    """The :class:`Rule` of an optimiser with an L2 penalty of weight ``l2`` in the gradient."""
+    if not isinstance(optimizer, str):
+        raise ArgumentTypeError(f"optimizer must be a name such as 'sgd' or 'adam', got {optimizer!r}.")
+    key = optimizer.lower().replace("-", "_").replace(" ", "_")
+    key = _ALIASES.get(key, key)
+    if key not in _KINDS:
+        raise unknown_name("optimizer", optimizer, [*_KINDS, *_ALIASES])
+    l2 = number("l2", l2, low=0.0)
+    kind = _KINDS[key]
+    decoupled = key == "adamw"
+    strength = "elementwise" if kind == "entry" and l2 > 0 and not decoupled else "affine"
+    conditions = ["equal optimiser state within a cell (fresh, or loaded equal)",
+                  "exact arithmetic: rounding that differs between units breaks ties at its own pace"]
+    if hidden_dropout or kind == "none" or (masked and kind == "matrix"):
+        strength = "none"
+        conditions = ["per-unit randomness: hidden dropout separates units" if hidden_dropout else
+                      "a masked orthogonalised update is not covered by the theorem" if kind == "matrix" else
+                      f"{key} adds noise or an arbitrary choice to each weight"]
+    else:
+        conditions.append("no per-unit randomness (hidden dropout, gradient noise, stochastic rounding)")
+        if strength == "affine" and kind == "entry":
+            conditions.append("weight decay decoupled, no clipping of single weights")
+        if kind == "matrix":
+            conditions.append("the exact polynomial iteration; biases by an update linear in the gradient or entrywise")
+    return Rule(key, kind, strength, strength != "none", kind in ("linear", "matrix") and strength != "none",
+                l2 == 0 or key in ("sgd", "adamw"), tuple(conditions))

@@ -1,0 +1,244 @@
+"""What :func:`initcore.symmetry.analyze` returns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ._zero_flow import ZeroFlow
+
+Array = np.ndarray
+STATUSES = ("free", "tied", "sign-tied", "proportional", "dead", "undetermined")
+
+
+@dataclass(frozen=True)
+class NearTie:
+    """Units close to a tie, never called tied.
+
+    units : indices.   distance : largest |difference| between corresponding weights of neighbours in ``units``.
+    relative : that, over the root mean square of the units' weights.
+    """
+
+    layer: int
+    units: tuple[int, ...]
+    distance: float
+    relative: float
+
+    def steps(self, gamma: float, lr: float, target: float = 1.0) -> float:
+        """SGD steps until the separation reaches ``target``: ``ln(target/distance) / ln(1 + lr gamma)`` (theory 4.7).
+
+        gamma : growth rate, minus the least eigenvalue of the Hessian across the tie; it depends on the data and
+            is at most ``max|phi'| sqrt(E|delta|^2 E|x|^2)`` where phi'' does not help.
+
+        >>> round(NearTie(0, (0, 1), 1e-8, 1e-8).steps(gamma=0.094, lr=0.05))
+        3928
+        """
+        if gamma <= 0 or lr <= 0:
+            return float("inf")
+        return max(0.0, float(np.log(target / self.distance) / np.log1p(lr * gamma)))
+
+
+@dataclass
+class LayerSymmetry:
+    """The verdict on one hidden layer.
+
+    layer : position in the network.   name : of its axis.
+    labels : ``(units,)`` int; equal labels = one cell. In a cell "tied", "sign-tied" or "proportional" units are
+        one unit for ever, up to the factor in ``multipliers``; "dead" units are identically zero for ever.
+    status : one word a unit: free, tied, sign-tied, proportional, dead (undetermined where the loop was capped).
+    multipliers : ``(units,)`` float64, each unit as a multiple of its cell's representative (0 when dead).
+    n_cells : number of cells, the dead cell included.
+    effective_width : number of live cells: what the layer can ever represent.
+    representative : first unit of each cell.   cell_sizes : units in each cell.
+    strength : "elementwise" (the ties survive every entrywise optimiser), "affine" (only ones under which equal
+        sums stay equal), None where nothing is tied.
+    forward_duplicates : groups of units equal at step 0 that the first updates separate.
+    backward_duplicates : groups whose outgoing weights agree, with different incoming ones.
+    forward_width : number of distinct outputs at step 0.
+    update_rank_bound : bound on the rank of the first update of the weights into the layer.
+    """
+
+    layer: int
+    name: str
+    labels: Array
+    status: tuple[str, ...]
+    multipliers: Array
+    n_cells: int
+    effective_width: int
+    representative: Array
+    cell_sizes: Array
+    strength: str | None
+    forward_duplicates: tuple[tuple[int, ...], ...] = ()
+    backward_duplicates: tuple[tuple[int, ...], ...] = ()
+    forward_width: int = 0
+    update_rank_bound: int = 0
+    near_ties: tuple[NearTie, ...] = ()
+    tolerance_labels: Array | None = None
+    tolerance_cells: int | None = None
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return len(self.labels)
+
+    @property
+    def ok(self) -> bool:
+        """No unit is tied, sign-tied, dead or undetermined."""
+        return not set(self.status) & {"tied", "sign-tied", "dead", "undetermined"}
+
+    def count(self, status: str) -> int:
+        """How many units have a status."""
+        return self.status.count(status)
+
+    @property
+    def verdict(self) -> str:
+        """One line: the worst that is true of the layer."""
+        n = self.n_units
+        if self.count("undetermined"):
+            return f"UNDETERMINED: {self.count('undetermined')} of {n} units not settled"
+        said = []
+        for word, label in (("dead", "DEAD"), ("tied", "TIED"), ("sign-tied", "SIGN-TIED"),
+                            ("proportional", "PROPORTIONAL")):
+            if k := self.count(word):
+                said.append(f"{label} {k} of {n}")
+        if not said:
+            extra = ""
+            if self.forward_duplicates:
+                extra = (f"; forward-degenerate at step 0 (width {self.forward_width}), "
+                         f"first update rank <= {self.update_rank_bound}")
+            elif self.backward_duplicates:
+                extra = "; backward-degenerate at step 0"
+            return f"OK, {n} free units{extra}"
+        how = f" ({self.strength})" if self.strength else ""
+        return f"{', '.join(said)}: effective width {self.effective_width}{how}"
+
+
+@dataclass
+class Report:
+    """The answer for a network; ``str(report)`` is readable in 80 columns.
+
+    layers : one :class:`LayerSymmetry` a hidden layer.
+    zero_flow : first step with a gradient, by ``"layers[i].w"`` / ``"layers[i].b"``; None = never.
+    optimizer, l2 : what the answer is for.   conditions : what it rests on.
+    axes : the layers by name.   groups : labels of attention heads and norm groups, equal = made of equal cells.
+    certified : the refinement reached its fixpoint.   sweeps : sweeps it took, the confirming one included.
+    """
+
+    layers: list[LayerSymmetry]
+    zero_flow: ZeroFlow
+    optimizer: str
+    l2: float
+    conditions: tuple[str, ...]
+    certified: bool
+    sweeps: int
+    axes: dict[str, LayerSymmetry] = field(default_factory=dict)
+    groups: dict[str, Array] = field(default_factory=dict)
+    _explain: Callable[[int, int, int], str] | None = field(default=None, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Is every hidden unit certainly neither tied, sign-tied nor dead?"""
+        return self.certified and all(la.ok for la in self.layers)
+
+    @property
+    def near_ties(self) -> tuple[NearTie, ...]:
+        """Near ties of all layers."""
+        return tuple(t for la in self.layers for t in la.near_ties)
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """Parameters without a gradient at step 0 that get one later."""
+        return tuple(k for k, v in self.zero_flow.items() if v)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Parameters that never get a gradient."""
+        return tuple(k for k, v in self.zero_flow.items() if v is None)
+
+    @property
+    def verdict(self) -> str:
+        """One line for the network."""
+        if not self.certified:
+            return f"UNDETERMINED after {self.sweeps} sweeps: raise max_sweeps"
+        words = []
+        for status, label in (("dead", "DEAD"), ("tied", "TIED"), ("sign-tied", "SIGN-TIED"),
+                              ("proportional", "PROPORTIONAL")):
+            if k := sum(la.count(status) for la in self.layers):
+                words.append(f"{label}: {k} unit{'s' * (k != 1)}")
+        if words:
+            widths = [la.effective_width for la in self.layers]
+            shown = ", ".join(map(str, widths[:8])) + (", ..." if len(widths) > 8 else "")
+            return f"{'; '.join(words)}; effective width {shown} under {self.optimizer}"
+        notes = []
+        if any(la.forward_duplicates for la in self.layers):
+            notes.append("forward-degenerate at step 0, broken by the first updates")
+        if self.blocked:
+            notes.append("some weights learn only from a later step")
+        return "OK: every hidden unit is free" + "".join(f"; {n}" for n in notes)
+
+    def explain(self, layer: int, unit_a: int, unit_b: int) -> str:
+        """Why two units of a hidden layer are tied (equalities to check by hand), or what separates them.
+
+        Raises ArgumentError for a layer or unit that does not exist.
+        """
+        names = [la.layer for la in self.layers]
+        if not 0 <= layer < len(self.layers):
+            raise ArgumentError(f"layer={layer} is not a hidden layer; there are {len(names)} (0 to {len(names) - 1}).")
+        n = self.layers[layer].n_units
+        for name, unit in (("unit_a", unit_a), ("unit_b", unit_b)):
+            if not 0 <= unit < n:
+                raise ArgumentError(f"{name}={unit} is out of range; layer {layer} has units 0 to {n - 1}.")
+        if self._explain is None:
+            raise ArgumentError("this report was loaded without its network; analyze the network again to explain.")
+        return self._explain(layer, unit_a, unit_b)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, for JSON."""
+        return {"ok": self.ok, "verdict": self.verdict, "optimizer": self.optimizer, "l2": self.l2,
+                "certified": self.certified, "sweeps": self.sweeps, "conditions": list(self.conditions),
+                "zero_flow": dict(self.zero_flow),
+                "layers": [{"layer": la.layer, "name": la.name, "labels": la.labels.tolist(),
+                            "status": list(la.status), "n_cells": la.n_cells, "effective_width": la.effective_width,
+                            "strength": la.strength, "verdict": la.verdict} for la in self.layers]}
+
+    def __str__(self) -> str:
+        lines = textwrap.wrap(self.verdict, 80)
+        for la in self.layers[:40]:
+            lines += textwrap.wrap(f"  {la.name}: {la.verdict}", 80, subsequent_indent="    ")
+        if len(self.layers) > 40:
+            lines.append(f"  ... and {len(self.layers) - 40} more layers")
+        for text in _late(self.zero_flow):
+            lines += textwrap.wrap("  " + text, 80, subsequent_indent="    ")
+        for t in self.near_ties[:10]:
+            lines += textwrap.wrap(f"  near tie in {self._name(t.layer)}: {_list(t.units)}, distance {t.distance:.3g} "
+                                   f"({t.relative:.1g} of the weights)", 80, subsequent_indent="    ")
+        if any(not la.ok or la.count("proportional") for la in self.layers):
+            lines += textwrap.wrap("  holds given: " + "; ".join(self.conditions), 80, subsequent_indent="    ")
+        return "\n".join(lines)
+
+    def _name(self, layer: int) -> str:
+        return next((la.name for la in self.layers if la.layer == layer), str(layer))
+
+
+def _list(units: Sequence[int]) -> str:
+    shown = ", ".join(map(str, units[:6]))
+    return f"units {shown}{', ...' if len(units) > 6 else ''}"
+
+
+def _late(flow: ZeroFlow) -> list[str]:
+    never = [k for k, v in flow.items() if v is None]
+    out = []
+    if never:
+        out.append(f"never gets a gradient: {', '.join(never[:6])}{', ...' if len(never) > 6 else ''}")
+    steps = sorted({v for v in flow.values() if v})
+    for s in steps[:6]:
+        names = [k for k, v in flow.items() if v == s]
+        out.append(f"first learns at step {s}: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}")
+    if len(steps) > 6:
+        out.append(f"... and {len(steps) - 6} later steps")
+    return out

@@ -1,0 +1,7 @@
+"""Will this network, with these weights, learn at all? One call, one verdict, causes and cures."""
+
+from ..rules import Finding
+from ._check import check
+from ._report import Report
+
+__all__ = ["Finding", "Report", "check"]

@@ -1,0 +1,115 @@
+"""What ``check`` hands back: findings, and a report that prints, serialises, raises and repairs."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import rules
+from ..errors import ArgumentError, UntrainableError
+from ..network import Network
+from ..rules import Finding
+from ..rules._finding import plain
+from ..saturation import SignalReport
+from ..symmetry import Report as SymmetryReport
+from ._sarif import sarif
+
+Mend = Callable[[tuple[Finding, ...], Any], Network]        # (findings, rng) -> the network mended
+SCHEMA = "initcore-report/1"
+_WEIGHT = {level: i for i, level in enumerate(rules.SEVERITIES)}
+
+
+class Report:
+    """The verdict on a network.
+
+    Attributes
+    ----------
+    findings : tuple of :class:`Finding`, worst first.
+    ok : no finding at or above ``fail_level``.
+    layers : the signal at every layer (:class:`initcore.saturation.LayerSignal`), () when the weights are not finite.
+    signal, symmetry : the reports behind it (None where not run). suppressed : findings a baseline holds.
+    """
+
+    def __init__(self, net: Network, findings: list[Finding], *, signal: SignalReport | None = None,
+                 symmetry: SymmetryReport | None = None, fail_level: str = "fail", suppressed: tuple[Finding, ...] = (),
+                 mend: Mend | None = None) -> None:
+        order = sorted(findings, key=lambda f: (-_WEIGHT[f.severity], -1 if f.layer is None else f.layer, f.rule))
+        self.findings: tuple[Finding, ...] = tuple(order)
+        self.net, self.signal, self.symmetry = net, signal, symmetry
+        self.fail_level, self.suppressed = fail_level, tuple(suppressed)
+        self._mend = mend
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing at or above ``fail_level`` was found."""
+        return not any(_WEIGHT[f.severity] >= _WEIGHT[self.fail_level] for f in self.findings)
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The signal at every layer."""
+        return () if self.signal is None else self.signal.layers
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __repr__(self) -> str:
+        return f"<Report ok={self.ok} findings={len(self.findings)}>"
+
+    def __str__(self) -> str:
+        count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
+        found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
+        head = f"{'ok' if self.ok else 'NOT OK'}: {' -> '.join(map(str, self.net.widths))}: {found}"
+        if self.suppressed:
+            head += f" ({len(self.suppressed)} in the baseline)"
+        parts = ["\n".join(textwrap.wrap(head, 80)), *[str(f) for f in self.findings]]
+        if self.signal is not None:
+            parts.append(str(self.signal))
+        return "\n\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values of everything above; ``schema`` names the version."""
+        return {"schema": SCHEMA, "ok": self.ok, "fail_level": self.fail_level, "widths": list(self.net.widths),
+                "dtype": self.net.dtype.name, "activations": [la.activation.name for la in self.net.layers],
+                "signal": None if self.signal is None else self.signal.kind,
+                "assumed": "" if self.signal is None else self.signal.assumed,
+                "findings": [f.to_dict() for f in self.findings],
+                "suppressed": [f.to_dict() for f in self.suppressed],
+                "layers": [{k: plain(v) for k, v in la.to_dict().items()} for la in self.layers]}
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """:meth:`to_dict` as JSON text (NaN and infinity as null)."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def to_sarif(self, *, uri: str = "network", indent: int | None = 2) -> str:
+        """SARIF 2.1.0 text (OASIS), for code-scanning pages; ``uri`` is the file the weights came from."""
+        return sarif(self.findings, uri, indent)
+
+    def raise_for_findings(self) -> Report:
+        """Raise UntrainableError (an AssertionError) unless :attr:`ok`; returns the report, for chaining."""
+        __tracebackhide__ = True
+        if not self.ok:
+            raise UntrainableError(self)
+        return self
+
+    def repair(self, *, rng: Any = None) -> Network:
+        """The network with what was found mended; its own check (same data, same options) is ok.
+
+        Layers at fault are drawn again from ``rng`` (see :func:`initcore.check`): He for the ReLU family, LeCun for
+        selu, Glorot elsewhere, zero biases. Unscaled or off-centre inputs are folded into the first layer, so that
+        the same raw data can be fed. A deep sigmoid stack gets the weights that make it the equivalent tanh network
+        (Glorot weights times 4, bias minus half their column sums; sigmoid(z) = (1 + tanh(z/2))/2).
+        """
+        if self._mend is None:
+            raise ArgumentError("this report was made without its network; check the network again to repair it.")
+        return self._mend(self.findings, rng)
+
+    def with_baseline(self, known: set[tuple[Any, ...]]) -> Report:
+        """The report without findings of a baseline; they are kept in :attr:`suppressed`."""
+        keep = [f for f in self.findings if f.fingerprint not in known]
+        return Report(self.net, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
+                      suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend)
