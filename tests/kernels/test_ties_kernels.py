@@ -115,7 +115,8 @@ def test_projection_bound_holds():
 
 
 def test_integers_are_the_same_on_every_variant(run_on, isa):
-    code = ("import numpy as np\nfrom initcore.symmetry import _weight_passes as p\nfrom initcore.reference import field as f\n"
+    code = ("import numpy as np\n"
+            "from initcore.symmetry import _weight_passes as p\nfrom initcore.reference import field as f\n"
             "w = np.random.default_rng(0).standard_normal((70, 50))\n"
             "r = f.element(f.words(140, 1)).reshape(2, 70)\n"
             "m = p.multisets(w, r, np.ones(70), np.ones(70, bool))\n"
