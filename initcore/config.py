@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import _threads, kernels
+from ._version import __version__
+from .errors import unknown_name
 
 
 def get_include() -> str:
@@ -21,7 +23,6 @@ def get_include() -> str:
 
 
 def _facts() -> dict[str, Any]:
-    from ._version import __version__
     return {"initcore": __version__, "numpy": np.__version__, "python": platform.python_version(),
             "machine": platform.machine(), "isa": kernels.isa, "variants": kernels.variants(),
             **kernels.build_info(), "threads": _threads.get_num_threads(), "include": get_include()}
@@ -38,7 +39,6 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     1
     """
     if mode not in ("stdout", "dicts"):
-        from .errors import unknown_name
         raise unknown_name("mode", mode, ("stdout", "dicts"))
     facts = _facts()
     if mode == "dicts":

@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import initializers, lab, random, saturation, symmetry
 from .._checks import integer
+from .._version import __version__
 from ..data import Split, split_digits
 from ..gains import gain
 from ..network import Dense, Network
@@ -132,7 +133,6 @@ def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STAR
     :func:`signals`; predicted also ``distinct_units`` and ``effective_width``), ``saturation_error`` and, under
     ``runs``, for each optimizer the last epoch's numbers and, under ``epochs``, those of each.
     """
-    from .._version import __version__
     epochs, seed = integer("epochs", epochs, low=1), integer("seed", seed, low=0)
     view = view or View()
     data = split_digits()

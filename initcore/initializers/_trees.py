@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import _checks, random
 from ..errors import ArgumentError, ArgumentTypeError
+from ._registry import get
 from ._request import Array
 
 
@@ -114,8 +115,6 @@ def _empty(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make(spec: Spec | Callable[..., Array], common: dict[str, Any], key: random.Key) -> Array:
-    from ._registry import get
-
     if isinstance(spec, Spec):
         return get(spec.init)(spec.shape, **{**_wanted(get(spec.init), common), **spec.kwargs}, rng=key)
     fixed = getattr(spec, "keywords", {})

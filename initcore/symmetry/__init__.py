@@ -10,9 +10,10 @@ Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
 
 from ._analyze import analyze, break_ties, quotient
 from ._graph import Graph
+from ._optimizers import rule as invariance
 from ._quotient import Broken, Change, Quotient
 from ._report import LayerSymmetry, NearTie, Report
 from ._zero_flow import ZeroFlow
 
 __all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze",
-           "break_ties", "quotient"]
+           "break_ties", "invariance", "quotient"]

@@ -26,7 +26,6 @@ from ..rules._context import Context
 from ..saturation import _propagate
 from ..saturation._input_moments import input_state
 from ..saturation._predict import from_steps
-from ..symmetry._optimizers import rule
 from ._repair import repaired
 from ._report import Report
 
@@ -118,7 +117,7 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, optimizer: str,
     c.finite_weights = all(bool(np.isfinite(a).all()) for _, _, a in net.parameters())
     c.finite_data = data is None or bool(np.isfinite(data).all())
     if not c.finite_weights:
-        rule(optimizer)
+        symmetry.invariance(optimizer)
         return c
     c.symmetry = symmetry.analyze(net, optimizer=optimizer)
     usable = data if data is not None and c.finite_data and len(data) else None

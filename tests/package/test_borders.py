@@ -1,0 +1,65 @@
+"""Borders that import-linter cannot see: imports inside functions, and how large folders and doors may grow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import initcore as ic
+
+PACKAGE = Path(ic.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+EXTRAS = {"ml_dtypes", "safetensors", "typer", "rich", "click", "torch", "jax", "keras", "dask", "h5py", "onnx",
+          "matplotlib", "triton", "transformers", "tensorboard", "lightning"}
+# What is loaded when it is first needed, and what that saves.
+LAZY = {
+    "difflib": "only an error needs it: 3 ms",
+    "hashlib": "loading OpenSSL doubles the cost of importing initcore",
+    "decimal": "only truncated distributions need it: 2 ms",
+    "concurrent.futures": "only a call with threads needs it: 4 ms",
+    "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
+    "cli/_commands.py ..verdict": "`initcore --version` and `gain` need no verdict: 50 ms",
+    "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
+    "cli/_commands.py ..demo._text": "as above",
+    "cli/_commands.py ..gains": "only `gain` needs it: 10 ms",
+    "cli/_commands.py ..rules": "only `rule` needs it: 20 ms",
+    "cli/_commands.py ..config": "only `config` needs it",
+    "cli/_main.py ._commands": "so that a missing extra is a sentence",
+    "cli/_commands.py contextlib": "beside rich",
+}
+
+
+def inside_functions(tree):
+    """Every import below a function, with the module it names."""
+    for function in ast.walk(tree):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import):
+                    yield from (a.name for a in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    dots, names = "." * node.level, [node.module] if node.module else [a.name for a in node.names]
+                    yield from (dots + name for name in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_stand_at_the_top_of_the_file(path):
+    """But for an extra, or a cost that LAZY gives a reason for."""
+    here = path.relative_to(PACKAGE).as_posix()
+    found = {m for m in inside_functions(ast.parse(path.read_text()))
+             if m.split(".")[0] not in EXTRAS and m not in LAZY and f"{here} {m}" not in LAZY}
+    assert not found
+
+
+def test_folders_stay_small():
+    for folder in {p.parent for p in FILES}:
+        assert len([p for p in folder.glob("*.py") if p.name != "__init__.py"]) <= 16, folder
+
+
+@pytest.mark.parametrize("door", sorted(p for p in FILES if p.name == "__init__.py" and p.parent not in
+                                        (PACKAGE, PACKAGE / "data")), ids=lambda p: p.parent.name)
+def test_a_door_holds_no_code(door):
+    """A docstring, imports and ``__all__``."""
+    for node in ast.parse(door.read_text()).body:
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        assert docstring or names or isinstance(node, (ast.Import, ast.ImportFrom)), ast.unparse(node)[:80]
