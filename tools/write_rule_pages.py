@@ -1,4 +1,4 @@
-"""Write docs/rules/<ID>.md from the catalogue in initcore/rules.py, where their words stand."""
+"""Write docs/rules/<ID>.md from the entries over the functions in initcore/rules, where their words stand."""
 
 import pathlib
 

@@ -8,112 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from ..activations import Activation
+from .._gaussian import shares as _shares
 from ..network import Dense
-from ..saturation import _propagate
+from ..saturation import LayerSignal, _propagate
+from ._context import Context
+from ._conventions import initializer_call, initializer_std, squared_gain
+from ._finding import Blame
+from ._weights import spread, wrong_layout
 
 Array = np.ndarray
 State = _propagate.State
-
-
-class Blame(NamedTuple):
-    """A cause of :data:`initcore.report.CAUSES`, the cure in words and numbers, and whether it alone mends."""
-
-    cause: str
-    cure: str
-    mends: bool
-
-
-def squared_gain(phi: Activation) -> float:
-    """fan_in times the variance that suits phi: He 2/(1 + a^2) for the ReLU family, 1/w^2 for sin(w z), else 1.
-
-    It is the convention a person would use, not the exact second-moment gain: the rule compares orders of magnitude.
-    """
-    if phi.name == "identity":
-        return 1.0
-    if phi.homogeneous:
-        return 2.0 / (1.0 + phi.alpha ** 2)
-    if phi.name.startswith("sin"):
-        return 1.0 / phi.max_slope ** 2 if phi.max_slope else 1.0
-    return 2.0 if phi.name.startswith(("gelu", "silu", "mish", "softplus")) else 1.0
-
-
-def initializer_call(phi: Activation, fan_in: int, fan_out: int) -> str:
-    """The call that makes good weights for a layer."""
-    return f"ic.init.{initializer_name(phi)}(({fan_in}, {fan_out}), rng=key)"
-
-
-def initializer_name(phi: Activation) -> str:
-    """he_normal for the ReLU family and its smooth kin, lecun_normal for selu, glorot_normal elsewhere."""
-    if phi.name == "identity" or phi.saturating:
-        return "glorot_normal"
-    return "lecun_normal" if phi.name == "selu" else "he_normal"
-
-
-def initializer_std(phi: Activation, fan_in: int, fan_out: int) -> float:
-    """The standard deviation of what :func:`initializer_call` draws."""
-    variance = {"glorot_normal": 2 / max(fan_in + fan_out, 1), "he_normal": 2 / max(fan_in, 1)}
-    return math.sqrt(variance.get(initializer_name(phi), 1 / max(fan_in, 1)))
-
-
-def spread(w: Array) -> tuple[float, float]:
-    """Mean and standard deviation of all entries, in float64."""
-    mean = float(np.mean(w, dtype=np.float64)) if w.size else 0.0
-    return mean, float(np.sqrt(np.mean(np.square(w.astype(np.float64) - mean)))) if w.size else 0.0
-
-
-def fits(w: Array, fan: float, constants: tuple[float, ...]) -> bool:
-    """Is fan times the mean square of w one of the constants, within four standard errors (and 1%)?"""
-    value = fan * float(np.mean(np.square(w, dtype=np.float64)))
-    slack = 0.01 + 4 * math.sqrt(2 / w.size)
-    return any(abs(value / c - 1) <= slack for c in constants)
-
-
-def library_scale(layer: Dense) -> bool:
-    """Has a layer PyTorch's default variance 1/(3 fan_in), or small_init's 2/(5 fan_in)? Small, and chosen by many."""
-    return fits(layer.w, layer.fan_in, (1 / 3, 0.4))
-
-
-def wrong_layout(layer: Dense, ratio: float) -> bool:
-    """Does the variance fit fan_out where it should fit fan_in (or their mean)?
-
-    Only schemes with a fan_in default count: He for the ReLU family, LeCun, PyTorch's uniform; a standard deviation
-    of 0.1, 0.05, 0.02 and the like was picked by hand and fits by chance.
-    """
-    n, m, size = layer.fan_in, layer.fan_out, layer.w.size
-    if size < 256 or max(n, m) < ratio * min(n, m):
-        return False
-    mean, std = spread(layer.w)
-    digits = std / 10 ** math.floor(math.log10(std)) if std > 0 else 0.0
-    if abs(mean) > 5 * std / math.sqrt(size):
-        return False
-    known = [1.0, max(squared_gain(layer.activation), 1.0)]
-    if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
-        known.append(1 / 3)                  # bounded as a uniform distribution is
-    by_hand = min(abs(digits / k - 1) for k in (1, 2, 5, 10))
-    by_fan = min(abs(std / math.sqrt(k / m) - 1) for k in known)
-    if by_hand < min(3 / math.sqrt(2 * size), by_fan + 0.001):       # picked by hand, and no further from that
-        return False
-    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
-            and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
-
-
-def orthogonal(w: Array) -> bool:
-    """Are the shorter side's vectors (the first 64 of them) orthogonal? Their scale is no fan's.
-
-    Independent vectors of length m have cosines of about 1/sqrt(m); a tenth of that leaves room for bfloat16.
-    """
-    rows = np.asarray((w if w.shape[0] <= w.shape[1] else w.T)[:64], dtype=np.float64)
-    gram = rows @ rows.T
-    norms = np.sqrt(np.diag(gram))
-    if len(rows) < 2 or not norms.all():
-        return False
-    cosines = gram / np.outer(norms, norms) - np.eye(len(rows))
-    return bool(np.sqrt(np.sum(cosines ** 2) / (len(rows) * (len(rows) - 1))) < 0.1 / math.sqrt(rows.shape[1]))
 
 
 def blame(layer: Dense, state: State, mended: Callable[[_propagate.Glance], bool], *, first: bool,
@@ -175,3 +82,38 @@ def _suspects(layer: Dense, state: State, first: bool, layout_ratio: float) -> l
         biases.append(("bias", double.replace(b=None), state, f"zero biases: ic.init.zeros({layer.fan_out})"))
     weights_fit = std <= 3 * target and abs(mean) <= 0.5 * std
     return inputs + biases + weights if weights_fit else weights + biases + inputs
+
+
+def saturation_severity(c: Context, la: LayerSignal) -> str | None:
+    """The severity SAT201 gives a layer, or None."""
+    numbers = c.numbers["SAT201"]
+    phi = c.net.layers[la.index].activation
+    if not phi.saturating or la.index not in c.hidden or not la.units:
+        return None
+    flat = la.slope_below_10pct == la.slope_below_1pct      # flat pieces: no slope between 1% and 10%
+    if la.slope_below_1pct > numbers["fail_share"] and not (flat and la.mean_slope >= numbers["warn_slope"]):
+        return "fail"
+    if (la.slope_below_1pct > numbers["warn_share"] and not flat) or la.mean_slope < numbers["warn_slope"]:
+        return "warn"
+    return None
+
+
+def _healthy(step: _propagate.Glance, layer: Dense, numbers: dict[str, float]) -> bool:
+    """Would SAT201 be silent about a predicted layer?"""
+    phi = layer.activation
+    low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
+    slope = float(np.mean(step.found.slope))
+    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and slope >= numbers["warn_slope"]
+
+
+def layer_blame(c: Context, i: int) -> Blame:
+    """The cause of a saturated layer; upstream when nothing of its own is wrong."""
+    layer, numbers = c.net.layers[i], c.numbers["SAT201"]
+    assert c.steps is not None
+    if i in c.blamed:
+        return c.blamed[i]
+    found = blame(layer, c.steps[i].before, lambda s: _healthy(s, layer, numbers), first=i == 0,
+                  layout_ratio=c.numbers["SIG305"]["layout_ratio"])
+    c.blamed[i] = found or Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a "
+                                               "ReLU or normalise the layer's input", False)
+    return c.blamed[i]

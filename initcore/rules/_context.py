@@ -1,8 +1,7 @@
-"""What the rules look at, gathered once a check."""
+"""What the rules look at, gathered once a check, and how they say what they found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +10,15 @@ import numpy as np
 from ..network import Network, Trace
 from ..saturation import SignalReport
 from ..saturation._propagate import State, Step
-from ._blame import Blame
-from ._finding import Finding
+from ._catalogue import Rule
+from ._finding import Blame, Finding
 
 Array = np.ndarray
-RuleFunction = Callable[["Context"], list[Finding]]
 
 
 @dataclass
 class Context:
-    """Network, data and what was computed from them; None where it could not be."""
+    """Network, data and what was computed from them; None where it could not be. ``rule``: the one that is running."""
 
     net: Network
     x: Array | None
@@ -37,6 +35,7 @@ class Context:
     predicted: SignalReport | None = None
     blamed: dict[int, Blame] = field(default_factory=dict)       # causes of saturated layers, found once
     signal: SignalReport | None = None     # measured when there is data, else predicted
+    rule: Rule | None = None
 
     @property
     def hidden(self) -> range:
@@ -48,6 +47,20 @@ class Context:
         """Is the signal measured on data?"""
         return self.signal is not None and self.signal.kind == "measured"
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """Thresholds of the running rule."""
+        assert self.rule is not None
+        return self.numbers[self.rule.id]
+
     def zero(self, i: int) -> bool:
         """Is a weight matrix all zero?"""
         return not self.net.layers[i].w.any()
+
+    def finding(self, layer: int | None, text: str, *, severity: str | None = None, measured: Any = None,
+                expected: Any = None, cause: str | None = None, cure: str = "", tensor: str | None = None) -> Finding:
+        """A finding of the running rule: at its own severity and about the layer's weights, where not said."""
+        assert self.rule is not None
+        where = f"layers[{layer}].w" if tensor is None and layer is not None else tensor
+        return Finding(self.rule.id, severity or self.rule.severity, layer, text, measured, expected, cause, cure,
+                       where)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _catalogue
 
 CAUSES = ("weight_scale", "weight_mean", "input_scale", "input_offset", "bias", "layout", "activation", "symmetry",
           "data")
+
+
+class Blame(NamedTuple):
+    """A cause of :data:`CAUSES`, the cure in words and numbers, and whether it alone mends."""
+
+    cause: str
+    cure: str
+    mends: bool
 
 
 @dataclass(frozen=True)

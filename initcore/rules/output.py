@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from .. import kernels
-from ._blame import initializer_call, spread, squared_gain
-from ._context import Context, RuleFunction
+from ._catalogue import rule
+from ._context import Context
+from ._conventions import initializer_call, squared_gain
 from ._finding import Finding
+from ._weights import spread
 
 
 def _classes(c: Context) -> int:
@@ -58,53 +61,57 @@ def _ordinary(c: Context) -> bool:
     return all(not la.w.any() or fine(la.w, max(squared_gain(la.activation), 2.0)) for la in c.net.layers)
 
 
-def initial_loss(c: Context) -> list[Finding]:
-    """OUT601."""
+@rule("OUT601", title="initial loss too high", severity="warn",
+      why="""A classifier that knows nothing has loss ln C. Above twice that the first steps only unlearn large
+      outputs.""",
+      measured="""Softmax cross entropy on (x, y), or expected for labels unknown, over ln C. Above `ratio` a warning;
+      information where all weights and inputs are of ordinary size (a narrow deep network may wander).""",
+      cure="A smaller last layer: zeros, or Glorot times 0.01.", thresholds={"ratio": 2.0})
+def initial_loss(c: Context) -> Iterator[Finding]:
+    """A first loss far above that of knowing nothing."""
     labelled = c.trace is not None and c.overflow is None and c.y is not None
     binary = c.loss == "binary_cross_entropy" and labelled
     n = 2 if binary else _classes(c)
     if not n or c.signal is None or c.predicted is None:
-        return []
+        return
     if c.trace is not None and labelled and c.y is not None:
         value, how = float(kernels.loss(c.loss or "softmax_cross_entropy", c.trace.y, c.y)[0]), "measured"
     else:
         value, how = c.predicted.expected_loss, "expected for labels unknown"
     # A nat above ln C is no large loss; with two classes twice ln C is less than that.
-    limit = max(c.numbers["OUT601"]["ratio"] * math.log(n), math.log(n) + 1)
+    limit = max(c.limits["ratio"] * math.log(n), math.log(n) + 1)
     if not value > limit:
-        return []
+        return
     cause, cure = _cause(c)
-    i = len(c.net.layers) - 1
     taken = "" if c.loss or c.y is not None else ", outputs taken as logits"
     mild = _ordinary(c) and c.signal.input_rms <= 3 and cause != "bias"
-    return [Finding("OUT601", "info" if mild else "warn", i, f"The first loss is {value:.3g} ({how}{taken}); knowing "
-                                                             f"nothing costs "
-                    f"ln {n} = {math.log(n):.3g}.", value, limit, cause, cure, f"layers[{i}].w")]
+    yield c.finding(len(c.net.layers) - 1, f"The first loss is {value:.3g} ({how}{taken}); knowing nothing costs "
+                    f"ln {n} = {math.log(n):.3g}.", severity="info" if mild else "warn", measured=value,
+                    expected=limit, cause=cause, cure=cure)
 
 
-def saturated_head(c: Context) -> list[Finding]:
-    """OUT602."""
+@rule("OUT602", title="saturated output head", severity="warn",
+      why="""An output that is certain before training has a small gradient where it is right and a large loss where
+      it is wrong.""",
+      measured="""Saturating output activations: the share with relative slope below 1% above `share`. Softmax logits:
+      standard deviation over the outputs above `logit_std`.""",
+      cure="A smaller last layer.", thresholds={"share": 0.5, "logit_std": 10.0})
+def saturated_head(c: Context) -> Iterator[Finding]:
+    """Outputs that are certain before training."""
     if c.signal is None:
-        return []
-    la, layer = c.signal.layers[-1], c.net.layers[-1]
-    i = la.index
+        return
+    la, layer, limits = c.signal.layers[-1], c.net.layers[-1], c.limits
     if layer.activation.saturating:
-        limit = c.numbers["OUT602"]["share"]
-        if la.slope_below_1pct > limit:
+        if la.slope_below_1pct > limits["share"]:
             cause, cure = _cause(c)
-            return [Finding("OUT602", "warn", i, f"{100 * la.slope_below_1pct:.0f}% of the {la.activation} outputs "
-                                                 f"have a slope "
-                            "below 1% of the largest.", la.slope_below_1pct, limit, cause, cure, f"layers[{i}].w")]
-        return []
+            yield c.finding(la.index, f"{100 * la.slope_below_1pct:.0f}% of the {la.activation} outputs have a slope "
+                            "below 1% of the largest.", measured=la.slope_below_1pct, expected=limits["share"],
+                            cause=cause, cure=cure)
+        return
     logits = _classes(c) or (c.loss == "binary_cross_entropy" and layer.activation.name == "identity")
     spread_out = math.sqrt(max(la.q, 0.0)) if la.q == la.q else math.nan
-    limit = c.numbers["OUT602"]["logit_std"]
-    if logits and spread_out > limit:
+    if logits and spread_out > limits["logit_std"]:
         cause, cure = _cause(c)
-        return [Finding("OUT602", "warn", i, f"The logits have root mean square {spread_out:.3g}: the network is "
-                                             f"certain before "
-                        "it has learnt anything.", spread_out, limit, cause, cure, f"layers[{i}].w")]
-    return []
-
-
-RULES: dict[str, RuleFunction] = {"OUT601": initial_loss, "OUT602": saturated_head}
+        yield c.finding(la.index, f"The logits have root mean square {spread_out:.3g}: the network is certain before "
+                        "it has learnt anything.", measured=spread_out, expected=limits["logit_std"], cause=cause,
+                        cure=cure)

@@ -3,83 +3,65 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from .._gaussian import shares as _shares
 from ..network import Dense
-from ..saturation import LayerSignal, _propagate
-from ._blame import Blame, blame, initializer_call
-from ._context import Context, RuleFunction
-from ._finding import Finding
+from ..saturation import _propagate
+from ._blame import blame, layer_blame, saturation_severity
+from ._catalogue import rule
+from ._context import Context
+from ._conventions import initializer_call
+from ._finding import Blame, Finding
 
 
-def saturation_severity(c: Context, la: LayerSignal, numbers: dict[str, float]) -> str | None:
-    """The severity SAT201 gives a layer, or None."""
-    phi = c.net.layers[la.index].activation
-    if not phi.saturating or la.index not in c.hidden or not la.units:
-        return None
-    flat = la.slope_below_10pct == la.slope_below_1pct      # flat pieces: no slope between 1% and 10%
-    if la.slope_below_1pct > numbers["fail_share"] and not (flat and la.mean_slope >= numbers["warn_slope"]):
-        return "fail"
-    if (la.slope_below_1pct > numbers["warn_share"] and not flat) or la.mean_slope < numbers["warn_slope"]:
-        return "warn"
-    return None
-
-
-def _healthy(step: _propagate.Glance, layer: Dense, numbers: dict[str, float]) -> bool:
-    """Would SAT201 be silent about a predicted layer?"""
-    phi = layer.activation
-    low = float(np.mean(_shares.share(phi, 0.01, step.mean, step.std)))
-    slope = float(np.mean(step.found.slope))
-    return low <= numbers["warn_share"] * (2 if phi.kinks else 1) and slope >= numbers["warn_slope"]
-
-
-def layer_blame(c: Context, i: int, numbers: dict[str, float]) -> Blame:
-    """The cause of a saturated layer; upstream when nothing of its own is wrong."""
-    layer = c.net.layers[i]
-    assert c.steps is not None
-    if i in c.blamed:
-        return c.blamed[i]
-    found = blame(layer, c.steps[i].before, lambda s: _healthy(s, layer, numbers), first=i == 0,
-                  layout_ratio=c.numbers["SIG305"]["layout_ratio"])
-    c.blamed[i] = found or Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a "
-                                               "ReLU or normalise the layer's input", False)
-    return c.blamed[i]
-
-
-def saturated(c: Context) -> list[Finding]:
-    """SAT201."""
-    numbers, out = c.numbers["SAT201"], []
+@rule("SAT201", title="saturated layer", severity="fail",
+      why="""Where |z| is large the slope of a saturating activation is close to 0 and the weights behind the unit
+      stop moving. The weighted sum grows with the weights and with the number of inputs: q = fan_in std^2 E x^2.""",
+      measured="""Hidden layers of saturating activations: the share of (unit, sample) pairs whose relative slope is
+      below 1%, and the mean relative slope. Fail above `fail_share`; warn above `warn_share` or below `warn_slope`.
+      Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only: their slope is 0 by
+      design.""",
+      cure="""The finding names the cause (weights too large, weights not centred, inputs not scaled or centred, bias,
+      activation) and the number that mends it.""",
+      thresholds={"fail_share": 0.5, "warn_share": 0.2, "warn_slope": 0.3})
+def saturated(c: Context) -> Iterator[Finding]:
+    """Layers whose slopes are small."""
+    numbers = c.limits
     for la in c.signal.layers if c.signal is not None else ():
-        severity = saturation_severity(c, la, numbers)
+        severity = saturation_severity(c, la)
         if severity is None:
             continue
-        why = layer_blame(c, la.index, numbers)
+        why = layer_blame(c, la.index)
         limit = numbers["fail_share"] if severity == "fail" else numbers["warn_share"]
-        out.append(Finding(
-            "SAT201", severity, la.index, f"{100 * la.slope_below_1pct:.0f}% of {la.activation} slopes are below 1% "
-                                          f"of the "
-            f"largest, mean relative slope {la.mean_slope:.2f}; E z^2 = {la.q:.3g} "
+        yield c.finding(
+            la.index, f"{100 * la.slope_below_1pct:.0f}% of {la.activation} slopes are below 1% of the largest, mean "
+            f"relative slope {la.mean_slope:.2f}; E z^2 = {la.q:.3g} "
             f"({c.signal.kind}).",  # type: ignore[union-attr]
-            la.slope_below_1pct, f"at most {limit:g}, mean slope at least "
-                                 f"{numbers['warn_slope']:g}", why.cause, why.cure,
-            f"layers[{la.index}].w"))
-    return out
+            severity=severity, measured=la.slope_below_1pct,
+            expected=f"at most {limit:g}, mean slope at least {numbers['warn_slope']:g}", cause=why.cause,
+            cure=why.cure)
 
 
-def zero_slope(c: Context) -> list[Finding]:
-    """SAT202."""
-    limit, out = c.numbers["SAT202"]["share"], []
+@rule("SAT202", title="slope exactly zero", severity="fail",
+      why="""Computed as 1 - y y the slope of tanh is exactly 0 from |z| = 9.01 on in float32 (19.06 in float64), that
+      of sigmoid above 17.33 (37.43): no gradient passes at all.""",
+      measured="Hidden layers of smooth saturating activations: the share of pairs beyond these points. Fail above "
+               "`share`.",
+      cure="As for SAT201.", thresholds={"share": 0.01})
+def zero_slope(c: Context) -> Iterator[Finding]:
+    """Layers whose slopes are exactly 0."""
     for la in c.signal.layers if c.signal is not None else ():
         layer = c.net.layers[la.index]
-        if la.index in c.hidden and layer.activation.saturating and not _flat(layer) and la.slope_zero > limit:
-            why = layer_blame(c, la.index, c.numbers["SAT201"])
-            out.append(Finding(
-                "SAT202", "fail", la.index, f"{100 * la.slope_zero:.1f}% of {la.activation} slopes are exactly 0 in "
-                f"{layer.dtype.name} when taken from the output.", la.slope_zero, limit, why.cause, why.cure,
-                f"layers[{la.index}].w"))
-    return out
+        if la.index in c.hidden and layer.activation.saturating and not _flat(layer) \
+                and la.slope_zero > c.limits["share"]:
+            why = layer_blame(c, la.index)
+            yield c.finding(
+                la.index, f"{100 * la.slope_zero:.1f}% of {la.activation} slopes are exactly 0 in {layer.dtype.name} "
+                "when taken from the output.", measured=la.slope_zero, expected=c.limits["share"], cause=why.cause,
+                cure=why.cure)
 
 
 def _flat(layer: Dense) -> bool:
@@ -87,25 +69,28 @@ def _flat(layer: Dense) -> bool:
     return layer.activation.name in ("hard_tanh", "hard_sigmoid")
 
 
-def dead_relu(c: Context) -> list[Finding]:
-    """SAT203."""
-    out = []
+@rule("SAT203", title="dead ReLU units", severity="warn",
+      why="A ReLU unit that is negative on all the data has no gradient and does not come back by itself.",
+      measured="""Hidden ReLU layers, on data of at least `rows` rows: the share of units with slope 0 on all the data
+      (predicted: with probability 0.9999). Warn above `share` (plus four standard errors of the width: random
+      networks may reach one half with depth); fail when the whole layer, of at least `units` units, is dead.""",
+      cure="Zero or small positive biases, weights centred at zero, inputs centred.",
+      thresholds={"share": 0.55, "rows": 32, "units": 8})
+def dead_relu(c: Context) -> Iterator[Finding]:
+    """ReLU units that never fire."""
     for la in c.signal.layers if c.signal is not None else ():
         layer = c.net.layers[la.index]
         if la.index not in c.hidden or layer.activation.name != "relu" or not la.units or c.zero(la.index):
             continue
-        if c.trace is not None and len(c.trace.x) < 32:
+        if c.trace is not None and len(c.trace.x) < c.limits["rows"]:
             continue                       # a handful of samples does not show that a unit is dead
-        limit = c.numbers["SAT203"]["share"] + 4 * math.sqrt(0.25 / la.units)
-        whole = la.dead_units == 1 and la.units >= 8
+        limit = c.limits["share"] + 4 * math.sqrt(0.25 / la.units)
+        whole = la.dead_units == 1 and la.units >= c.limits["units"]
         if la.dead_units > limit or whole:
             why = _offset_blame(c, la.index)
-            out.append(Finding(
-                "SAT203", "fail" if whole else "warn", la.index, f"{100 * la.dead_units:.0f}% of the ReLU units are "
-                                                                 f"0 on all "
-                "of the "
-                "data.", la.dead_units, f"at most {min(limit, 1):.2f}", why.cause, why.cure, f"layers[{la.index}].w"))
-    return out
+            yield c.finding(la.index, f"{100 * la.dead_units:.0f}% of the ReLU units are 0 on all of the data.",
+                            severity="fail" if whole else "warn", measured=la.dead_units,
+                            expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure)
 
 
 def _offset_blame(c: Context, i: int) -> Blame:
@@ -119,6 +104,3 @@ def _offset_blame(c: Context, i: int) -> Blame:
     found = blame(layer, c.steps[i].before, alive, first=i == 0)
     return found or Blame("data", "centre the inputs and draw the weights with mean zero: "
                           + initializer_call(layer.activation, layer.fan_in, layer.fan_out), False)
-
-
-RULES: dict[str, RuleFunction] = {"SAT201": saturated, "SAT202": zero_slope, "SAT203": dead_relu}

@@ -1,8 +1,7 @@
 """Will this network, with these weights, learn at all? One call, one verdict, causes and cures.
 
 ``check`` runs the rules of :mod:`initcore.rules` over what :mod:`initcore.symmetry` proves and
-:mod:`initcore.saturation` predicts (or, given data, measures). The rules are in
-:mod:`initcore.rules`, one file a family.
+:mod:`initcore.saturation` predicts (or, given data, measures).
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from .. import rules, saturation, symmetry
 from .._checks import float_array
 from ..errors import ArgumentError, FileFormatError, ShapeError, unknown_name
 from ..network import Network, require_network
-from ..rules import Finding, numeric, output, signal
-from ..rules import saturation as saturation_rules
-from ..rules import symmetry as symmetry_rules
+from ..rules import Finding
 from ..rules._context import Context
 from ..saturation import _propagate
 from ..saturation._input_moments import input_state
@@ -29,7 +26,6 @@ from ..saturation._predict import from_steps
 from ._repair import repaired
 from ._report import Report
 
-FAMILIES = (symmetry_rules, saturation_rules, signal, numeric, output)
 LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")
 
 
@@ -91,8 +87,8 @@ class Judge:
 
     def __call__(self, net: Network, x: Any, y: Any) -> tuple[Context, list[Finding]]:
         context = gather(net, x, y, loss=self.loss, optimizer=self.optimizer, numbers=self.numbers)
-        return context, [f for family in FAMILIES for rule_id, run in family.RULES.items() if rule_id in self.active
-                         for f in run(context)]
+        return context, [f for rule_id, rule in rules.CATALOGUE.items() if rule_id in self.active
+                         for f in rule.run(context)]
 
 
 @dataclass(frozen=True)

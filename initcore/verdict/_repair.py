@@ -12,7 +12,7 @@ from .. import initializers
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
-from ..rules._blame import initializer_name
+from ..rules._conventions import initializer_name
 
 Recheck = Callable[[Network], Sequence[Finding]]
 _RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data")
