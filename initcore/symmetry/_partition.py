@@ -263,11 +263,17 @@ class Refinement:
         state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
 
     def groups_of(self, coupling: Coupling) -> Array:
-        """Labels of a coupling's groups: equal for equal multisets of cells, numbered as they appear."""
+        """Labels of a coupling's groups: equal for equal multisets of (cell, size of the multiplier), as they appear.
+
+        A group is one of a kind only up to the signs of its units: were all of one head's units twice another's, its
+        scores (or their gradient) would be four times the other's.
+        """
         self._step += 1
         made = np.zeros((2, coupling.groups), dtype=np.uint64)
         for index, (i, owner) in enumerate(coupling.members):
-            cell = self.states[i].cell
+            state = self.states[i]
+            size = np.minimum(state.unit_p, field.negative(state.unit_p))
+            cell = group(state.cell, np.where(state.cell == 0, 0, size))
             n = int(cell.max(initial=0)) + 1
             w = field.words(2 * n, self.seed, self._step, index, 3).reshape(2, n)[:, cell]
             for k in (0, 1):

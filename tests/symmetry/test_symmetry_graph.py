@@ -322,6 +322,25 @@ def test_identical_heads_are_tied(optimizer):
     assert attention_report(q, optimizer).ok
 
 
+@pytest.mark.parametrize("keys, factor, tied", [(("wq", "wk"), 2.0, False), (("wv", "wo"), 4.0, False),
+                                                (("wq", "wk"), -1.0, True), (("wv", "wo"), -1.0, True)])
+def test_heads_that_are_multiples_are_not_tied(keys, factor, tied):
+    p = attention_params()
+    for k in ("wq", "wk", "wv", "wo"):
+        scale = factor if k in keys else 1.0
+        if k == "wo":
+            p[k][CHANNELS:] = scale * p[k][:CHANNELS]
+        else:
+            p[k][:, CHANNELS:] = scale * p[k][:, :CHANNELS]
+    for optimizer in ("sgd", "muon"):
+        report = attention_report(p, optimizer)
+        assert len(set(report.groups["att.heads"].tolist())) == (1 if tied else 2)
+        assert all((report.axes[a].effective_width == CHANNELS) == tied for a in ("att.qk", "att.v"))
+    after = attention_fit(p, "sgd", steps=60, lr=0.005)
+    other = "wv" if keys[0] == "wq" else "wq"                # the pair that is equal in both heads to begin with
+    assert (np.abs(after[other][:, CHANNELS:] - after[other][:, :CHANNELS]).max() < 1e-12) == tied
+
+
 def test_row_21_constant_queries_and_keys_have_rank_one_scores():
     p = attention_params()
     p["wq"][:], p["wk"][:] = 0.3, -0.2
