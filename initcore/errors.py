@@ -7,8 +7,12 @@
      |    +-- ShapeError                 a rank, size or layout that does not fit
      |    +-- NonFiniteError             NaN or infinity where the mathematics has none
      |    +-- UnknownNameError           no activation, initialiser, loss ... of that name
+     |    +-- TorchValueError (RuntimeError) a value PyTorch answers with RuntimeError
+     |    +-- DeviceError (RuntimeError) a tensor, device or placement that cannot be filled
      +-- DTypeError (TypeError)          an element type that is not supported
+     |    +-- TorchDTypeError (NotImplementedError) one that PyTorch's own random functions refuse, or should
      +-- ArgumentTypeError (TypeError)   an object of the wrong kind
+     +-- UsageError (RuntimeError)       a call at the wrong time, or in the wrong place
      +-- MissingExtraError (ImportError) an optional dependency is not installed
      +-- FileFormatError (ValueError)    a file that holds no network we can read
      +-- UntrainableError (AssertionError) a check found what must not be; holds the report
@@ -39,12 +43,28 @@ class UnknownNameError(ArgumentError):
     """No activation, initialiser, loss or rule of that name."""
 
 
+class TorchValueError(ArgumentError, RuntimeError):
+    """A value outside what is allowed, where PyTorch raises RuntimeError."""
+
+
+class DeviceError(ArgumentError, RuntimeError):
+    """A tensor, a device or a placement that cannot be filled."""
+
+
 class DTypeError(InitcoreError, TypeError):
     """An element type that is not supported."""
 
 
+class TorchDTypeError(DTypeError, NotImplementedError):
+    """An element type that is not supported, where PyTorch raises NotImplementedError (a RuntimeError)."""
+
+
 class ArgumentTypeError(InitcoreError, TypeError):
     """An object of the wrong kind."""
+
+
+class UsageError(InitcoreError, RuntimeError):
+    """A call at the wrong time, or in the wrong place."""
 
 
 class MissingExtraError(InitcoreError, ImportError):
