@@ -14,6 +14,9 @@ import initcore as ic
 hypothesis.settings.register_profile("initcore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("initcore")
 
+# pytest has put this directory on the path; some of its folders bear the names of frameworks, which may not be
+# installed, and `import torch` must not find tests/torch.
+sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).resolve().parent)]
 sys.path.append(str(Path(__file__).resolve().parent.parent))    # for benchmarks; last: initcore is the installed one
 
 # Fresh interpreters that tests start import this initcore too: never the directory they happen to start in, which

@@ -5,23 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Any, Protocol
 
-from .._keys import Key
-from ._memory import Tensor
-from ._place import Place, View
-
-
-class Stream(Protocol):
-    """A tensor a context knows."""
-
-    key: Key
-    views: tuple[View, ...]
-    place: Place | None         # None: a view of a parameter, an array of its own for what has a structure
+from torch import Tensor
 
 
 class Context(Protocol):
-    """Finds the stream of a tensor, or None for one it does not know."""
+    """Finds the stream of a tensor (``key``, ``entry``, ``part``), or None for one it does not know."""
 
-    def stream(self, tensor: Tensor) -> Any: ...        # Stream | None
+    def stream(self, tensor: Tensor) -> Any: ...
 
     def shape(self, tensor: Tensor) -> tuple[int, ...] | None: ...
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import random
-from .._keys import Key
 from ..errors import ArgumentError, TorchValueError
-from ._memory import DTYPES, Tensor, array, check_overlap, written
+from ..random import Key
+from ._memory import DTYPES, array, check_overlap, written
 from ._place import View
 
 Draw = Callable[..., np.ndarray]
@@ -32,7 +33,8 @@ def uniform(low: float, high: float, dtype: torch.dtype) -> Draw:
         if low != high:
             raise TorchValueError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}.")
         return _constant(low)
-    if dtype is not torch.float64 and np.float32(low) == np.float32(high):
+    near = high - low < 1e-6 * abs(high)                # only then can both be one float32
+    if near and dtype is not torch.float64 and np.float32(low) == np.float32(high):
         return _constant(low)
     return functools.partial(random.uniform, low=low, high=high)
 
@@ -108,15 +110,15 @@ def fill_whole(draw: Draw, tensor: Tensor, key: Key) -> None:
 
 
 def _on_cpu(draw: Draw, tensor: Tensor, key: Key, **at: Any) -> None:
+    out = array(tensor)
     try:
-        draw(tuple(tensor.shape), rng=key, dtype=DTYPES[tensor.dtype], out=array(tensor),
-             threads=torch.get_num_threads(), **at)
+        draw(tuple(tensor.shape), rng=key, dtype=DTYPES[tensor.dtype], out=out, threads=torch.get_num_threads(), **at)
     except ArgumentError as error:
         raise TorchValueError(str(error)) from None
 
 
 def _on_cuda(draw: Draw, tensor: Tensor, key: Key, first: int, strides: Sequence[int]) -> bool:
-    from . import _triton
+    from . import _triton  # type: ignore[attr-defined]
 
     return _triton.fill(draw, tensor, key, first, strides)
 

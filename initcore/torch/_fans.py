@@ -6,10 +6,11 @@ import functools
 import math
 from typing import Any
 
+from torch import Tensor
+
 from .. import gains
 from ..errors import ArgumentError, ShapeError, UnknownNameError
 from . import _context
-from ._memory import Tensor
 
 _CONVOLUTIONS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 

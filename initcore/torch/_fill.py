@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import initializers
-from .._keys import Key
+from ..random import Key
 from . import _context, _draw
 from ._keys import key_for
-from ._memory import DTYPES, Tensor, array, check_overlap, is_dtensor, written
+from ._memory import DTYPES, array, check_overlap, is_dtensor, written
 from ._place import Piece, Place, place, views
 
 Initializer = Callable[..., np.ndarray]
@@ -33,7 +34,10 @@ def random_(tensor: Tensor, draw: _draw.Draw, rng: Any, generator: Any) -> None:
     if rng is None and (context := _context.current()) is not None:
         stream = context.stream(tensor)
         if stream is not None:
-            _draw.fill(draw, stream.views, stream.key, tensor.dtype)
+            if stream.part is not None or not (stream.entry.plain and tensor.is_cpu):
+                _draw.fill(draw, stream.entry.views if stream.part is None else stream.part, stream.key, tensor.dtype)
+            else:
+                _draw.fill_whole(draw, tensor, stream.key)
             return
     key = key_for(tensor, rng, generator)
     if tensor.is_cpu and not is_dtensor(tensor):
@@ -44,15 +48,15 @@ def random_(tensor: Tensor, draw: _draw.Draw, rng: Any, generator: Any) -> None:
 
 def structured(tensor: Tensor, initializer: Initializer, rng: Any, generator: Any, *, flatten: bool = False) -> None:
     """Fill with an initialiser of initcore; ``flatten``: of the matrix (size(0), everything else)."""
-    where, key = None, None
+    stream = None
     if rng is None and (context := _context.current()) is not None:
         stream = context.stream(tensor)
-        if stream is not None:
-            where, key = stream.place, stream.key
-            if where is None:                           # a part of a parameter: an array of its own, with its own key
-                where, key = place(tensor), key.child(stream.views[0].first if stream.views else 0)
-    if where is None or key is None:
+    if stream is None:
         where, key = place(tensor), key_for(tensor, rng, generator)
+    elif stream.part is None:
+        where, key = stream.entry.place, stream.key
+    else:                                               # a part of a parameter: an array of its own, with its own key
+        where, key = place(tensor), stream.key.child(stream.part[0].first if stream.part else 0)
     apply(initializer, where, key, tensor.dtype, flatten=flatten)
 
 
@@ -126,7 +130,9 @@ def spikes(tensor: Tensor, groups: int) -> Tensor:
             centre = [n // 2 - a for n, a in zip(where.shape[2:], start[2:])]
             if not all(0 <= c < n for c, n in zip(centre, part.shape[2:])):
                 continue
-            plane = part[(slice(None), slice(None), *centre)]
+            plane = part
+            for c in centre:
+                plane = plane.select(2, c)
             for g in range(groups):
                 low, high = max(g * step - start[0], 0), min((g + 1) * step - start[0], plane.shape[0])
                 if low < high:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from .._keys import Key, as_key
 from ..errors import ArgumentTypeError, DeviceError
-from ._memory import Tensor
+from ..random import Key, as_key
 
 
 def key_for(tensor: Tensor, rng: Any, generator: Any) -> Key:

@@ -12,9 +12,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from .. import initializers
 from . import _fill
-from ._memory import Tensor, writable
+from ._memory import writable
 
 LAYOUTS = {2: "oi", 3: "oiw", 4: "oihw", 5: "oidhw"}
 _OURS = ("shape", "dtype", "out", "global_shape", "start", "threads")
@@ -37,8 +39,8 @@ def _kind(initializer: Callable[..., Any], name: str | None = None) -> Callable[
     first = inspect.Parameter("tensor", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     last = inspect.Parameter("generator", inspect.Parameter.KEYWORD_ONLY, default=None)
     fill.__signature__ = signature.replace(parameters=[first, *taken, last])     # type: ignore[attr-defined]
-    fill.__doc__ = f"Fill ``tensor`` in place as :func:`initcore.init.{initializer.__name__}` does, and return it.\n\n" \
-                   f"    {(initializer.__doc__ or '').splitlines()[0]}"
+    what = (initializer.__doc__ or "").splitlines()[0]
+    fill.__doc__ = f"{what}\n\n    Fills ``tensor`` as :func:`initcore.init.{initializer.__name__}` does; returns it."
     return fill
 
 

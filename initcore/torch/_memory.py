@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .._checks import describe
 from ..errors import ArgumentTypeError, DeviceError, TorchDTypeError
 
-Tensor = torch.Tensor
 DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 
@@ -57,8 +57,8 @@ def _known(tensor: Any) -> bool:
     if isinstance(tensor, torch._subclasses.FakeTensor):
         return False
     if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
-        raise DeviceError(f"the tensor is of class {type(tensor).__name__}, whose memory has a meaning of its own; fill "
-                          "a plain tensor and convert it afterwards.")
+        raise DeviceError(f"the tensor is of class {type(tensor).__name__}, whose memory has a meaning of its own; "
+                          "fill a plain tensor and convert it afterwards.")
     return True
 
 

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..errors import DeviceError
 from . import _placements
-from ._memory import Tensor, is_dtensor
+from ._memory import is_dtensor
 
 
 class Piece(NamedTuple):
@@ -81,17 +82,17 @@ def local_of(tensor: Tensor) -> Tensor:
     if not is_dtensor(tensor):
         return tensor
     with torch.no_grad():
-        return tensor.to_local()        # type: ignore[attr-defined, no-any-return]
+        return tensor.to_local()
 
 
 def replicas(tensor: Tensor) -> bool:
     """Whether another process counts this one's elements: it is not the first along a replicating mesh dimension."""
     if not is_dtensor(tensor):
         return False
-    at: Any = tensor.device_mesh.get_coordinate()                   # type: ignore[attr-defined]
+    at: Any = tensor.device_mesh.get_coordinate()
     if at is None:
         return True
-    placements: Any = tensor.placements                             # type: ignore[attr-defined]
+    placements: Any = tensor.placements
     return any(i > 0 for p, i in zip(placements, at) if p.is_replicate())
 
 

@@ -20,11 +20,11 @@ Runs = tuple[tuple[int, int], ...]
 
 
 class Split(NamedTuple):
-    """One mesh dimension splits ``axis`` into ``parts``; this rank has number ``index``; ``factor`` > 1: strided."""
+    """One mesh dimension splits ``axis`` into ``parts``; this rank has part ``number``; ``factor`` > 1: strided."""
 
     axis: int
     parts: int
-    index: int
+    number: int
     factor: int = 1
 
 
@@ -65,8 +65,8 @@ def cut(runs: Runs, first: int, last: int) -> Runs:
     return tuple(out)
 
 
-def chunk(runs: Runs, parts: int, index: int) -> Runs:
-    """Chunk number ``index`` of ``parts``, as ``torch.chunk`` cuts; past the last one there is nothing.
+def chunk(runs: Runs, parts: int, number: int) -> Runs:
+    """Chunk ``number`` of ``parts``, as ``torch.chunk`` cuts; past the last one there is nothing.
 
     >>> [chunk(((0, 10),), 4, i) for i in range(4)]
     [((0, 3),), ((3, 6),), ((6, 9),), ((9, 10),)]
@@ -74,18 +74,18 @@ def chunk(runs: Runs, parts: int, index: int) -> Runs:
     ()
     """
     step = -(-size(runs) // parts)
-    return cut(runs, step * index, step * (index + 1))
+    return cut(runs, step * number, step * (number + 1))
 
 
 def split(runs: Runs, by: Split) -> Runs:
     """What the rank has left of ``runs``.
 
-    >>> split(((0, 8),), Split(0, parts=2, index=1, factor=2))
+    >>> split(((0, 8),), Split(0, parts=2, number=1, factor=2))
     ((2, 4), (6, 8))
     """
     if by.factor == 1:
-        return chunk(runs, by.parts, by.index)
-    pieces = (chunk(chunk(runs, by.factor, i), by.parts, by.index) for i in range(by.factor))
+        return chunk(runs, by.parts, by.number)
+    pieces = (chunk(chunk(runs, by.factor, i), by.parts, by.number) for i in range(by.factor))
     joined = tuple(run for piece in pieces for run in piece)
     return cut(joined, 0, size(joined))
 
@@ -132,7 +132,8 @@ def _flat(shape: tuple[int, ...], first: int, last: int, at: int, outer: tuple[i
         return
     rank = len(outer) + len(shape)
     if len(shape) <= 1:
-        yield Box((slice(at, at + last - first),), (*outer, first)[:rank], (1,) * len(outer) + (last - first,) * len(shape))
+        count = (1,) * len(outer) + (last - first,) * len(shape)
+        yield Box((slice(at, at + last - first),), (*outer, first)[:rank], count)
         return
     row = math.prod(shape[1:])
     top, bottom = -(-first // row), last // row
@@ -142,8 +143,8 @@ def _flat(shape: tuple[int, ...], first: int, last: int, at: int, outer: tuple[i
     yield from _flat(shape[1:], first - (top - 1) * row, row, at, (*outer, top - 1)) if first < top * row else ()
     at += top * row - first
     if top < bottom:
-        count = (bottom - top) * row
+        taken = (bottom - top) * row
         start = (*outer, top) + (0,) * (len(shape) - 1)
-        yield Box((slice(at, at + count),), start, (1,) * len(outer) + (bottom - top, *shape[1:]))
-        at += count
+        yield Box((slice(at, at + taken),), start, (1,) * len(outer) + (bottom - top, *shape[1:]))
+        at += taken
     yield from _flat(shape[1:], 0, last - bottom * row, at, (*outer, bottom))
