@@ -288,6 +288,7 @@ _TABLE: tuple[tuple[str, Callable[[Array], Array] | None, Callable[[Array], Arra
     ("mish", _mish, _dmish, {"dphi0": 0.6, "low": -0.30884341301725043, "max_slope": 1.0884981612517279}),
     ("sin", None, None, {"factory": _sin, "default": 1.0}),
 )
+_STEEPEST = 1e15            # of |alpha|: beyond, squares of slopes leave the range in which their gains are computed
 _ALIASES = {"linear": "identity", "logistic": "sigmoid", "swish": "silu", "hardtanh": "hard_tanh",
             "hardsigmoid": "hard_sigmoid", "gelu_erf": "gelu", "gelu_approximate": "gelu_tanh", "atan": "arctan",
             "leakyrelu": "leaky_relu", "none": "identity", "sine": "sin"}
@@ -301,7 +302,7 @@ def _make(name: str, alpha: float | None) -> Activation:
     factory, default = facts.pop("factory", None), facts.pop("default", None)
     label = name
     if factory is not None:
-        a = default if alpha is None else number("alpha", alpha)
+        a = default if alpha is None else number("alpha", alpha, low=-_STEEPEST, high=_STEEPEST)
         facts.update(factory(a))
         label = name if a == default else f"{name}_{a:g}" if float(f"{a:g}") == a else f"{name}_{a!r}"
     else:

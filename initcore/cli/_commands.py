@@ -9,41 +9,21 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from .._version import __version__
-from ..errors import ArgumentError, InitcoreError
+from ..errors import ArgumentError
 from ..files import _chains as _files
+from ..files._text import shown, shown_name
+from ._guard import guarded
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Will this network, with these weights, learn at all?")
-
-
-def _guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn an initcore error into its message on stderr and exit code 2."""
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except InitcoreError as error:
-            typer.echo(f"initcore: {error}", err=True)
-            raise typer.Exit(2) from None
-        except BrokenPipeError:                       # `initcore demo | head`: nobody listens any more
-            sys.stdout = open(os.devnull, "w")        # so that the flush at exit does not complain either
-            raise typer.Exit(1) from None
-        except OSError as error:
-            typer.echo(f"initcore: {error.filename or 'file'}: {error.strerror or error}.", err=True)
-            raise typer.Exit(2) from None
-        except MemoryError:
-            typer.echo("initcore: not enough memory for this network.", err=True)
-            raise typer.Exit(2) from None
-    return run
 
 
 def _list(text: str | None) -> list[str] | None:
@@ -75,7 +55,7 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 
 @app.command()
-@_guarded
+@guarded
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights: .npz or .safetensors.")],
     activation: Annotated[str | None, typer.Option(
@@ -98,7 +78,9 @@ def check(
     from ..verdict import check as run
     _one_of("--format", format, ("text", "json", "sarif"))
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
-    with _working(f"checking {file.name}"):
+    if output is not None:
+        check_writable(output, [path for path in (file, data, baseline) if path is not None])
+    with _working(f"checking {shown_name(file.name)}"):
         loaded = _files.load_network(file, activation=_list(activation), output_activation=output_activation,
                                      layout=layout, order=_list(order))
         x, y = (None, None) if data is None else _files.load_data(data, loaded.network)
@@ -106,18 +88,18 @@ def check(
                      fail_level=fail_level, baseline=None if baseline is None else str(baseline))
     if format == "text":
         names = ", ".join(la.activation.name for la in loaded.network.layers)
-        head = [f"{file}: {loaded.network!r}, {names}", *(f"note: {note}" for note in loaded.notes)]
+        head = [f"{shown_name(file)}: {loaded.network!r}, {names}", *(f"note: {note}" for note in loaded.notes)]
         text = "\n".join([*map(_wrapped, head), str(report)])
     else:
-        text = report.to_json() if format == "json" else report.to_sarif(uri=file.as_posix())
+        text = report.to_json() if format == "json" else report.to_sarif(uri=quote(os.fsencode(file.as_posix())))
         for note in loaded.notes:
-            typer.echo(f"note: {note}", err=True)
+            typer.echo(shown(f"note: {note}"), err=True)
     _emit(text, output)
     raise typer.Exit(0 if report.ok else 1)
 
 
 @app.command()
-@_guarded
+@guarded
 def demo(
     epochs: Annotated[int, typer.Option(help="Epochs of every run.")] = 25,
     seed: Annotated[int, typer.Option(help="Of weights and minibatches.")] = 0,
@@ -135,11 +117,11 @@ def demo(
         view.close()
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=1, allow_nan=False) + "\n")
-        typer.echo(f"wrote {json_file}")
+        typer.echo(f"wrote {shown_name(json_file)}")
 
 
 @app.command()
-@_guarded
+@guarded
 def gain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An activation: tanh, relu, leaky_relu_0.2, ...")],
     criterion: Annotated[str | None, typer.Option(
@@ -155,7 +137,7 @@ def gain(
 
 
 @app.command()
-@_guarded
+@guarded
 def rule(
     name: Annotated[str | None, typer.Argument(metavar="RULE", help="SAT201, SYM101, ... Without: list all.")] = None,
 ) -> None:
@@ -169,6 +151,7 @@ def rule(
 
 
 @app.command()
+@guarded
 def config() -> None:
     """Which instruction set runs, which exist, compiler, flags, threads."""
     from ..config import show_config
@@ -183,10 +166,10 @@ def _wrapped(line: str) -> str:
 
 def _emit(text: str, output: Path | None) -> None:
     if output is None:
-        typer.echo(text)
+        typer.echo(shown(text))
     else:
-        write_text(output, text.rstrip("\n") + "\n")
-        typer.echo(f"wrote {output}", err=True)
+        write_text(output, shown(text).rstrip("\n") + "\n")
+        typer.echo(f"wrote {shown_name(output)}", err=True)
 
 
 def _working(what: str) -> Any:

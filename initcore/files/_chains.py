@@ -16,6 +16,7 @@ from .. import activations
 from ..errors import ArgumentError, FileFormatError, MissingExtraError, ShapeError
 from ..network import Array, Dense, Network
 from . import _naming
+from ._text import shown_name
 
 # What safetensors calls an element type -> NumPy. BF16 is the upper half of a float32.
 _SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
@@ -48,7 +49,7 @@ def read_arrays(path: Any) -> dict[str, Array]:
         raise FileFormatError(f"{file}: {file.suffix or 'a name without suffix'} is not read; convert the weights to "
                               ".npz (numpy.savez) or .safetensors (safetensors.torch.save_file).")
     try:
-        return reader(file)
+        return {shown_name(name): array for name, array in reader(file).items()}
     except OSError as error:
         raise FileFormatError(f"{file} cannot be read: {error.strerror or error}.") from None
 

@@ -70,8 +70,14 @@ def listing(names: Iterable[str], most: int = 6) -> str:
 
 def natural(name: str) -> list[list[tuple[int, int, str]]]:
     """Sort key that puts layer 10 after layer 9, and "dense" before "dense_1", part by part of a path."""
-    return [[(0, int(t), "") if t.isdigit() else (1, 0, t.lower()) for t in re.findall(r"\d+|[a-z]+", part, re.I)]
+    return [[_number(t) if t.isdecimal() else (1, 0, t.lower()) for t in re.findall(r"\d+|[a-z]+", part, re.I)]
             for part in re.split(r"[./]", name)]
+
+
+def _number(digits: str) -> tuple[int, int, str]:
+    """A sort key for a number of any length: how many digits, then the digits."""
+    bare = digits.lstrip("0")
+    return 0, len(bare), bare
 
 
 def parse(name: str) -> tuple[str, bool, str | None] | None:

@@ -15,7 +15,7 @@ def squared_gain(phi: Activation) -> float:
     if phi.name == "identity":
         return 1.0
     if phi.homogeneous:
-        return 2.0 / (1.0 + phi.alpha ** 2)
+        return 2.0 / (1.0 + phi.alpha * phi.alpha)
     if phi.name.startswith("sin"):
         return 1.0 / phi.max_slope ** 2 if phi.max_slope else 1.0
     return 2.0 if phi.name.startswith(("gelu", "silu", "mish", "softplus")) else 1.0

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +14,14 @@ import numpy as np
 
 from .. import rules, saturation, symmetry
 from .._checks import float_array
-from ..errors import ArgumentError, FileFormatError, ShapeError, unknown_name
+from ..errors import ArgumentError, ShapeError, unknown_name
 from ..network import Network, require_network
 from ..rules import Finding
 from ..rules._context import Context
 from ..saturation import _propagate
 from ..saturation._input_moments import input_state
 from ..saturation._predict import from_steps
+from ._baseline import fingerprints
 from ._repair import repaired
 from ._report import Report
 
@@ -65,7 +64,7 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
         raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
     if loss is not None and loss not in LOSSES:
         raise unknown_name("loss", loss, LOSSES)
-    active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), _known(baseline)
+    active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     if y is not None and x is None:
         raise ArgumentError("y was given without x; the initial loss needs both.")
     judge = Judge(loss, optimizer, active, numbers)
@@ -145,21 +144,3 @@ def _targets(net: Network, x: np.ndarray | None, y: Any) -> np.ndarray:
     if x is not None and (a.ndim not in (1, 2) or len(a) != len(x)):
         raise ShapeError(f"y has shape {a.shape}, but x has {len(x)} rows.")
     return a
-
-
-def _known(baseline: Any) -> set[tuple[Any, ...]]:
-    """Fingerprints of a baseline's findings."""
-    if baseline is None:
-        return set()
-    if isinstance(baseline, Report):
-        return {f.fingerprint for f in (*baseline.findings, *baseline.suppressed)}
-    if isinstance(baseline, (str, os.PathLike)):
-        with open(baseline, encoding="utf-8") as file:
-            try:
-                baseline = json.load(file)
-            except json.JSONDecodeError as error:
-                raise FileFormatError(f"baseline is not JSON: {error}; write it with report.to_json().") from None
-    if not isinstance(baseline, dict) or not isinstance(baseline.get("findings"), list):
-        raise FileFormatError("baseline holds no report of initcore (no \"findings\"); write it with report.to_json().")
-    return {(f.get("rule"), f.get("layer"), f.get("tensor"))
-            for f in [*baseline["findings"], *baseline.get("suppressed", [])]}
