@@ -12,6 +12,8 @@ from . import _threads, kernels
 from ._version import __version__
 from .errors import unknown_name
 
+__all__ = ["get_include", "show_config"]
+
 
 def get_include() -> str:
     """The directory to give Cython's ``include_path`` for ``from initcore cimport kernels``.

@@ -22,6 +22,9 @@ Every message names the argument, what was given, what is allowed and the remedy
 
 from collections.abc import Iterable
 
+__all__ = ["ArgumentError", "ArgumentTypeError", "DTypeError", "FileFormatError", "InitcoreError", "InitcoreWarning",
+           "MissingExtraError", "NonFiniteError", "ShapeError", "UnknownNameError", "UntrainableError"]
+
 
 class InitcoreError(Exception):
     """Base of every exception initcore raises on purpose."""

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 from . import _checks
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 
+__all__ = ["LAYOUTS", "Axes", "Fans", "axes", "fan", "fans"]
+
 _KIN = ("oi{}", "{}io", "io{}", "{}oi")       # PyTorch, JAX/Keras, and their transposed convolutions
 _BY_RANK: dict[int, tuple[str, ...]] = {2: ("io", "oi")} | {
     rank: tuple(kin.format(space) for kin in _KIN) for rank, space in ((3, "w"), (4, "hw"), (5, "dhw"))}

@@ -16,6 +16,22 @@ from ._checks import integer, number
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from .network import Array, Dense, LayerGradient, Network
 
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Epoch",
+    "Momentum",
+    "Optimizer",
+    "accuracy",
+    "distinct_units",
+    "gradient_norms",
+    "optimizer",
+    "permutation",
+    "train",
+]
+
 
 class Optimizer:
     """A rule that turns gradients into steps, entry by entry.

@@ -14,6 +14,8 @@ from . import activations, kernels
 from ._checks import describe, float_array, number
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
 
+__all__ = ["Dense", "LayerGradient", "Network", "Trace"]
+
 Array = np.ndarray
 
 

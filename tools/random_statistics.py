@@ -1,4 +1,4 @@
-"""Statistics of 10^8 values of stream v1; its output is recorded in docs/randomness.md.
+"""Statistics of 10^8 values of stream v1; its output is recorded in docs/explanation/randomness.md.
 
 ``python tools/random_statistics.py [values]``. Every line is a z score (or a p value) of one statistic: values
 beyond 5 (below 1e-6) would be a defect. Works through the stream in pieces, so memory stays small.

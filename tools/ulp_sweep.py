@@ -3,8 +3,8 @@
     python tools/ulp_sweep.py tanh sigmoid          # about a minute each
 
 The oracle is the float64 kernel on the widened input (within 4 units of float64, 8e-9 of a float32 unit).
-Every input is tried, infinities, denormals and NaN too; the result is recorded in docs/accuracy.md. tests/ takes
-every few thousandth.
+Every input is tried, infinities, denormals and NaN too; the result is recorded in
+docs/explanation/accuracy.md. tests/ takes every few thousandth.
 """
 
 import argparse

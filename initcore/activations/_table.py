@@ -54,11 +54,11 @@ class Activation:
     odd : phi(-z) == -phi(z) for every z.
     phi0, dphi0 : value and slope at 0 (for kinked functions the slope the kernels use at 0).
     low, high : infimum and supremum of phi.
-    max_slope : max |phi'|; relative slopes r = |phi'|/max_slope.
+    max_slope : ``max |phi'|``; relative slopes ``r = |phi'|/max_slope``.
     saturating : slope tends to 0 on both sides and phi is bounded.
     homogeneous : phi(a z) = a phi(z) for a > 0 (ReLU family, identity).
     kinks : points where phi or phi' is not smooth (quadrature splits there).
-    cutoff : r -> |z| beyond which the relative slope is below r (saturating, symmetric slope only).
+    cutoff : ``r -> |z|`` beyond which the relative slope is below r (saturating, symmetric slope only).
     center : the output that counts as 0 on the rescaled output range [-1, 1].
     alpha : the parameter (leaky_relu: slope, elu: alpha, sin: frequency), else 0.
     """
@@ -349,7 +349,7 @@ def from_callable(phi: Callable[[Any], Any], dphi: Callable[[Array], Array] | No
                   **facts: Any) -> Activation:
     """An activation from the user's own function, vectorised or not.
 
-    The slope, where not given, is a 4th-order central difference with step 2^-13 max(1, |z|):
+    The slope, where not given, is a 4th-order central difference with step ``2^-13 max(1, |z|)``:
     relative error about 1e-12 for smooth functions.
     """
     def vector(z: Array) -> Array:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = ["Split", "load_digits", "split_digits"]
+
 Array = np.ndarray
 
 

@@ -72,9 +72,9 @@ _ROLES = ("input", "hidden", "output")
 def mup_sigma(fan_in: float, *, role: str = "hidden", base_fan_in: float = 1.0, gain: float = 1.0) -> float:
     """The standard deviation the maximal-update parametrisation asks for (Yang et al. 2022, table 3).
 
-    input, hidden : ``gain / sqrt(fan_in)``.
-    output : ``gain sqrt(base_fan_in) / fan_in``: variance 1/fan_in^2, so that the output does not grow with width;
-        equal to the hidden one at the width ``base_fan_in`` the learning rates were tuned at.
+    Role "input" or "hidden": ``gain / sqrt(fan_in)``. Role "output": ``gain sqrt(base_fan_in) / fan_in``, variance
+    1/fan_in^2, so that the output does not grow with width; equal to the hidden one at the width ``base_fan_in`` the
+    learning rates were tuned at.
 
     >>> mup_sigma(400), mup_sigma(400, role="output"), mup_sigma(400, role="output", base_fan_in=100)
     (0.05, 0.0025, 0.025)

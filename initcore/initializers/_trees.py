@@ -23,6 +23,8 @@ def init_params(tree: Mapping[str, Any], *, rng: Any, dtype: Any = "float32", th
                 ) -> dict[str, Any]:
     """Make every parameter of ``tree``, each from the child stream of its name; a dict of the same structure.
 
+    Parameters
+    ----------
     tree : mapping of names to specs, or to further mappings. A spec is ``(initializer, shape)`` or
         ``(initializer, shape, kwargs)`` (a tuple or :class:`Spec`), a mapping ``{"init": ..., "shape": ..., **kwargs}``
         or a callable taking ``rng=`` and ``dtype=``, such as ``functools.partial(he_normal, (784, 256))``.
@@ -30,6 +32,8 @@ def init_params(tree: Mapping[str, Any], *, rng: Any, dtype: Any = "float32", th
     rng : the tree's key; the parameter at path ``"block0/weight"`` uses ``key.child("block0/weight")``.
     dtype, threads : for every parameter whose kwargs (or partial) do not say otherwise.
 
+    Notes
+    -----
     Adding, removing or reordering parameters changes no other. Two parameters with one path cannot be: a name that
     spells a nested path (``{"a/b": ..., "a": {"b": ...}}``) is an ArgumentError. Also raised: ArgumentTypeError
     for a name that is not a string, a spec of another kind, or kwargs with ``rng``; whatever an initialiser raises,

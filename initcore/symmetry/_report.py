@@ -20,7 +20,9 @@ STATUSES = ("free", "tied", "sign-tied", "proportional", "dead", "undetermined")
 class NearTie:
     """Units close to a tie, never called tied.
 
-    units : indices.   distance : largest |difference| between corresponding weights of neighbours in ``units``.
+    Attributes
+    ----------
+    units : indices.   distance : largest absolute difference between corresponding weights of neighbours in ``units``.
     relative : that, over the root mean square of the units' weights.
     """
 
@@ -47,6 +49,8 @@ class NearTie:
 class LayerSymmetry:
     """The verdict on one hidden layer.
 
+    Attributes
+    ----------
     layer : position in the network.   name : of its axis.
     labels : ``(units,)`` int; equal labels = one cell. In a cell "tied", "sign-tied" or "proportional" units are
         one unit for ever, up to the factor in ``multipliers``; "dead" units are identically zero for ever.

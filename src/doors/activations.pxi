@@ -238,7 +238,7 @@ def activation_forward(activation, z, *, out=None, threads=None):
     UnknownNameError, ArgumentError, DTypeError, ShapeError : ``out`` is untouched then.
 
     The same input gives the same bits at every position; odd functions are exactly odd; NaN gives NaN.
-    tanh and sigmoid are within 2 ULP, the others within 4 ULP (docs/accuracy.md).
+    tanh and sigmoid are within 2 ULP, the others within 4 ULP (docs/explanation/accuracy.md).
     PyTorch: ``torch.nn.functional``; JAX: ``jax.nn``; Keras: ``keras.activations``.
 
     >>> import numpy as np

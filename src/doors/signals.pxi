@@ -11,10 +11,10 @@ def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     """Per-unit sums over a batch of pre-activations ``z`` and outputs ``a = phi(z)``, both ``(batch, units)``.
 
     Returns ``(sums, histogram)``: sums is a dictionary of float64 ``(units,)`` arrays: sums over the batch of z, z^2
-    (``z2``), a^2 (``a2``), |phi'| (``slope``), phi' (``signed_slope``), phi'^2 (``slope2``), ln|phi'|
+    (``z2``), a^2 (``a2``), ``|phi'|`` (``slope``), phi' (``signed_slope``), phi'^2 (``slope2``), ``ln|phi'|``
     (``log_slope``), and counts of relative slope below 0.1 and 0.01 (``below_10pct``, ``below_1pct``), of z outside
     the open interval ``zero``, of phi' = 0 (``flat``), of z > 0 (``positive``), and the sum of
-    |a - center|/half_range (``distance``). histogram holds counts of a in 32 equal bins over a bounded range, or
+    ``|a - center|/half_range`` (``distance``). histogram holds counts of a in 32 equal bins over a bounded range, or
     None. Sums are kept in the element type over 64 rows, then in float64. Arrays that are not C-contiguous are copied.
 
     >>> import numpy as np

@@ -21,7 +21,7 @@ DTYPES = [np.float32, np.float64]
 each = pytest.mark.parametrize("name", CASES)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
-# Largest error allowed, in units in the last place: (phi, slope). docs/accuracy.md has the measured figures.
+# Largest error allowed, in units in the last place: (phi, slope); measured figures: docs/explanation/accuracy.md.
 LIMITS = {"identity": (0, 0), "sigmoid": (2, 4), "tanh": (2, 4), "relu": (0, 0), "hard_tanh": (0, 0)}
 ulp_sweep = runpy.run_path(str(Path(__file__).resolve().parents[2] / "tools" / "ulp_sweep.py"))
 ZERO_OF_SLOPE = ulp_sweep["ZERO_OF_SLOPE"]          # nearby, the slope is held to an absolute bound, 4 units of 1/2
