@@ -53,6 +53,7 @@ def test_links_between_pages_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+ADAPTERS = ("torch", "jax", "keras", "dask", "plots")       # each needs its framework
 DOORS = ["initcore", *(m.name for m in pkgutil.iter_modules(ic.__path__, "initcore.") if not
                        m.name.split(".")[-1].startswith("_") and m.name not in ("initcore.cli", "initcore.kernels"))]
 
@@ -61,11 +62,14 @@ DOORS = ["initcore", *(m.name for m in pkgutil.iter_modules(ic.__path__, "initco
 def test_every_public_name_has_a_page(name):
     """Functions and classes of every door stand in the autosummary of the reference."""
     text = "\n".join(p.read_text() for p in (DOCS / "reference").glob("*.md"))
+    if (framework := name.removeprefix("initcore.")) in ADAPTERS:
+        pytest.importorskip(framework)
     module = importlib.import_module(name)
     listed = {(where, entry) for where, entries in
               re.findall(r"```\{eval-rst\}\n.. currentmodule:: (\S+)\n(.*?)```", text, re.S)
               for entry in re.findall(r"^ +([A-Za-z_]\w*)$", entries, re.M)}
     public = [getattr(module, n) for n in getattr(module, "__all__", ())]
-    described = [getattr(importlib.import_module(where), entry) for where, entry in listed]
+    described = [getattr(importlib.import_module(where), entry) for where, entry in listed
+                 if where == name or where.removeprefix("initcore.").split(".")[0] not in ADAPTERS]
     wanted = [p for p in public if inspect.isroutine(p) or inspect.isclass(p)]
     assert not [p for p in wanted if not any(p is d for d in described)]
