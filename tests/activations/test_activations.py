@@ -9,7 +9,7 @@ import pytest
 from activation_oracle import EXACT, exact, ulp_errors
 
 from initcore import activations
-from initcore.activations._table import erf
+from initcore.activations._functions import erf
 from initcore.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 
 ALL = [activations.get(n) for n in activations.names]
@@ -160,3 +160,139 @@ def test_slope_of_a_callable():
     z = np.linspace(-2, 2, 41)
     np.testing.assert_allclose(f.dphi(z), 3 * np.cos(3 * z), rtol=0, atol=1e-10)
     assert f.odd and f.code is None and f.dphi0 == pytest.approx(3, rel=1e-10)
+
+
+# --- facts the other modules reason with ---------------------------------------------------------------------------
+
+@every
+def test_logarithm_of_the_slope(f):
+    """Against mpmath, out to where the slope itself is 0 in float64; the slope 0 itself is minus infinity."""
+    z = np.array([-60.0, -26.0, -9.5, -8.5, -3.7, -1.25, -0.3, 0.4, 1.7, 6.3, 8.5, 26.0, 60.0])
+    got = f.log_dphi(z)
+    with mp.workdps(2000):
+        slopes = [EXACT[base(f)][1](mp.mpf(float(v)), mp.mpf(f.alpha)) for v in z]
+        want = [float(mp.log(abs(s))) if s else -math.inf for s in slopes]
+    np.testing.assert_allclose(got, want, rtol=5e-13, atol=5e-13)
+
+
+@every
+def test_inverse_of_the_output(f):
+    if not f.saturating:
+        assert f.output_inverse is None
+        return
+    for t in (0.05, 0.5, 0.9, 1 - 1e-6):
+        z = f.output_inverse(t)
+        assert (f.phi(np.array([z, -z])) - f.center) / f.half_range == pytest.approx([t, -t], rel=1e-9)
+    assert f.symmetric
+
+
+@every
+def test_flat_pieces_knots_and_sides(f):
+    grid = np.linspace(-40, 40, 16001) + 1e-3
+    flat = np.zeros(grid.shape, bool)
+    for low, high in f.flat_pieces:
+        flat |= (grid > low) & (grid < high)
+    assert (f.dphi(grid[flat]) == 0).all()
+    near = np.abs(grid) < 4                         # further out a slope may underflow
+    assert not f.monotone or (f.dphi(grid[near]) > 0).all()
+    if f.knots is not None:
+        assert not (f.dphi(grid[~flat]) == 0).any()
+        for low, high in zip((-40, *f.knots), (*f.knots, 40)):
+            inside = grid[(grid > low) & (grid < high)]
+            assert np.ptp(f.dphi(inside)) == 0
+    if f.homogeneous:
+        assert np.array_equal(f.phi(np.array([-2.0, 3.0])), [-2 * f.sides[0], 3 * f.sides[1]])
+    assert f.linear == (base(f) == "identity") and f.dies == (base(f) == "relu")
+    assert f.symmetric == bool(np.allclose(f.phi(-grid) - f.phi0, f.phi0 - f.phi(grid), rtol=1e-12, atol=1e-15))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_a_slope_from_the_output_is_zero(dtype):
+    bits = np.finfo(dtype).nmant + 1
+    for name, slope in (("tanh", lambda y: 1 - y * y), ("sigmoid", lambda y: y * (1 - y))):
+        f = activations.get(name)
+        for low, high in f.flat_from_output(bits):
+            for end, inwards in ((low, 1), (high, -1)):
+                if math.isfinite(end):
+                    y = np.array([exact(name, False, [end * k])[0] for k in (1 - 1e-3, 1 + 1e-3)], dtype=np.dtype(dtype))
+                    zero = slope(y) == 0
+                    assert zero.tolist() == [False, True], (name, inwards)
+
+
+SUITS = {"identity": 1, "relu": 2, "leaky_relu": 2 / 1.0001, "leaky_relu_0.2": 2 / 1.04, "selu": 1, "gelu": 2,
+         "sin": 2, "sin_30": 2 / 900, "tanh": 1}
+
+
+@pytest.mark.parametrize("name", SUITS)
+def test_squared_gain(name):
+    assert activations.get(name).squared_gain == pytest.approx(SUITS[name], rel=1e-12)
+
+
+def test_what_follows_from_phi_alone():
+    """A new member of the ReLU family that says nothing of itself but phi and phi'."""
+    f = activations.Activation("twice", None, lambda z: np.where(z > 0, 2.0 * z, 0.0), lambda z: np.where(z > 0, 2.0, 0),
+                               homogeneous=True)
+    assert f.squared_gain == 0.5 and f.initializer == "he_normal"
+    assert f.start(100, 7) == ("he_normal", {"gain": 0.707107}, pytest.approx(math.sqrt(0.5 / 100), rel=1e-5))
+    assert f.start(100, 7).call((100, 7)) == "ic.init.he_normal((100, 7), gain=0.707107, rng=key)"
+    np.testing.assert_array_equal(f.log_dphi(np.array([-1.0, 1.0])), [-math.inf, math.log(2)])
+    smooth = activations.from_callable(lambda z: z / (1 + np.exp(-z)))
+    assert smooth.squared_gain == pytest.approx(1 / activations_second_moment(smooth), rel=1e-12)
+
+
+def activations_second_moment(f):
+    x, w = np.polynomial.hermite_e.hermegauss(120)
+    return float(np.square(f.phi(x)) @ w / w.sum())
+
+
+@pytest.mark.parametrize("f, like", [
+    (np.tanh, "tanh"), (math.tanh, "tanh"), (lambda z: np.maximum(z, 0), "relu"), (lambda z: max(z, 0.0), "relu"),
+    (lambda z: np.clip(z, -1, 1), "hard_tanh"), (lambda z: z / (1 + abs(z)), "softsign"), (np.arctan, "arctan"),
+    (lambda z: z, "identity"), (np.sin, "sin"), (lambda z: np.log1p(np.exp(np.minimum(z, 30))), None)],
+    ids=["np.tanh", "math.tanh", "np.maximum", "max", "clip", "softsign", "arctan", "identity", "sin", "softplus"])
+def test_facts_of_a_callable_are_found(f, like):
+    got = activations.get(f)
+    if like is None:
+        assert not got.homogeneous and not got.odd
+        return
+    want = activations.get(like)
+    for fact in ("odd", "saturating", "homogeneous", "dies"):
+        assert getattr(got, fact) == getattr(want, fact), fact
+    if want.saturating:
+        assert (got.low, got.high) == pytest.approx((want.low, want.high), abs=1e-8)
+
+
+def test_callables_that_are_none():
+    for bad in (lambda z: None, lambda z: "high", lambda z: 1j * z):
+        with pytest.raises(ArgumentTypeError, match=r"activation <lambda> must give a real number"):
+            activations.get(bad)
+    with pytest.raises(ArgumentError, match=r"activation inverse raised ZeroDivisionError for z=0\.0"):
+        activations.from_callable(lambda z: 1 / z if isinstance(z, float) else None, name="inverse")
+    with pytest.raises(ArgumentError, match="slope= is no fact"):
+        activations.from_callable(np.tanh, slope=1.0)
+
+
+def test_registered_names():
+    f = activations.from_callable(lambda z: np.clip(z, 0, 4), name="clip_for_a_test")
+    with pytest.raises(UnknownNameError):
+        activations.get("clip_for_a_test")
+    assert activations.register(f) is f and activations.get("Clip-for-a-test") is f
+    assert pickle.loads(pickle.dumps(f)) is f
+    for name in ("tanh", "swish", "leaky_relu_0.3", "Upper", ""):
+        with pytest.raises(ArgumentError):
+            activations.register(activations.Activation(name, None, np.tanh, np.tanh))
+    with pytest.raises(ArgumentError, match="another activation"):
+        activations.register(activations.from_callable(np.tanh, name="clip_for_a_test"))
+    with pytest.raises(ArgumentTypeError, match="from_callable"):
+        activations.register(np.tanh)
+
+
+def test_nothing_is_raised_or_warned_whatever_the_floating_point_settings():
+    z = np.array([-np.inf, -1e300, -800, -1e-320, 0, 1e-310, 40, 1e300, np.inf, np.nan])
+    z32 = np.array([-np.inf, -1e38, -800, -1e-44, 0, 40, 1e38, np.inf, np.nan], dtype=np.float32)
+    with np.errstate(all="raise"):
+        for name in (*activations.names, "leaky_relu_0.2", "elu_0.5", "sin_30"):
+            f = activations.get(name)
+            for g in (f, f.dphi, f.log_dphi):
+                g(z), g(z32)
+        activations.get(lambda z: np.exp(z * z) - 1)
