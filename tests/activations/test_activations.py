@@ -214,7 +214,7 @@ def test_where_a_slope_from_the_output_is_zero(dtype):
         for low, high in f.flat_from_output(bits):
             for end, inwards in ((low, 1), (high, -1)):
                 if math.isfinite(end):
-                    y = np.array([exact(name, False, [end * k])[0] for k in (1 - 1e-3, 1 + 1e-3)], dtype=np.dtype(dtype))
+                    y = np.array([exact(name, False, [end * k])[0] for k in (0.999, 1.001)], dtype=dtype)
                     zero = slope(y) == 0
                     assert zero.tolist() == [False, True], (name, inwards)
 
@@ -230,8 +230,8 @@ def test_squared_gain(name):
 
 def test_what_follows_from_phi_alone():
     """A new member of the ReLU family that says nothing of itself but phi and phi'."""
-    f = activations.Activation("twice", None, lambda z: np.where(z > 0, 2.0 * z, 0.0), lambda z: np.where(z > 0, 2.0, 0),
-                               homogeneous=True)
+    f = activations.Activation("twice", None, lambda z: np.where(z > 0, 2.0 * z, 0.0),
+                               lambda z: np.where(z > 0, 2.0, 0.0), homogeneous=True)
     assert f.squared_gain == 0.5 and f.initializer == "he_normal"
     assert f.start(100, 7) == ("he_normal", {"gain": 0.707107}, pytest.approx(math.sqrt(0.5 / 100), rel=1e-5))
     assert f.start(100, 7).call((100, 7)) == "ic.init.he_normal((100, 7), gain=0.707107, rng=key)"
