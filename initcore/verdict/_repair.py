@@ -12,7 +12,6 @@ from .. import initializers
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
-from ..rules._conventions import initializer_name
 
 Recheck = Callable[[Network], Sequence[Finding]]
 _RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data")
@@ -59,8 +58,9 @@ def _layer(net: Network, i: int, key: Key, again: bool, flat: bool, *, centred: 
     layer, last = net.layers[i], i == len(net.layers) - 1
     if not again:
         return layer.replace(b=None if layer.b is None else np.zeros_like(layer.b)) if flat else layer
-    make = getattr(initializers, initializer_name(layer.activation))
-    w = make((layer.fan_in, layer.fan_out), rng=key.child(f"layer{i}.weight"), dtype="float64")
+    start = layer.activation.start(layer.fan_in, layer.fan_out, first=i == 0)
+    w = initializers.get(start.initializer)((layer.fan_in, layer.fan_out), **start.arguments, dtype="float64",
+                                            rng=key.child(f"layer{i}.weight"))
     b = None if layer.b is None else np.zeros(layer.fan_out)
     if centred:
         below = net.layers[i - 1].activation if i else None
