@@ -188,7 +188,7 @@ def _squared_gain(f: Activation) -> float:
         return 1.0
     with np.errstate(all="ignore"):
         if f.sides is not None:
-            second = (f.sides[0] ** 2 + f.sides[1] ** 2) / 2
+            second = (f.sides[0] * f.sides[0] + f.sides[1] * f.sides[1]) / 2
         else:
             x = np.linspace(-9.0, 9.0, 2305)           # the trapezoid rule: exact to rounding for a smooth phi
             weight = np.exp(-x * x / 2)

@@ -54,9 +54,9 @@ def _sin(w: float) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "phi": lambda z: np.sin(w * fn.floating(z)), "dphi": lambda z: w * np.cos(w * fn.floating(z)),
         "alpha": w, "dphi0": w, "max_slope": abs(w), "low": -1.0 if w else 0.0, "high": 1.0 if w else 0.0, "odd": True}
-    if w:           # Sitzmann et al. 2020: U(-l, l), l = sqrt(6/fan_in)/w, in the first layer 1/fan_in
+    if 0 < w * w < _INF:        # Sitzmann et al. 2020: U(-l, l), l = sqrt(6/fan_in)/w, in the first layer 1/fan_in
         omega = {"omega": abs(w)}
-        facts.update(squared_gain=2 / w ** 2, initializer="siren", initializer_arguments=omega,
+        facts.update(squared_gain=2 / (w * w), initializer="siren", initializer_arguments=omega,
                      first_layer=({**omega, "first": True}, lambda n: 1 / (math.sqrt(3.0) * n)))
     return facts
 

@@ -228,6 +228,13 @@ def test_squared_gain(name):
     assert activations.get(name).squared_gain == pytest.approx(SUITS[name], rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "sin"])
+@pytest.mark.parametrize("alpha", [1e200, -1e200, 1e-200, 5e-324, 0.0])
+def test_parameters_out_of_all_proportion(name, alpha):
+    f = activations.get(name, alpha)
+    assert f.squared_gain >= 0 and f.start(10, 10).std >= 0 and np.isfinite(f.phi(1e-3))
+
+
 def test_what_follows_from_phi_alone():
     """A new member of the ReLU family that says nothing of itself but phi and phi'."""
     f = activations.Activation("twice", None, lambda z: np.where(z > 0, 2.0 * z, 0.0),
