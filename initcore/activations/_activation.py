@@ -54,17 +54,17 @@ class Activation:
     odd : phi(-z) == -phi(z) for every z.
     phi0, dphi0 : value and slope at 0 (for kinked functions the slope the kernels use at 0).
     low, high : infimum and supremum of phi.
-    max_slope : max |phi'|; relative slopes r = |phi'|/max_slope.
+    max_slope : ``max |phi'|``; relative slopes ``r = |phi'|/max_slope``.
     saturating : slope tends to 0 on both sides and phi is bounded.
     homogeneous : phi(a z) = a phi(z) for a > 0 (ReLU family, identity).
     kinks : points where phi or phi' is not smooth (quadrature splits there).
-    cutoff : r -> |z| beyond which the relative slope is below r (saturating, symmetric slope only).
+    cutoff : ``r -> |z|`` beyond which the relative slope is below r (saturating, symmetric slope only).
     center : the output that counts as 0 on the rescaled output range [-1, 1].
     alpha : the parameter (leaky_relu: slope, elu: alpha, sin: frequency), else 0.
-    log_dphi : z -> ln |phi'(z)| in float64, finite where phi' only underflows; default: the logarithm of dphi.
+    log_dphi : ``z -> ln |phi'(z)|`` in float64, finite where phi' only underflows; default: the logarithm of dphi.
     monotone : phi' > 0 everywhere (logarithms of the slope have no singularity inside).
     symmetric : phi - phi(0) is odd; default: as ``odd``.
-    output_inverse : t in [0, 1) -> |z| beyond which the rescaled output exceeds t in size (saturating only).
+    output_inverse : t in [0, 1) -> ``|z|`` beyond which the rescaled output exceeds t in size (saturating only).
     flat_pieces : open intervals of z where phi' is exactly 0 by definition.
     flat_from_output : p -> where the slope as taken from an output of p bits (1 - y y) is exactly 0.
     squared_gain : fan_in times the variance a person would give the weights in front; default: for a homogeneous

@@ -22,7 +22,7 @@ _FAR = (1e9, 1e12)
 def from_callable(phi: Callable[[Any], Any], dphi: Function | None = None, **facts: Any) -> Activation:
     """An activation from the user's own elementwise function: of arrays, of numbers, of torch tensors or of JAX arrays.
 
-    The slope, where not given, is a 4th-order central difference with step 2^-13 max(1, |z|):
+    The slope, where not given, is a 4th-order central difference with step ``2^-13 max(1, |z|)``:
     relative error about 1e-12 for smooth functions. Range, saturation, oddness, homogeneity and slopes are found by
     evaluating phi on [-8, 8] and far out; ``facts`` (fields of :class:`Activation`) given here are believed instead.
 

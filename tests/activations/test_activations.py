@@ -229,7 +229,7 @@ def test_squared_gain(name):
 
 
 @pytest.mark.parametrize("name", ["leaky_relu", "elu", "sin"])
-@pytest.mark.parametrize("alpha", [1e200, -1e200, 1e-200, 5e-324, 0.0])
+@pytest.mark.parametrize("alpha", [1e15, -1e15, 1e-200, 5e-324, 0.0])
 def test_parameters_out_of_all_proportion(name, alpha):
     f = activations.get(name, alpha)
     assert f.squared_gain >= 0 and f.start(10, 10).std >= 0 and np.isfinite(f.phi(1e-3))
