@@ -6,6 +6,7 @@ Each check returns the value in the form the caller needs or raises one of
 
 import math
 import numbers
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,25 @@ from .errors import ArgumentError, ArgumentTypeError, DTypeError, NonFiniteError
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+class _Short(reprlib.Repr):
+    """A repr that is short and quick, whatever it is of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 60
+
+    def repr_ndarray(self, a: np.ndarray, level: int) -> str:
+        return f"array of shape {a.shape}"
+
+
+_short = _Short()
+
+
 def describe(value: Any) -> str:
     """A short description of what was given, for messages."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    return f"{value!r} ({type(value).__name__})"
+    return f"{_short.repr(value)} ({type(value).__name__})"
 
 
 def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf,
@@ -27,7 +42,10 @@ def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.
     """A real number in [low, high] (or (low, high] with ``open_low``), as float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{name} must be a real number, got {describe(value)}.")
-    x = float(value)
+    try:
+        x = float(value)
+    except OverflowError:
+        raise ArgumentError(f"{name} is beyond float64's range, got {describe(value)}.") from None
     if math.isnan(x) or (finite and math.isinf(x)):
         raise ArgumentError(f"{name} must be finite, got {x!r}.")
     if x < low or x > high or (open_low and x == low):
@@ -77,24 +95,41 @@ def float_dtype(name: str, value: Any) -> np.dtype:
     return dt
 
 
+def array(name: str, value: Any) -> np.ndarray:
+    """What NumPy makes of a value; where it makes nothing of it, that is said in our words."""
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError as e:                 # rows of different lengths
+        raise ShapeError(f"{name} has no shape: {e}") from None
+    except Exception as e:
+        raise DTypeError(f"{name} cannot be read as an array: {e}") from None
+
+
+def unlike(name: str, got: np.dtype, want: Any) -> DTypeError:
+    """The refusal of a dtype other than that of the arrays beside it."""
+    want = np.dtype(want)
+    return DTypeError(f"{name} has dtype {got}, but {want} is needed here; cast with {name}.astype(np.{want.name}).")
+
+
 def float_array(name: str, value: Any, *, ndim: int | None = None, dtype: Any = None) -> np.ndarray:
     """A float32 or float64 array of the given rank; other dtypes are refused, not cast.
 
     float16 and bfloat16 are widened to float32 (exact). A Python list is taken as float64.
     """
-    a = value if isinstance(value, np.ndarray) else np.asarray(value)
-    if not isinstance(value, np.ndarray) and a.dtype.kind in "iu" and not hasattr(value, "dtype"):
+    a = array(name, value)
+    if a is not value and a.dtype.kind in "iu" and not hasattr(value, "dtype"):
         a = a.astype(np.float64)
     if a.dtype == np.float16 or a.dtype.name == "bfloat16":
         a = a.astype(np.float32)
     if not a.dtype.isnative:
         a = a.astype(a.dtype.newbyteorder("="))
     if a.dtype not in FLOATS:
-        raise DTypeError(f"{name} must hold float32 or float64, got {describe(a)}; "
+        raise DTypeError(f"{name} must hold float32 or float64, got {describe(value if a.dtype.kind in 'OSU' else a)}; "
                          f"cast with {name}.astype(np.float32).")
     if dtype is not None and a.dtype != dtype:
-        raise DTypeError(f"{name} has dtype {a.dtype}, but {np.dtype(dtype)} is needed here; "
-                         f"cast with {name}.astype(np.{np.dtype(dtype).name}).")
+        raise unlike(name, a.dtype, dtype)
     if ndim is not None and a.ndim != ndim:
         raise ShapeError(f"{name} must have {ndim} dimension(s), got shape {a.shape}.")
     return a
@@ -126,7 +161,17 @@ def out_array(name: str, out: Any, want_shape: tuple[int, ...], dtype: np.dtype)
         raise ShapeError(f"{name} has shape {out.shape}, but the result has shape {tuple(want_shape)}.")
     if not out.flags.writeable:
         raise ArgumentError(f"{name} is read-only; pass a writable array.")
-    if out.size > 1 and any(s == 0 and n > 1 for s, n in zip(out.strides, out.shape)):
-        raise ArgumentError(f"{name} has overlapping elements (a stride of 0, as from broadcast_to); "
-                            "pass an array that owns each element.")
+    if not out.flags.c_contiguous and overlaps(out):
+        raise ArgumentError(f"{name} has overlapping elements (strides {out.strides} for shape {out.shape}, as from "
+                            "broadcast_to or sliding_window_view); pass an array that owns each element.")
     return out
+
+
+def overlaps(a: np.ndarray) -> bool:
+    """Whether two elements share memory: exact for the nested strides NumPy's own slicing makes, else taken so."""
+    reach = a.itemsize
+    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape) if n > 1):
+        if stride < reach:
+            return a.size > 0
+        reach += stride * (n - 1)
+    return False

@@ -1,11 +1,11 @@
 # The versioned function table: what one instruction-set variant offers, in plain C types.
 # Append only: a field never moves, changes type or disappears; TABLE_VERSION grows with each addition.
 # Strides are in elements. Every function is pure: no state, no threads, no Python.
-# int results: 0 done, -1 out of memory (nothing written).
+# int results: 0 done, -1 out of memory (nothing written), -3 stopped (what is written is of no use).
 
 cdef extern from *:
     """
-    #define INITCORE_TABLE_VERSION 1u
+    #define INITCORE_TABLE_VERSION 2u
     """
     const unsigned int INITCORE_TABLE_VERSION
 
@@ -27,6 +27,11 @@ ctypedef struct RandomJob:
     Py_ssize_t shape[64]
     Py_ssize_t stride[64]
     u64 step[64]
+
+# What a long call asks some twenty times a second: asked(context) other than 0 stops it.
+ctypedef struct StopCheck:
+    int (*asked)(void* context) noexcept nogil
+    void* context
 
 ctypedef struct KernelTable:
     u32 version
@@ -138,5 +143,35 @@ ctypedef struct KernelTable:
     # 1 all equal, 0 not all equal, -1 some not finite.
     int (*ties_look_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m) noexcept nogil
     int (*ties_look_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m) noexcept nogil
+
+    # --- dense/, that can be stopped: as above; stop may be NULL. Version 2 ---------------
+    int (*matmul_until_f32)(const float* a, Py_ssize_t a_row, Py_ssize_t a_col, const float* b, Py_ssize_t b_row,
+                            Py_ssize_t b_col, float* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                            const StopCheck* stop) noexcept nogil
+    int (*matmul_until_f64)(const double* a, Py_ssize_t a_row, Py_ssize_t a_col, const double* b, Py_ssize_t b_row,
+                            Py_ssize_t b_col, double* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                            const StopCheck* stop) noexcept nogil
+    int (*dense_forward_until_f32)(const float* x, Py_ssize_t x_row, Py_ssize_t x_col, const float* w,
+                                   Py_ssize_t w_row, Py_ssize_t w_col, const float* b, int activation,
+                                   double alpha, float* z, Py_ssize_t z_row, float* y, Py_ssize_t y_row,
+                                   Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                                   const StopCheck* stop) noexcept nogil
+    int (*dense_forward_until_f64)(const double* x, Py_ssize_t x_row, Py_ssize_t x_col, const double* w,
+                                   Py_ssize_t w_row, Py_ssize_t w_col, const double* b, int activation,
+                                   double alpha, double* z, Py_ssize_t z_row, double* y, Py_ssize_t y_row,
+                                   Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                                   const StopCheck* stop) noexcept nogil
+    int (*dense_backward_until_f32)(const float* x, Py_ssize_t x_row, Py_ssize_t x_col, const float* w,
+                                    Py_ssize_t w_row, Py_ssize_t w_col, int activation, double alpha, const float* z,
+                                    Py_ssize_t z_row, const float* y, Py_ssize_t y_row, const float* dy,
+                                    Py_ssize_t dy_row, float* dx, Py_ssize_t dx_row, float* dw, Py_ssize_t dw_row,
+                                    float* db, Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                                    const StopCheck* stop) noexcept nogil
+    int (*dense_backward_until_f64)(const double* x, Py_ssize_t x_row, Py_ssize_t x_col, const double* w,
+                                    Py_ssize_t w_row, Py_ssize_t w_col, int activation, double alpha, const double* z,
+                                    Py_ssize_t z_row, const double* y, Py_ssize_t y_row, const double* dy,
+                                    Py_ssize_t dy_row, double* dx, Py_ssize_t dx_row, double* dw, Py_ssize_t dw_row,
+                                    double* db, Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                                    const StopCheck* stop) noexcept nogil
 
     # --- end -------------------------------------------------------------------------

@@ -1,31 +1,35 @@
 """Threads: how many, and how work is split over them.
 
 Design
-A. Kernels are single-threaded. Python-level code splits an index range into pieces that do not share
-   outputs and runs them in one lazily made thread pool; the caller's thread does the last piece itself.
+A. Kernels are single-threaded. Python-level code splits an index range into pieces that do not share outputs; the
+   caller's thread and workers take them one by one, the caller from the end.
 B. One thread unless the caller asks, by ``threads=`` in a call or :func:`set_num_threads`; a process that
    never asks never has a second thread.
 C. How a range is split never changes a bit of the result (guarantee G3): kernels fix their summation order,
    and random numbers belong to an index, not to a thread.
+D. `run` returns only when none of its pieces runs, whatever is raised meanwhile. An interrupt is remembered, what has
+   not begun is dropped, what runs is asked to stop; then the interrupt is raised. The waiting is compiled
+   (src/doors/threads.pxi), since between two lines of Python a second interrupt could end it.
+E. Workers are done without where none can be started: under a limit, or while the interpreter ends. They are daemons
+   and hold what they work on, so that nothing they touch can go before them.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import Any
 
 from ._checks import integer
 
-if TYPE_CHECKING:               # imported when the first pool is made: 4 ms nobody else should pay
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-_MOST = 256                     # workers the pool may grow to; they are made only when there is work for them
+_MOST = 256                     # workers there may be; they are made only when there is work for them
+_LONG = 1 << 20                 # elements a piece may have where Ctrl-C is answered between pieces
 _default = 1
-_pool: ThreadPoolExecutor | None = None
-_lock = threading.Lock()
 
 
 def set_num_threads(n: int) -> None:
@@ -48,7 +52,7 @@ def get_num_threads() -> int:
 
 
 def resolve(threads: Any) -> int:
-    """The thread count a call's ``threads=`` means: None is the process's default; never more than the pool has."""
+    """The thread count a call's ``threads=`` means: None is the process's default; never more than workers may be."""
     if threads is None:
         return _default
     count = threads if type(threads) is int and threads >= 1 else integer("threads", threads, low=1)
@@ -69,52 +73,132 @@ def chunks(n: int, parts: int, align: int = 1) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def run(task: Callable[..., object], pieces: list[tuple[Any, ...]]) -> None:
-    """``task(*piece)`` for every piece, at once, one thread each; the caller's thread takes the last one.
+def run(task: Callable[..., object], pieces: list[tuple[Any, ...]], threads: int | None = None,
+        stop: Callable[[], object] | None = None) -> None:
+    """``task(*piece)`` for every piece, in at most ``threads`` threads (default: one a piece), the caller's among them.
 
-    Returns when all are done. An exception in any piece is raised here, after the others have ended.
+    Returns when all are done. An exception in any piece is raised here after the others have ended (that of the first
+    such piece). An interrupt drops what has not begun, calls ``stop``, which should make running pieces end early,
+    and is raised when they have ended.
     """
-    futures: list[Future[object]] = []
-    rest = pieces
-    if len(pieces) > 1:
-        pool = _get_pool()
-        try:
-            for piece in pieces[:-1]:
-                futures.append(pool.submit(task, *piece))
-        except RuntimeError:    # the interpreter is shutting down: no new work in threads
-            pass
-        rest = pieces[len(futures):]
-    error: BaseException | None = None
+    call = _Call(task, pieces)
+    interrupt = None
     try:
-        for piece in rest:
-            task(*piece)
+        _hire(call, min(len(pieces), len(pieces) if threads is None else threads) - 1)
+        call.work(call.todo.pop)
     except BaseException as e:
-        error = e
-    for future in futures:
-        raised = future.exception()
-        error = error or raised
-    if error is not None:
-        raise error
+        interrupt = e
+    _settle(call, interrupt, stop)
 
 
 def split(task: Callable[..., object], n: int, threads: int, *, align: int = 1) -> None:
-    """``task(start, stop)`` over ``range(n)`` in ``threads`` pieces whose starts are multiples of ``align``."""
-    run(task, list(chunks(n, threads, align)))
+    """``task(start, stop)`` over ``range(n)`` in ``threads`` threads; the starts are multiples of ``align``.
+
+    Pieces have at most ``_LONG`` elements: interrupts are answered between them.
+    """
+    run(task, list(chunks(n, max(threads, -(-n // _LONG)), align)), threads)
 
 
-def _get_pool() -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        if _pool is None:
-            from concurrent.futures import ThreadPoolExecutor
-            _pool = ThreadPoolExecutor(_MOST, thread_name_prefix="initcore")
-        return _pool
+class _Call:
+    """One `run`: what is to do, who is at it, what went wrong.
+
+    Lists and queues are changed by one operation at a time, which no other thread can divide. A worker enters
+    ``inside`` before it takes a piece and ``left`` after its last one: where ``todo`` is empty and both are equally
+    long, no piece runs.
+    """
+
+    __slots__ = ("errors", "inside", "left", "pid", "task", "todo", "wake")
+
+    def __init__(self, task: Callable[..., object], pieces: list[tuple[Any, ...]]) -> None:
+        self.task: Callable[..., object] | None = task
+        self.todo = deque(enumerate(pieces))
+        self.inside: list[None] = []
+        self.left: list[None] = []
+        self.wake: SimpleQueue[None] = SimpleQueue()
+        self.errors: list[tuple[int, BaseException]] = []
+        self.pid = os.getpid()
+
+    def work(self, take: Callable[[], tuple[int, tuple[Any, ...]]]) -> None:
+        """Do pieces until there are none."""
+        task = self.task
+        while self.todo:
+            try:
+                i, piece = take()
+            except IndexError:
+                return
+            try:
+                task(*piece)            # type: ignore[misc]    # set while there are pieces
+            except BaseException as e:
+                self.errors.append((i, e))
+                if not isinstance(e, Exception):
+                    self.todo.clear()
+
+    def help(self) -> None:
+        """What a worker does."""
+        self.inside.append(None)
+        try:
+            self.work(self.todo.popleft)
+        finally:
+            self.left.append(None)
+            self.wake.put(None)
+
+
+class _Workers:
+    """The threads of this process: a queue of calls, how many wait for one, how many there are."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[_Call] = SimpleQueue()
+        self.idle: list[None] = []
+        self.made: list[None] = []
+
+    def secure(self) -> bool:
+        """Whether a worker is free for one call more: one that waits, else a new one."""
+        try:
+            self.idle.pop()
+        except IndexError:
+            if len(self.made) >= _MOST:
+                return False
+            try:
+                threading.Thread(target=self.serve, name=f"initcore_{len(self.made)}", daemon=True).start()
+            except (RuntimeError, MemoryError):     # a limit on threads, or the interpreter is ending
+                return False
+            self.made.append(None)
+        return True
+
+    def serve(self) -> None:
+        """Help with one call after the other."""
+        while True:
+            call = self.calls.get()
+            call.help()
+            del call                    # an idle worker keeps nothing alive
+            self.idle.append(None)
+
+
+_workers: _Workers | None = None
+
+
+def _settle(call: _Call, interrupt: BaseException | None, stop: Callable[[], object] | None) -> None:
+    """Wait until no piece runs, then raise what there is to raise; initcore.kernels puts its compiled one here."""
+    raise SystemError("initcore.kernels is not imported.")
+
+
+def _hire(call: _Call, count: int) -> None:
+    """Offer the call to ``count`` workers, or as many as there can be."""
+    global _workers
+    if count <= 0 or sys.is_finalizing():
+        return
+    if _workers is None:
+        _workers = _Workers()
+    for _ in range(count):
+        if not call.todo or not _workers.secure():
+            return
+        _workers.calls.put(call)
 
 
 def _after_fork() -> None:
-    """A forked child has none of the parent's threads: forget the pool and its lock."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    """A forked child has none of the parent's threads."""
+    global _workers
+    _workers = None
 
 
 if hasattr(os, "register_at_fork"):

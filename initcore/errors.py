@@ -94,6 +94,7 @@ def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownN
     """The error for a misspelt name, with the nearest known one."""
     import difflib
     names = sorted(known)
-    near = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given.lower()[:80], names, n=1, cutoff=0.5) if isinstance(given, str) else []
+    shown = repr(given[:80]) if isinstance(given, str) else f"an object of type {type(given).__name__}"
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return UnknownNameError(f"{argument}={given!r} is not known; {hint}Known: {', '.join(names)}.")
+    return UnknownNameError(f"{argument}={shown} is not known; {hint}Known: {', '.join(names)}.")

@@ -4,7 +4,7 @@ Design
 A. At import the best variant the CPU and OS support is loaded and its function table copied; the
    environment variable INITCORE_ISA forces one. Nothing reads the environment after import.
 B. The public functions allocate, check and copy (only when strides or dtype force it, see each docstring);
-   the kernels behind the table only fill.
+   the kernels behind the table only fill. No pointer reaches them but what doors/arrays.pxi has measured.
 C. The C API (kernels.pxd) are trampolines through the same table.
 """
 
@@ -39,16 +39,16 @@ cdef object _loaded_capsule = None      # keeps the variant alive
 _LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
 
 
-def _exists(isa):
+cdef bint _exists(str isa) except -1:
     import importlib.util
     return importlib.util.find_spec(f"initcore._variant_{isa}") is not None
 
 
-def _usable(isa):
-    return bool(initcore_cpu_has(_LEVELS[isa]))
+cdef bint _usable(str isa) except -1:
+    return initcore_cpu_has(_LEVELS[isa])
 
 
-def _select():
+cdef str _select():
     global table, _loaded_capsule
     forced = os.environ.get("INITCORE_ISA", "").strip()
     if forced:
@@ -60,7 +60,7 @@ def _select():
             raise ImportError(f"INITCORE_ISA={forced!r}: this CPU or operating system cannot run it.")
         chosen = forced
     else:
-        chosen = next(n for n in _LEVELS if _usable(n) and _exists(n))
+        chosen = [n for n in _LEVELS if _usable(n) and _exists(n)][0]
     module = importlib.import_module(f"initcore._variant_{chosen}")
     cdef KernelTable* t = <KernelTable*> PyCapsule_GetPointer(module.capsule, "initcore.kernel_table")
     if t.version != INITCORE_TABLE_VERSION or t.size != sizeof(KernelTable):
@@ -86,6 +86,8 @@ def build_info():
 
 
 include "doors/capi.pxi"
+include "doors/arrays.pxi"
+include "doors/threads.pxi"
 include "doors/dense.pxi"
 include "doors/dense_checked.pxi"
 include "doors/losses.pxi"

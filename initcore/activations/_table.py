@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import number
+from .._checks import describe, number
 from .._types import ActivationLike
 from ..errors import ArgumentError, ArgumentTypeError, unknown_name
 from . import _functions as fn
@@ -178,7 +178,7 @@ def get(activation: ActivationLike, alpha: float | None = None) -> Activation:
         return _make(key, alpha)
     if callable(activation):
         return from_callable(activation)
-    raise ArgumentTypeError(f"activation must be a name, an Activation or a callable, got {activation!r}.")
+    raise ArgumentTypeError(f"activation must be a name, an Activation or a callable, got {describe(activation)}.")
 
 
 def register(activation: Activation) -> Activation:
@@ -193,7 +193,7 @@ def register(activation: Activation) -> Activation:
     (True, 'glorot_normal')
     """
     if not isinstance(activation, Activation):
-        raise ArgumentTypeError(f"activation must be an Activation, got {activation!r}; "
+        raise ArgumentTypeError(f"activation must be an Activation, got {describe(activation)}; "
                                 "activations.from_callable(f) makes one.")
     name = activation.name
     if name != re.sub(r"[^a-z0-9_]", "", name) or not name:

@@ -1,26 +1,10 @@
 # Elementwise activations as Python sees them: checks, strides, threads; the kernels behind `table` only fill.
 #
 # Design
-# A. The quick path takes plain C-contiguous float32/float64 arrays through NumPy's C structs and does only what
-#    such a call needs. It refuses rather than raises.
-# B. What it refuses goes the general way, by the buffer protocol: other orders, copies, overlaps, half precisions,
-#    threads, and every error message.
-
-from cpython.buffer cimport (Py_buffer, PyObject_GetBuffer, PyBuffer_Release, PyBuffer_IsContiguous,
-                             PyBUF_STRIDES, PyBUF_WRITABLE)
-
-import numpy as np
-from initcore import _threads
-from initcore.activations import _table as _activations
-from initcore._checks import FLOATS as _FLOATS, float_array as _float_array, out_array as _out_array
-from initcore.errors import ArgumentError as _ArgumentError, DTypeError as _DTypeError, ShapeError as _ShapeError
-
-cdef object _F32 = np.dtype(np.float32)
-cdef object _F64 = np.dtype(np.float64)
-cdef object _ndarray = np.ndarray
-cdef object _empty = np.empty
-cdef object _Activation = _activations.Activation
-cdef object _act_get = _activations.get
+# A. The quick path takes plain C-contiguous float32/float64 arrays and does only what such a call needs. It refuses
+#    rather than raises.
+# B. What it refuses goes the general way: other orders, copies, overlaps, half precisions, threads, and every error
+#    message.
 
 # Elements a thread must have before a second one is worth its start (about 20 us).
 cdef Py_ssize_t _ACT_GRAIN = 1 << 16
@@ -28,84 +12,65 @@ cdef Py_ssize_t _ACT_GRAIN = 1 << 16
 cdef Py_ssize_t _ACT_NOGIL = 1 << 11
 
 
-cdef object _act_compiled(object activation):
-    """The Activation of a name or object, refused where no kernel knows it."""
-    act = activation if type(activation) is _Activation else _act_get(activation)
-    if act.code is None:
-        raise _ArgumentError(
-            f"activation={act.name!r} has no compiled kernel, only one of {', '.join(_activations.names)} has; "
-            "call its .phi and .dphi (NumPy) instead.")
-    return act
-
-
-cdef void _act_run(int code, double alpha, bint backward, bint wide, const char* z, const char* dy, char* out,
-                   Py_ssize_t n) noexcept nogil:
+cdef void act_run(int code, double alpha, bint backward, int kind, const char* z, const char* dy, char* out,
+                  Py_ssize_t n) noexcept nogil:
     """The kernel for this direction and dtype on n contiguous elements."""
     if backward:
-        if wide:
+        if kind == cnp.NPY_FLOAT64:
             table.activation_backward_f64(code, alpha, <const double*> z, <const double*> dy, <double*> out, n)
         else:
             table.activation_backward_f32(code, alpha, <const float*> z, <const float*> dy, <float*> out, n)
-    elif wide:
+    elif kind == cnp.NPY_FLOAT64:
         table.activation_forward_f64(code, alpha, <const double*> z, <double*> out, n)
     else:
         table.activation_forward_f32(code, alpha, <const float*> z, <float*> out, n)
 
 
-def _act_piece(int code, double alpha, bint backward, bint wide, size_t z, size_t dy, size_t out, int item,
-               Py_ssize_t start, Py_ssize_t stop):
-    """Elements start .. stop of a call split over threads (addresses of buffers the caller holds)."""
-    with nogil:
-        _act_run(code, alpha, backward, wide, <const char*> z + start * item,
-                 <const char*> dy + start * item if dy else NULL, <char*> out + start * item, stop - start)
-
-
-cdef bint _act_flat(object act, object z, object dy, object out, bint backward, int threads) except -1:
-    """Run on z, dy (or None), out of one dtype when all lie in memory in one order; False: nothing done."""
-    cdef Py_buffer zv, dv, ov
-    cdef bint done = False, wide = z.itemsize == 8
-    cdef int code = act.code
-    cdef double alpha = act.alpha
+@cython.internal
+@cython.auto_pickle(False)
+@cython.final
+cdef class Elementwise(Task):
+    """An activation or its slope on n elements that lie one after another."""
+    cdef int code, kind
+    cdef double alpha
+    cdef bint backward
+    cdef const char* z
+    cdef const char* dy
+    cdef char* out
     cdef Py_ssize_t n
-    cdef const char* dp = NULL
-    cdef char order = b"C"
-    PyObject_GetBuffer(z, &zv, PyBUF_STRIDES)
-    try:
-        PyObject_GetBuffer(out, &ov, PyBUF_STRIDES | PyBUF_WRITABLE)
-        try:
-            if dy is not None:
-                PyObject_GetBuffer(dy, &dv, PyBUF_STRIDES)
-                dp = <const char*> dv.buf
-            try:
-                if not PyBuffer_IsContiguous(&zv, b"C"):
-                    order = b"F"
-                if (PyBuffer_IsContiguous(&zv, order) and PyBuffer_IsContiguous(&ov, order)
-                        and (dy is None or PyBuffer_IsContiguous(&dv, order))
-                        and not _act_clash(<char*> zv.buf, <char*> ov.buf, zv.len)
-                        and not (dy is not None and _act_clash(<char*> dv.buf, <char*> ov.buf, zv.len))):
-                    done = True
-                    n = zv.len // zv.itemsize
-                    if n < _ACT_NOGIL:
-                        _act_run(code, alpha, backward, wide, <const char*> zv.buf, dp, <char*> ov.buf, n)
-                    elif threads > 1 and n >= 2 * _ACT_GRAIN:
-                        _threads.split(
-                            lambda start, stop: _act_piece(code, alpha, backward, wide, <size_t> zv.buf, <size_t> dp,
-                                                           <size_t> ov.buf, zv.itemsize, start, stop),
-                            n, min(threads, n // _ACT_GRAIN), align=64)
-                    else:
-                        with nogil:
-                            _act_run(code, alpha, backward, wide, <const char*> zv.buf, dp, <char*> ov.buf, n)
-            finally:
-                if dy is not None:
-                    PyBuffer_Release(&dv)
-        finally:
-            PyBuffer_Release(&ov)
-    finally:
-        PyBuffer_Release(&zv)
-    return done
+
+    cdef int part(self, Py_ssize_t start, Py_ssize_t stop) except -1:
+        """Elements start .. stop, LONG_PIECE at a time with a look at the signals between."""
+        cdef Py_ssize_t size = 8 if self.kind == cnp.NPY_FLOAT64 else 4, at, n
+        for at from start <= at < stop by LONG_PIECE:
+            if flag_read(&self.flag):
+                return 0
+            n = min(LONG_PIECE, stop - at)
+            with nogil:
+                act_run(self.code, self.alpha, self.backward, self.kind, self.z + at * size,
+                        self.dy + at * size if self.dy != NULL else NULL, self.out + at * size, n)
+            if check_signals() != 0:
+                flag_raise(&self.flag)
+                return -1
+        return 0
+
+    def __call__(self, Py_ssize_t start, Py_ssize_t stop):
+        if start < 0 or stop > self.n:
+            raise IndexError
+        self.part(start, stop)
 
 
-cdef object _act_quick(object activation, object z, object dy, object out, bint backward, object threads):
+cdef inline bint act_plain(cnp.ndarray a) noexcept:
+    """C-contiguous, aligned, of this machine's byte order."""
+    return cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISBEHAVED_RO(a)
+
+
+cdef inline bint act_clash(const char* a, const char* b, Py_ssize_t size) noexcept:
+    """Whether two stretches of memory overlap without being the same."""
+    return a != b and a < b + size and b < a + size
+
+
+cdef object act_quick(object activation, object z, object dy, object out, bint backward, object threads):
     """The result for plain arrays, None for everything else."""
     cdef int code, kind
     cdef double alpha
@@ -117,14 +82,15 @@ cdef object _act_quick(object activation, object z, object dy, object out, bint 
     za = <cnp.ndarray> z
     kind = cnp.PyArray_TYPE(za)
     n = cnp.PyArray_SIZE(za)
-    if ((kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or not _act_plain(za) or cnp.PyArray_NDIM(za) == 0
-            or not (threads is None or threads is 1) or (n >= 2 * _ACT_GRAIN and _threads._default != 1)):
+    if ((kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or not act_plain(za) or cnp.PyArray_NDIM(za) == 0
+            or not (threads is None or threads is 1) or n > LONG_PIECE
+            or (n >= 2 * _ACT_GRAIN and _threads._default != 1)):
         return None
     if type(activation) is str:
         pair = _codes.get(activation)
         if pair is None:
             return None
-        code, alpha = <int> pair[0], <double> pair[1]
+        code, alpha = <int> (<tuple> pair)[0], <double> (<tuple> pair)[1]
     elif type(activation) is _ActivationType and activation.code is not None:
         code, alpha = activation.code, activation.alpha
     else:
@@ -133,7 +99,7 @@ cdef object _act_quick(object activation, object z, object dy, object out, bint 
         if not cnp.PyArray_CheckExact(dy):
             return None
         da = <cnp.ndarray> dy
-        if not (cnp.PyArray_TYPE(da) == kind and _act_plain(da) and cnp.PyArray_SAMESHAPE(da, za)):
+        if not (cnp.PyArray_TYPE(da) == kind and act_plain(da) and cnp.PyArray_SAMESHAPE(da, za)):
             return None
         dp = cnp.PyArray_BYTES(da)
     if out is None:
@@ -143,78 +109,75 @@ cdef object _act_quick(object activation, object z, object dy, object out, bint 
         if not cnp.PyArray_CheckExact(out):
             return None
         oa = <cnp.ndarray> out
-        if (cnp.PyArray_TYPE(oa) != kind or not _act_plain(oa) or not cnp.PyArray_ISWRITEABLE(oa)
+        if (cnp.PyArray_TYPE(oa) != kind or not act_plain(oa) or not cnp.PyArray_ISWRITEABLE(oa)
                 or not cnp.PyArray_SAMESHAPE(oa, za)
-                or _act_clash(cnp.PyArray_BYTES(za), cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za))
-                or (dp != NULL and _act_clash(<char*> dp, cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za)))):
+                or act_clash(cnp.PyArray_BYTES(za), cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za))
+                or (dp != NULL and act_clash(dp, cnp.PyArray_BYTES(oa), cnp.PyArray_NBYTES(za)))):
             return None
     if n < _ACT_NOGIL:
-        _act_run(code, alpha, backward, kind == cnp.NPY_FLOAT64, cnp.PyArray_BYTES(za), dp, cnp.PyArray_BYTES(oa), n)
+        act_run(code, alpha, backward, kind, cnp.PyArray_BYTES(za), dp, cnp.PyArray_BYTES(oa), n)
     else:
         with nogil:
-            _act_run(code, alpha, backward, kind == cnp.NPY_FLOAT64, cnp.PyArray_BYTES(za), dp,
-                     cnp.PyArray_BYTES(oa), n)
+            act_run(code, alpha, backward, kind, cnp.PyArray_BYTES(za), dp, cnp.PyArray_BYTES(oa), n)
     return out
 
 
-cdef inline bint _act_plain(cnp.ndarray a) noexcept:
-    """C-contiguous, aligned, of this machine's byte order."""
-    return cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_ISBEHAVED_RO(a)
+cdef bint act_flat(int code, double alpha, object z, object dy, object out, bint backward, int threads) except -1:
+    """Run on ndarrays z, dy (or None), out of one dtype and shape that lie in memory in one order; False: nothing
+    done."""
+    cdef Elementwise task = Elementwise.__new__(Elementwise)
+    arrays = (z, out) if dy is None else (z, out, dy)
+    if not (all([a.flags.c_contiguous for a in arrays]) or all([a.flags.f_contiguous for a in arrays])) \
+            or not all([a.flags.aligned for a in arrays]):
+        return False
+    task.code = code
+    task.alpha = alpha
+    task.backward = backward
+    task.kind = cnp.PyArray_TYPE(<cnp.ndarray?> z)
+    task.n = cnp.PyArray_SIZE(<cnp.ndarray?> z)
+    task.z = cnp.PyArray_BYTES(<cnp.ndarray> z)
+    task.dy = NULL if dy is None else cnp.PyArray_BYTES(<cnp.ndarray?> dy)
+    task.out = cnp.PyArray_BYTES(<cnp.ndarray?> out)
+    task.held = arrays
+    if act_clash(task.z, task.out, cnp.PyArray_NBYTES(<cnp.ndarray> z)) \
+            or (dy is not None and act_clash(task.dy, task.out, cnp.PyArray_NBYTES(<cnp.ndarray> z))):
+        return False
+    if threads > 1 and task.n >= 2 * _ACT_GRAIN:
+        _threads.split(task, task.n, min(threads, task.n // _ACT_GRAIN), align=64)
+    else:
+        task.part(0, task.n)
+    return True
 
 
-cdef inline bint _act_clash(char* a, char* b, Py_ssize_t size) noexcept:
-    """Whether two stretches of memory overlap without being the same."""
-    return a != b and a < b + size and b < a + size
-
-
-cdef object _act_call(object act, object z, object dy, object out, bint backward, object threads):
+cdef object act_call(object activation, object z, object dy, object out, bint backward, object threads):
     """Check, compute and return; z (and dy) any strides, float16 and bfloat16 through float32."""
-    cdef int workers = _threads.resolve(threads)
+    cdef int workers = _threads.resolve(threads), code
+    cdef double alpha
     cdef bint fresh = out is None
+    code, alpha = activation_code(activation)
     given = z
-    if type(z) is not _ndarray or (z.dtype is not _F32 and z.dtype is not _F64):
-        z = _float_array("z", z)                                    # widens float16 and bfloat16
+    z = _checks.float_array("z", z)                                 # widens float16 and bfloat16
     dtype = z.dtype
-    if isinstance(given, _ndarray) and given.dtype.isnative and given.dtype not in _FLOATS:
+    if isinstance(given, np.ndarray) and given.dtype.isnative and given.dtype not in _checks.FLOATS:
         dtype = given.dtype
     if dy is not None:
-        if isinstance(dy, _ndarray) and dy.dtype != dtype:
-            raise _DTypeError(f"dy has dtype {dy.dtype}, but z has {dtype}; cast with dy.astype(z.dtype).")
-        if type(dy) is not _ndarray or (dy.dtype is not _F32 and dy.dtype is not _F64):
-            dy = _float_array("dy", dy)
-            if dy.dtype != z.dtype:
-                raise _DTypeError(f"dy is of dtype {dy.dtype}, but z of {z.dtype}; pass arrays of one dtype.")
+        if isinstance(dy, np.ndarray) and native(dy.dtype) != dtype:
+            raise _checks.unlike("dy", dy.dtype, dtype)
+        dy = _checks.float_array("dy", dy, dtype=z.dtype)
         if dy.shape != z.shape:
-            raise _ShapeError(f"dy has shape {dy.shape}, but z has {z.shape}; one gradient an element is needed.")
+            raise misshapen("dy", dy.shape, "z", z.shape, z.shape)
     if fresh:
-        if dtype == z.dtype and _act_flat_order(z):
-            out = _empty(z.shape, dtype, "C" if z.flags.c_contiguous else "F")
-        else:
-            out = _empty(z.shape, dtype)
+        flags = z.flags
+        out = np.empty(z.shape, dtype, "F" if flags.f_contiguous and not flags.c_contiguous else "C")
     else:
-        _out_array("out", out, z.shape, dtype)
-    if dtype != z.dtype or not _act_flat(act, z, dy, out, backward, workers):
-        _act_strided(act, z, dy, out, backward, workers)
+        _checks.out_array("out", out, z.shape, dtype)
+    into = out if type(out) is np.ndarray else out.view(np.ndarray)
+    z, dy = reachable(z), None if dy is None else reachable(dy)
+    if dtype != z.dtype or not into.dtype.isnative or not act_flat(code, alpha, z, dy, into, backward, workers):
+        result = np.empty(z.shape, z.dtype)
+        act_flat(code, alpha, contiguous(z), None if dy is None else contiguous(dy), result, backward, workers)
+        into[...] = result
     return out[()] if fresh and out.ndim == 0 else out
-
-
-cdef inline bint _act_flat_order(object z):
-    flags = z.flags
-    return flags.c_contiguous or flags.f_contiguous
-
-
-cdef int _act_strided(object act, object z, object dy, object out, bint backward, int workers) except -1:
-    """The general case: contiguous copies of what is not contiguous, the result copied out where it must be."""
-    cz = np.ascontiguousarray(z)
-    cdy = None if dy is None else np.ascontiguousarray(dy)
-    direct = (out.dtype == z.dtype and out.flags.c_contiguous and not np.may_share_memory(out, z)
-              and (dy is None or not np.may_share_memory(out, dy)))
-    target = out if direct else _empty(cz.shape, z.dtype)
-    cz = cz.reshape(target.shape)
-    _act_flat(act, cz, None if dy is None else cdy.reshape(target.shape), target, backward, workers)
-    if not direct:
-        out[...] = target.reshape(out.shape)
-    return 0
 
 
 def activation_forward(activation, z, *, out=None, threads=None):
@@ -226,7 +189,8 @@ def activation_forward(activation, z, *, out=None, threads=None):
     z : array of any shape, float32 or float64 (float16 and bfloat16 are computed in float32 and rounded once).
         C- and F-contiguous arrays are read as they lie; any other strides cost one contiguous copy.
     out : array of z's shape and dtype that receives y; may be z itself. Memory that overlaps z
-        otherwise, or is not contiguous, costs one temporary array.
+        otherwise, or is not contiguous, costs one temporary array. After Ctrl-C some of its elements are y, the
+        others what they were.
     threads : number of threads; None is :func:`initcore.get_num_threads`. The bits do not depend on it.
 
     Returns
@@ -235,7 +199,7 @@ def activation_forward(activation, z, *, out=None, threads=None):
 
     Raises
     ------
-    UnknownNameError, ArgumentError, DTypeError, ShapeError : ``out`` is untouched then.
+    UnknownNameError, ArgumentError, ArgumentTypeError, DTypeError, ShapeError : ``out`` is untouched then.
 
     The same input gives the same bits at every position; odd functions are exactly odd; NaN gives NaN.
     tanh and sigmoid are within 2 ULP, the others within 4 ULP (docs/explanation/accuracy.md).
@@ -245,8 +209,8 @@ def activation_forward(activation, z, *, out=None, threads=None):
     >>> activation_forward("relu", np.array([-1.0, 0.5]))
     array([0. , 0.5])
     """
-    done = _act_quick(activation, z, None, out, False, threads)
-    return done if done is not None else _act_call(_act_compiled(activation), z, None, out, False, threads)
+    done = act_quick(activation, z, None, out, False, threads)
+    return done if done is not None else act_call(activation, z, None, out, False, threads)
 
 
 def activation_backward(activation, z, dy, *, out=None, threads=None):
@@ -268,5 +232,5 @@ def activation_backward(activation, z, dy, *, out=None, threads=None):
     >>> activation_backward("tanh", np.array([0.0, 20.0]), np.array([1.0, 1.0]))
     array([1.0000000e+00, 1.6993417e-17])
     """
-    done = _act_quick(activation, z, dy, out, True, threads)
-    return done if done is not None else _act_call(_act_compiled(activation), z, dy, out, True, threads)
+    done = act_quick(activation, z, dy, out, True, threads)
+    return done if done is not None else act_call(activation, z, dy, out, True, threads)

@@ -1,40 +1,26 @@
 # Losses as Python sees them: arguments checked, one compiled pass.
 
-from initcore.errors import unknown_name as _unknown_name
+from libc.math cimport NAN
 
 LOSSES = ("mse", "softmax_cross_entropy", "binary_cross_entropy")
 
 
-def _loss_views(name, const floating[:, ::1] p not None, const floating[:, ::1] t, const Py_ssize_t[::1] labels,
-                floating[:, ::1] grad not None):
-    """The value; grad is filled. Either t or labels is None."""
-    cdef Py_ssize_t rows = p.shape[0], cols = p.shape[1]
-    cdef int which = LOSSES.index(name)
-    cdef double value = NAN
-    cdef const floating* target = NULL
-    cdef const Py_ssize_t* classes = NULL
-    if rows == 0 or cols == 0:
-        return value
-    if t is not None:
-        target = &t[0, 0]
-    if labels is not None:
-        classes = &labels[0]
-    with nogil:
-        if floating is float:
-            if which == 0:
-                value = table.mse_f32(&p[0, 0], target, &grad[0, 0], rows, cols)
-            elif which == 1:
-                value = table.softmax_cross_entropy_f32(&p[0, 0], classes, target, &grad[0, 0], rows, cols)
-            else:
-                value = table.binary_cross_entropy_f32(&p[0, 0], target, &grad[0, 0], rows, cols)
-        else:
-            if which == 0:
-                value = table.mse_f64(&p[0, 0], target, &grad[0, 0], rows, cols)
-            elif which == 1:
-                value = table.softmax_cross_entropy_f64(&p[0, 0], classes, target, &grad[0, 0], rows, cols)
-            else:
-                value = table.binary_cross_entropy_f64(&p[0, 0], target, &grad[0, 0], rows, cols)
-    return value
+cdef double run_loss(int which, int kind, const Matrix* p, const char* target, const Py_ssize_t* labels,
+                     char* grad) noexcept nogil:
+    """The value; grad is filled. Either target or labels is NULL."""
+    if kind == cnp.NPY_FLOAT32:
+        if which == 0:
+            return table.mse_f32(<float*> p.data, <float*> target, <float*> grad, p.rows, p.cols)
+        if which == 1:
+            return table.softmax_cross_entropy_f32(<float*> p.data, labels, <float*> target, <float*> grad, p.rows,
+                                                   p.cols)
+        return table.binary_cross_entropy_f32(<float*> p.data, <float*> target, <float*> grad, p.rows, p.cols)
+    if which == 0:
+        return table.mse_f64(<double*> p.data, <double*> target, <double*> grad, p.rows, p.cols)
+    if which == 1:
+        return table.softmax_cross_entropy_f64(<double*> p.data, labels, <double*> target, <double*> grad, p.rows,
+                                               p.cols)
+    return table.binary_cross_entropy_f64(<double*> p.data, <double*> target, <double*> grad, p.rows, p.cols)
 
 
 cdef inline bint are_labels(object a, Py_ssize_t rows, Py_ssize_t cols) noexcept:
@@ -54,28 +40,23 @@ cdef object quick_cross_entropy(object prediction, object target):
     cdef Matrix p, g
     cdef int kind = kind_of(prediction)
     cdef double value
-    cdef const Py_ssize_t* labels
     if kind < 0 or not take(prediction, kind, &p) or p.rows * p.cols == 0 or p.col != 1 or p.row != p.cols \
             or p.rows * p.cols > KEEP_GIL or not are_labels(target, p.rows, p.cols):
         return None
-    labels = <const Py_ssize_t*> cnp.PyArray_BYTES(<cnp.ndarray> target)
     grad = new_matrix(p.rows, p.cols, kind, &g)
-    if kind == cnp.NPY_FLOAT32:
-        value = table.softmax_cross_entropy_f32(<float*> p.data, labels, NULL, <float*> g.data, p.rows, p.cols)
-    else:
-        value = table.softmax_cross_entropy_f64(<double*> p.data, labels, NULL, <double*> g.data, p.rows, p.cols)
+    value = run_loss(1, kind, &p, NULL, <const Py_ssize_t*> cnp.PyArray_BYTES(<cnp.ndarray> target), g.data)
     return value, grad
 
 
-def _labels(target, rows, cols):
-    """Class indices, checked."""
+cdef object class_indices(object target, Py_ssize_t rows, Py_ssize_t cols):
+    """Class indices, checked in a vector of our own, which nobody else can change meanwhile."""
     if target.shape == (rows, 1) and cols != 1:
         raise _ShapeError(f"target has shape {target.shape}, but class indices have shape ({rows},); "
                           "pass target.ravel().")
     if target.shape != (rows,):
         raise _ShapeError(f"target has shape {target.shape}, but {rows} row(s) of logits need class indices of shape "
                           f"({rows},) or probabilities of shape ({rows}, {cols}).")
-    labels = np.ascontiguousarray(target, dtype=np.intp)
+    labels = np.array(target, dtype=np.intp, order="C", subok=False)
     bad = (labels < 0) | (labels >= cols)
     if bad.any():
         i = int(np.argmax(bad))
@@ -83,16 +64,14 @@ def _labels(target, rows, cols):
     return labels
 
 
-def _float_target(target, p):
+cdef object float_target(object target, object p):
     """Targets of the prediction's shape and dtype; integers, bools and lists are converted."""
-    a = np.asarray(target)
+    a = _checks.array("target", target)
     convert = a.dtype.kind in "biu" or (a.dtype.kind == "f" and not hasattr(target, "dtype"))
-    t = _checks.float_array("target", a.astype(p.dtype) if convert else a)
-    if t.dtype != p.dtype:
-        raise _DTypeError(f"target has dtype {t.dtype}, prediction {p.dtype}; cast with target.astype(np.{p.dtype}).")
+    t = plain("target", a.astype(p.dtype) if convert else a if a.dtype.kind == "f" else target, None, p.dtype)
     if t.shape != p.shape:
-        raise _ShapeError(f"target has shape {t.shape}, but prediction has shape {p.shape}.")
-    return np.ascontiguousarray(t)
+        raise misshapen("target", t.shape, "prediction", p.shape, p.shape)
+    return contiguous(t)
 
 
 def loss(name, prediction, target):
@@ -103,8 +82,8 @@ def loss(name, prediction, target):
     name : "mse" (mean over elements of ``(p - t)^2``), "softmax_cross_entropy" (mean over rows of
         ``-sum_j t_j log softmax(p)_j``) or "binary_cross_entropy" (mean over elements of
         ``softplus(p) - t p``). The cross entropies take logits and are finite for logits of any size.
-    prediction : ``(rows, columns)`` float32 or float64 (mse and binary cross entropy: any shape).
-        Copied only if not C-contiguous.
+    prediction : ``(rows, columns)`` float32 or float64 (mse and binary cross entropy: any shape, also none).
+        Copied only if misaligned or not C-contiguous.
     target : of the prediction's shape and dtype (integers and bools are converted); for softmax cross entropy
         also class indices, ``(rows,)`` integers. Binary targets lie in [0, 1].
 
@@ -126,30 +105,48 @@ def loss(name, prediction, target):
     PyTorch: ``mse_loss``, ``cross_entropy``, ``binary_cross_entropy_with_logits``; optax:
     ``softmax_cross_entropy``, ``sigmoid_binary_cross_entropy``.
     """
+    cdef Matrix m
+    cdef const char* aim = NULL
+    cdef const Py_ssize_t* classes = NULL
+    cdef char* to
+    cdef int which, kind
+    cdef double value = NAN
     if not isinstance(name, str) or name not in LOSSES:
         raise _unknown_name("loss", name, LOSSES)
     quick = quick_cross_entropy(prediction, target) if name == "softmax_cross_entropy" else None
     if quick is not None:
         return quick
-    p = np.ascontiguousarray(_checks.float_array("prediction", prediction))
+    which = LOSSES.index(name)
+    p = contiguous(plain("prediction", prediction))
     labels = t = None
-    if name == "softmax_cross_entropy":
+    if which == 1:
         if p.ndim != 2:
             raise _ShapeError(f"prediction must be (rows, classes) logits, got shape {p.shape}.")
-        target = np.asarray(target)
+        target = _checks.array("target", target)
         if target.ndim == 1 and target.dtype.kind == "f":
             raise _DTypeError(f"target holds {target.dtype} in one dimension; class indices are integers: "
                               "pass target.astype(np.intp).")
         if target.dtype.kind in "iu" and (target.ndim != 2 or target.shape[1] == 1 < p.shape[1]):
-            labels = _labels(target, *p.shape)
+            labels = class_indices(target, p.shape[0], p.shape[1])
         else:
-            t = _float_target(target, p)
+            t = float_target(target, p)
     else:
-        t = _float_target(target, p)
-        if name == "binary_cross_entropy" and t.size and not (t.min() >= 0 and t.max() <= 1):
+        t = float_target(target, p)
+        if which == 2 and t.size and not (t.min() >= 0 and t.max() <= 1):
             raise _ArgumentError(f"target must lie in [0, 1] for binary_cross_entropy, got {t.min()} .. {t.max()}; "
                                  "map labels -1 and 1 with (t + 1) / 2.")
     grad = np.empty(p.shape, p.dtype)
-    flat = p.shape if p.ndim == 2 else (1, p.size)
-    value = _loss_views(name, p.reshape(flat), None if t is None else t.reshape(flat), labels, grad.reshape(flat))
+    if p.size == 0:
+        return value, grad
+    kind = kind_of(p)
+    no_matrix(&m)
+    m.data = cnp.PyArray_BYTES(<cnp.ndarray?> p)
+    m.rows, m.cols = p.shape if p.ndim == 2 else (1, p.size)
+    to = cnp.PyArray_BYTES(<cnp.ndarray?> grad)
+    if t is not None:
+        aim = cnp.PyArray_BYTES(<cnp.ndarray?> t)
+    if labels is not None:
+        classes = <const Py_ssize_t*> cnp.PyArray_BYTES(<cnp.ndarray?> labels)
+    with nogil:
+        value = run_loss(which, kind, &m, aim, classes, to)
     return value, grad

@@ -1,10 +1,22 @@
-# signals: checked wrapper.
+# One layer's statistics as Python sees them.
 
 import math as _math
 
+cdef enum:
+    _SIGNAL_BINS = 32
+
 _SIGNAL_KINDS = ("z", "z2", "a2", "slope", "signed_slope", "slope2", "log_slope", "below_10pct", "below_1pct", "zero",
                  "flat", "positive", "distance")
-_SIGNAL_BINS = 32
+
+cdef int run_signals(int code, double alpha, int kind, const Matrix* z, const Matrix* a, const double* limits,
+                     double* out, unsigned long long* histogram) noexcept nogil:
+    if kind == cnp.NPY_FLOAT32:
+        table.signals_f32(code, alpha, <float*> z.data, z.row, <float*> a.data, a.row, z.rows, z.cols, limits, out,
+                          histogram)
+    else:
+        table.signals_f64(code, alpha, <double*> z.data, z.row, <double*> a.data, a.row, z.rows, z.cols, limits, out,
+                          histogram)
+    return 0
 
 
 def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
@@ -23,39 +35,43 @@ def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     >>> kernels.signals("tanh", z, np.tanh(z))[0]["below_1pct"]
     array([0., 1.])
     """
-    phi = _activations.get(activation)
-    if phi.code is None:
-        raise _ArgumentError(f"activation {phi.name!r} is a callable without a kernel.")
-    z = _float_array("z", z, ndim=2)
-    a = _float_array("a", a, ndim=2, dtype=z.dtype)
-    if a.shape != z.shape:
-        raise _ShapeError(f"a has shape {a.shape}, but z has shape {z.shape}.")
+    cdef Matrix zm, am, sm, hm
+    cdef double[8] limits
+    cdef unsigned long long[32] counts
+    cdef bint bounded
+    cdef int code, kind
+    cdef double alpha
+    phi = compiled(activation)
+    kind = kind_of(z)
+    if kind < 0 or not take(z, kind, &zm) or not take_rows(z, kind, zm.rows, zm.cols, &zm) \
+            or not take_rows(a, kind, zm.rows, zm.cols, &am):
+        z = plain("z", z, 2, None)
+        a = plain_rows("a", a, z.shape, z.dtype, "z")
+        z = plain_rows("z", z, z.shape, z.dtype, "z")
+        kind = kind_of(z)
+        measured(z, kind, &zm)
+        measured(a, kind, &am)
+    if not isinstance(zero, (tuple, list)) or len(zero) != 2:
+        raise _ArgumentTypeError(f"zero must be a pair (low, high) of numbers, got {_checks.describe(zero)}.")
     bounded = _math.isfinite(phi.low) and _math.isfinite(phi.high)
-    limits = np.array([0.1 * phi.max_slope, 0.01 * phi.max_slope, zero[0], zero[1], phi.center, phi.half_range,
-                       phi.low if bounded else 0.0, _SIGNAL_BINS / (phi.high - phi.low) if bounded else 0.0])
-    sums = np.zeros((len(_SIGNAL_KINDS), z.shape[1]))
-    histogram = np.zeros(_SIGNAL_BINS, np.uint64)
-    if z.size:
-        z, a = np.ascontiguousarray(z), np.ascontiguousarray(a)
-        if z.dtype == np.float32:
-            _signals_f32(phi.code, phi.alpha, z, a, limits, sums, histogram, bounded)
-        else:
-            _signals_f64(phi.code, phi.alpha, z, a, limits, sums, histogram, bounded)
-    return dict(zip(_SIGNAL_KINDS, sums)), histogram.astype(np.int64) if bounded else None
-
-
-def _signals_f32(int code, double alpha, const float[:, ::1] z not None, const float[:, ::1] a not None,
-                 const double[::1] limits not None, double[:, ::1] out not None,
-                 unsigned long long[::1] histogram not None, bint bounded):
-    with nogil:
-        table.signals_f32(code, alpha, &z[0, 0], z.shape[1], &a[0, 0], z.shape[1], z.shape[0], z.shape[1], &limits[0],
-                          &out[0, 0], &histogram[0] if bounded else NULL)
-
-
-def _signals_f64(int code, double alpha, const double[:, ::1] z not None, const double[:, ::1] a not None,
-                 const double[::1] limits not None, double[:, ::1] out not None,
-                 unsigned long long[::1] histogram not None, bint bounded):
-    with nogil:
-        table.signals_f64(code, alpha, &z[0, 0], z.shape[1], &a[0, 0], z.shape[1], z.shape[0], z.shape[1],
-                          &limits[0],
-                          &out[0, 0], &histogram[0] if bounded else NULL)
+    limits[0] = 0.1 * phi.max_slope
+    limits[1] = 0.01 * phi.max_slope
+    limits[2] = real_number("zero[0]", zero[0])
+    limits[3] = real_number("zero[1]", zero[1])
+    limits[4] = phi.center
+    limits[5] = phi.half_range
+    limits[6] = phi.low if bounded else 0.0
+    limits[7] = _SIGNAL_BINS / (phi.high - phi.low) if bounded else 0.0
+    code, alpha = phi.code, phi.alpha
+    memset(counts, 0, sizeof(counts))
+    sums = new_matrix(len(_SIGNAL_KINDS), zm.cols, cnp.NPY_FLOAT64, &sm)
+    if zm.rows > 0 and zm.cols > 0:
+        with nogil:
+            run_signals(code, alpha, kind, &zm, &am, limits, <double*> sm.data, counts if bounded else NULL)
+    else:
+        sums[...] = 0
+    histogram = None
+    if bounded:
+        histogram = new_vector(_SIGNAL_BINS, cnp.NPY_INT64, &hm)
+        memcpy(hm.data, counts, sizeof(counts))
+    return dict(zip(_SIGNAL_KINDS, sums)), histogram

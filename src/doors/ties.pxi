@@ -1,99 +1,94 @@
-# Signature passes as initcore/_partition.py calls them: any strides, float32 or float64, sources by units.
+# Signature passes as initcore/symmetry calls them: any strides, float32 or float64, sources by units.
 
-import numpy as np
+cdef int run_look(int kind, const Matrix* w) noexcept nogil:
+    if kind == cnp.NPY_FLOAT32:
+        return table.ties_look_f32(<float*> w.data, w.row, w.col, w.rows, w.cols)
+    return table.ties_look_f64(<double*> w.data, w.row, w.col, w.rows, w.cols)
 
 
-def _ties_project(w not None, const double[:, ::1] v not None):
-    """``f_kj = sum_i v_ki w_ij`` and ``a_j = sum_i max_k |v_ki w_ij|`` for ``w (n, m)``, ``v (2, n)``."""
-    cdef Py_ssize_t n = w.shape[0], m = w.shape[1]
-    f, a = np.zeros((2, m)), np.zeros(m)
-    cdef double[:, ::1] to = f
-    cdef double[::1] size = a
-    cdef const float[:, :] single
-    cdef const double[:, :] double_
-    if v.shape[0] != 2 or v.shape[1] != n:
-        raise ValueError(f"v must have shape (2, {n}).")
-    if n == 0 or m == 0:
-        return f, a
-    if w.dtype == np.float32:
-        single = w
+cdef object zeros(Py_ssize_t rows, Py_ssize_t cols, int kind, Matrix* m):
+    a = new_matrix(rows, cols, kind, m)
+    memset(m.data, 0, rows * cols * 8)
+    return a
+
+
+def _ties_project(w, v):
+    """``f_kj = sum_i v_ki w_ij`` and ``a_j = sum_i max_k |v_ki w_ij|`` for ``w (n, m)``, ``v (2, n)`` float64."""
+    cdef Matrix wm, vm, f, a
+    cdef int kind
+    w = plain("w", w, 2, None)
+    v = exactly("v", v, np.dtype(np.float64), (2, w.shape[0]), "w", w.shape)
+    kind = kind_of(w)
+    measured(w, kind, &wm)
+    measured(v, cnp.NPY_FLOAT64, &vm)
+    sums, sizes = zeros(2, wm.cols, cnp.NPY_FLOAT64, &f), zeros(1, wm.cols, cnp.NPY_FLOAT64, &a)
+    if wm.rows > 0 and wm.cols > 0:
         with nogil:
-            table.ties_project_f32(&single[0, 0], single.strides[0] // 4, single.strides[1] // 4, n, m, &v[0, 0],
-                                   &to[0, 0], &size[0])
-    else:
-        double_ = w
-        with nogil:
-            table.ties_project_f64(&double_[0, 0], double_.strides[0] // 8, double_.strides[1] // 8, n, m, &v[0, 0],
-                                   &to[0, 0], &size[0])
-    return f, a
+            if kind == cnp.NPY_FLOAT32:
+                table.ties_project_f32(<float*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <double*> vm.data,
+                                       <double*> f.data, <double*> a.data)
+            else:
+                table.ties_project_f64(<double*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <double*> vm.data,
+                                       <double*> f.data, <double*> a.data)
+    return sums, sizes[0]
 
 
-def _ties_fields(w not None, const unsigned long long[:, ::1] r not None):
-    """``e_kj = sum_i r_ki w_ij`` in F_p for ``w (n, m)``, ``r (k, n)``."""
-    cdef Py_ssize_t n = w.shape[0], m = w.shape[1], k = r.shape[0]
-    e = np.zeros((k, m), dtype=np.uint64)
-    cdef unsigned long long[:, ::1] to = e
-    cdef const float[:, :] single
-    cdef const double[:, :] double_
-    if r.shape[1] != n:
-        raise ValueError(f"r must have shape (k, {n}).")
-    if n == 0 or m == 0 or k == 0:
-        return e
-    if w.dtype == np.float32:
-        single = w
+def _ties_fields(w, r):
+    """``e_kj = sum_i r_ki w_ij`` in F_p for ``w (n, m)``, ``r (k, n)`` uint64 below p."""
+    cdef Matrix wm, rm, e
+    cdef int kind
+    w = plain("w", w, 2, None)
+    r = exactly("r", r, np.dtype(np.uint64), (-1, w.shape[0]), "w", w.shape)
+    kind = kind_of(w)
+    measured(w, kind, &wm)
+    measured(r, cnp.NPY_UINT64, &rm)
+    sums = zeros(rm.rows, wm.cols, cnp.NPY_UINT64, &e)
+    if wm.rows > 0 and wm.cols > 0 and rm.rows > 0:
         with nogil:
-            table.ties_fields_f32(&single[0, 0], single.strides[0] // 4, single.strides[1] // 4, n, m, &r[0, 0], k,
-                                  &to[0, 0])
-    else:
-        double_ = w
-        with nogil:
-            table.ties_fields_f64(&double_[0, 0], double_.strides[0] // 8, double_.strides[1] // 8, n, m, &r[0, 0], k,
-                                  &to[0, 0])
-    return e
+            if kind == cnp.NPY_FLOAT32:
+                table.ties_fields_f32(<float*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> rm.data, rm.rows,
+                                      <u64*> e.data)
+            else:
+                table.ties_fields_f64(<double*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> rm.data, rm.rows,
+                                      <u64*> e.data)
+    return sums
 
 
-def _ties_multisets(w not None, const unsigned long long[:, ::1] colour not None, const double[::1] sign not None,
-                    bint both=True):
-    """Multiset hashes of the entries ``sign_i w_ij`` and, with ``both``, of their negatives."""
-    cdef Py_ssize_t n = w.shape[0], m = w.shape[1], k = colour.shape[0]
-    plus = np.zeros((k, m), dtype=np.uint64)
-    minus = np.zeros((k, m), dtype=np.uint64)
-    cdef unsigned long long[:, ::1] p = plus
-    cdef unsigned long long[:, ::1] q = minus
-    cdef const float[:, :] single
-    cdef const double[:, :] double_
-    if colour.shape[1] != n or sign.shape[0] != n:
-        raise ValueError(f"colour must have shape (k, {n}) and sign ({n},).")
-    if n == 0 or m == 0 or k == 0:
-        return plus, minus
-    cdef unsigned long long* other = &q[0, 0] if both else NULL
-    if w.dtype == np.float32:
-        single = w
+def _ties_multisets(w, colour, sign, both=True):
+    """Multiset hashes of the entries ``sign_i w_ij`` and, with ``both``, of their negatives: ``w (n, m)``, ``colour
+    (k, n)`` uint64, ``sign (n,)`` float64."""
+    cdef Matrix wm, cm, sm, p, q
+    cdef u64* other = NULL
+    cdef int kind
+    w = plain("w", w, 2, None)
+    colour = exactly("colour", colour, np.dtype(np.uint64), (-1, w.shape[0]), "w", w.shape)
+    sign = exactly("sign", sign, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
+    kind = kind_of(w)
+    measured(w, kind, &wm)
+    measured(colour, cnp.NPY_UINT64, &cm)
+    measured(sign, cnp.NPY_FLOAT64, &sm)
+    plus = zeros(cm.rows, wm.cols, cnp.NPY_UINT64, &p)
+    minus = zeros(cm.rows, wm.cols, cnp.NPY_UINT64, &q)
+    if yes_or_no("both", both):
+        other = <u64*> q.data
+    if wm.rows > 0 and wm.cols > 0 and cm.rows > 0:
         with nogil:
-            table.ties_multisets_f32(&single[0, 0], single.strides[0] // 4, single.strides[1] // 4, n, m,
-                                     &colour[0, 0], k, &sign[0], &p[0, 0], other)
-    else:
-        double_ = w
-        with nogil:
-            table.ties_multisets_f64(&double_[0, 0], double_.strides[0] // 8, double_.strides[1] // 8, n, m,
-                                     &colour[0, 0], k, &sign[0], &p[0, 0], other)
+            if kind == cnp.NPY_FLOAT32:
+                table.ties_multisets_f32(<float*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> cm.data, cm.rows,
+                                         <double*> sm.data, <u64*> p.data, other)
+            else:
+                table.ties_multisets_f64(<double*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> cm.data, cm.rows,
+                                         <double*> sm.data, <u64*> p.data, other)
     return plus, minus
 
 
-def _ties_look(w not None):
+def _ties_look(w):
     """1: all entries equal; 0: not all equal; -1: some not finite."""
-    cdef const float[:, :] single
-    cdef const double[:, :] double_
-    cdef Py_ssize_t n = w.shape[0], m = w.shape[1]
-    cdef int result
-    if n == 0 or m == 0:
-        return 1
-    if w.dtype == np.float32:
-        single = w
-        with nogil:
-            result = table.ties_look_f32(&single[0, 0], single.strides[0] // 4, single.strides[1] // 4, n, m)
-    else:
-        double_ = w
-        with nogil:
-            result = table.ties_look_f64(&double_[0, 0], double_.strides[0] // 8, double_.strides[1] // 8, n, m)
+    cdef Matrix wm
+    cdef int kind, result
+    w = plain("w", w, 2, None)
+    kind = kind_of(w)
+    measured(w, kind, &wm)
+    with nogil:
+        result = run_look(kind, &wm)
     return result

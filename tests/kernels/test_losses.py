@@ -159,7 +159,7 @@ P, T = case("softmax_cross_entropy", 4, 3, np.float32)
     (("msee", P, T), errors.UnknownNameError, "did you mean 'mse'"),
     ((["mse"], P, T), errors.UnknownNameError, "loss"),
     (("mse", P, T[:2]), errors.ShapeError, r"target has shape \(2, 3\), but prediction has shape \(4, 3\)"),
-    (("mse", P, T.astype(np.float64)), errors.DTypeError, "target has dtype float64, prediction float32"),
+    (("mse", P, T.astype(np.float64)), errors.DTypeError, "target has dtype float64, but float32 is needed"),
     (("mse", P.astype(int), T), errors.DTypeError, "prediction must hold float32 or float64"),
     (("softmax_cross_entropy", P[0], [1]), errors.ShapeError, r"must be \(rows, classes\)"),
     (("softmax_cross_entropy", P, [0, 1, 2]), errors.ShapeError, r"class indices of shape \(4,\)"),

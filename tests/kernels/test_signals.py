@@ -96,7 +96,7 @@ def test_layouts_empty_arrays_and_errors():
         kernels.signals("tanh", z, z[:3])
     with pytest.raises(TypeError, match="dtype"):
         kernels.signals("tanh", z, z.astype(np.float32))
-    with pytest.raises(ValueError, match="callable"):
+    with pytest.raises(TypeError, match="callable without a compiled kernel"):
         kernels.signals(lambda v: v, z, z)
 
 

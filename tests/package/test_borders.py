@@ -16,7 +16,6 @@ LAZY = {
     "difflib": "only an error needs it: 3 ms",
     "hashlib": "loading OpenSSL doubles the cost of importing initcore",
     "decimal": "only truncated distributions need it: 2 ms",
-    "concurrent.futures": "only a call with threads needs it: 4 ms",
     "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
     "cli/_commands.py ..verdict": "`initcore --version` and `gain` need no verdict: 50 ms",
     "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
@@ -25,7 +24,6 @@ LAZY = {
     "cli/_commands.py ..rules": "only `rule` needs it: 20 ms",
     "cli/_commands.py ..config": "only `config` needs it",
     "cli/_main.py ._commands": "so that a missing extra is a sentence",
-    "cli/_main.py ._guard": "as above",
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
     "cli/_commands.py contextlib": "beside rich",
 }

@@ -10,6 +10,8 @@
 #    once for each panel of w'. Where dw is wanted and has room for it, dz for dx is made once, in dw, which is
 #    filled afterwards; no other batch x fan_out array exists beyond SMALL_BYTES.
 # D. Workspaces are on the stack or bounded (about 500 kB) and freed before return.
+# E. A long call asks `stop`, where it has one, after every STOP_WORK multiply-adds or what takes as long, some twenty
+#    times a second; told to, it frees what it has and returns STOPPED. Whatever is written by then stays.
 # Sources: Goto and van de Geijn 2008 (panel packing), Van Zee and van de Geijn 2015 (micro-kernel).
 
 cdef enum:
@@ -25,6 +27,8 @@ cdef enum:
     DIRECT_BYTES = 32768        # b is not packed while all of it fits the first-level cache,
     DIRECT_ROWS = 24            # nor, for at most so many rows,
     DIRECT_FEW = 262144         # while it fits the second
+    STOP_WORK = LANES_F32 << 26
+    STOPPED = -3
 
 
 # What happens to a finished row of x w: + b, then phi into y. active = 0: nothing.
@@ -89,13 +93,24 @@ cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssiz
     return smaller(k, (over + b_row - 1) // b_row)
 
 
-cdef void product_streamed(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
-                           real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+cdef inline bint stopped(const StopCheck* stop, Py_ssize_t* work, Py_ssize_t m, Py_ssize_t k,
+                         Py_ssize_t n) noexcept nogil:
+    """Count m k n multiply-adds, and what goes with them, and ask when there are enough."""
+    work[0] += (m + 16) * (k + 16) * (n + 16)
+    if work[0] < STOP_WORK:
+        return False
+    work[0] = 0
+    return stop != NULL and stop.asked(stop.context) != 0
+
+
+cdef int product_streamed(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                          real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                          const StopCheck* stop) noexcept nogil:
     """c := a b for few rows and whole tiles of columns, every row of b read once and in order."""
     cdef real[ROOM_SIZE] room
     cdef real* spare = room
     cdef real* to
-    cdef Py_ssize_t j, p, q, r, i, nc, kc, step
+    cdef Py_ssize_t j, p, q, r, i, nc, kc, step, work = 0
     for j from 0 <= j < n by STREAM_N:
         nc = smaller(STREAM_N, n - j)
         for p from 0 <= p < k by BLOCK_K:
@@ -112,12 +127,15 @@ cdef void product_streamed(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, co
                     to = c + r * c_row + j
                     for i in range(nc):
                         to[i] = to[i] + spare[r * STREAM_N + i]
+            if stopped(stop, &work, m, kc, nc):
+                return STOPPED
+    return 0
 
 
 cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                  const real* b, Py_ssize_t b_row, Py_ssize_t b_col, const Slope* slope, real* sums,
                  real* c, Py_ssize_t c_row, const Finish* finish,
-                 Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+                 Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const StopCheck* stop) noexcept nogil:
     """c := a b; finished rows go through `finish`. The one that is NULL is dz of `slope`; sums := dz's column sums,
     where it is b."""
     cdef Py_ssize_t width = tile_width(a)
@@ -138,7 +156,8 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef size_t most_k = smaller(k, BLOCK_K)
     cdef size_t most_n = (smaller(n, panel_n) + width - 1) // width * width
     cdef size_t need = 0
-    cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col, unsafe = 0
+    cdef Py_ssize_t i, j, p, q, ic, mc, nc, kc, k_edge, at_row, at_col, unsafe = 0, since = 0
+    cdef int status
     cdef const real* at
     cdef const real* bt
     cdef const real* from_a = a
@@ -147,9 +166,12 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     if in_place and not slope_a and m <= STREAM_ROWS and n >= 4 * width \
             and (bytes > DIRECT_FEW or (m <= 2 and bytes > DIRECT_BYTES)):
         q = n // width * width
-        product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q)
-        if q < n:
-            product(a, a_row, a_col, b + q, b_row, b_col, NULL, <real*> NULL, c + q, c_row, NULL, m, k, n - q)
+        status = product_streamed(a, a_row, a_col, b, b_row, c, c_row, m, k, q, stop)
+        if q < n and status == 0:
+            status = product(a, a_row, a_col, b + q, b_row, b_col, NULL, <real*> NULL, c + q, c_row, NULL, m, k, n - q,
+                             stop)
+        if status != 0:
+            return status
         if finish != NULL:
             finish_rows(finish, 0, m, 0, n, c, c_row)
         return 0
@@ -231,6 +253,9 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                           width if direct else width * kc, nc, k_edge, edge, c + (ic + i) * c_row + j, c_row, p > 0)
                     if finish != NULL and p + kc == k:
                         finish_rows(finish, ic + i, smaller(TILE_ROWS, mc - i), j, nc, c, c_row)
+                if stopped(stop, &since, mc, kc, nc):
+                    free(work)
+                    return STOPPED
         if sums != NULL:
             for q in range(nc):
                 sums[j + q] = <real> totals[q]
@@ -238,10 +263,10 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     return 0
 
 
-cdef int dense_forward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
-                       Py_ssize_t w_col, const real* b, int code, double alpha, real* z, Py_ssize_t z_row,
-                       real* y, Py_ssize_t y_row, Py_ssize_t batch, Py_ssize_t fan_in,
-                       Py_ssize_t fan_out) noexcept nogil:
+cdef int dense_forward_until(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                             Py_ssize_t w_col, const real* b, int code, double alpha, real* z, Py_ssize_t z_row,
+                             real* y, Py_ssize_t y_row, Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                             const StopCheck* stop) noexcept nogil:
     """z := x w + b, y := phi(z)."""
     cdef Finish finish
     finish.active = 1
@@ -253,24 +278,30 @@ cdef int dense_forward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const 
     if z == NULL:
         z = y
         z_row = y_row
-    return product(x, x_row, x_col, w, w_row, w_col, NULL, <real*> NULL, z, z_row, &finish, batch, fan_in, fan_out)
+    return product(x, x_row, x_col, w, w_row, w_col, NULL, <real*> NULL, z, z_row, &finish, batch, fan_in, fan_out,
+                   stop)
 
 
-cdef void take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+cdef int take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows, Py_ssize_t cols,
+                     const StopCheck* stop) noexcept nogil:
     """dz := dy phi'(z), from then on what `slope` stands for."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, since = 0
     for i in range(rows):
         slope_row(slope, i, 0, cols, dz + i * dz_row)
+        if stopped(stop, &since, 0, 0, cols):
+            return STOPPED
     slope.code = ACT_IDENTITY
     slope.dy = dz
     slope.dy_row = dz_row
+    return 0
 
 
-cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
-                        Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
-                        const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
-                        real* dx, Py_ssize_t dx_row, real* dw, Py_ssize_t dw_row, real* db,
-                        Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
+cdef int dense_backward_until(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                              Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
+                              const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
+                              real* dx, Py_ssize_t dx_row, real* dw, Py_ssize_t dw_row, real* db,
+                              Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                              const StopCheck* stop) noexcept nogil:
     """dz := dy phi'(z); dx := dz w', dw := x' dz, db := column sums of dz."""
     cdef Slope slope, at_once
     cdef real[ROOM_SIZE] room
@@ -299,31 +330,61 @@ cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const
             if work == NULL:
                 return -1
             dz = <real*> work
-        take_slopes(&slope, dz, fan_out, batch, fan_out)
-    if dx != NULL:
+        status = take_slopes(&slope, dz, fan_out, batch, fan_out, stop)
+    if dx != NULL and status == 0:
         at_once = slope
         if slope.code != ACT_IDENTITY and dw != NULL and batch <= fan_in:
-            take_slopes(&at_once, dw, dw_row, batch, fan_out)
-        status = product(<const real*> at_once.dy if at_once.code == ACT_IDENTITY else NULL, at_once.dy_row, 1,
-                         w, w_col, w_row, &at_once, <real*> NULL, dx, dx_row, NULL, batch, fan_out, fan_in)
+            status = take_slopes(&at_once, dw, dw_row, batch, fan_out, stop)
+        if status == 0:
+            status = product(<const real*> at_once.dy if at_once.code == ACT_IDENTITY else NULL, at_once.dy_row, 1,
+                             w, w_col, w_row, &at_once, <real*> NULL, dx, dx_row, NULL, batch, fan_out, fan_in, stop)
     if dw != NULL and status == 0:
         status = product(x, x_col, x_row, <const real*> NULL, 0, 0, &slope, db, dw, dw_row, NULL, fan_in, batch,
-                         fan_out)
+                         fan_out, stop)
     free(work)
     return status
 
 
-cdef int dense_matmul(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
-                      Py_ssize_t b_col, real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k,
-                      Py_ssize_t n) noexcept nogil:
-    """c[i, j] := sum_k a[i, k] b[k, j]."""
-    return product(a, a_row, a_col, b, b_row, b_col, NULL, <real*> NULL, c, c_row, NULL, m, k, n)
+# --- as the table has them: without `stop`, and with --------------------------------------------------------------
+
+cdef int matmul(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row, Py_ssize_t b_col,
+                real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    return product(a, a_row, a_col, b, b_row, b_col, NULL, <real*> NULL, c, c_row, NULL, m, k, n, NULL)
+
+
+cdef int matmul_until(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, const real* b, Py_ssize_t b_row,
+                      Py_ssize_t b_col, real* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                      const StopCheck* stop) noexcept nogil:
+    return product(a, a_row, a_col, b, b_row, b_col, NULL, <real*> NULL, c, c_row, NULL, m, k, n, stop)
+
+
+cdef int dense_forward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                       Py_ssize_t w_col, const real* b, int code, double alpha, real* z, Py_ssize_t z_row,
+                       real* y, Py_ssize_t y_row, Py_ssize_t batch, Py_ssize_t fan_in,
+                       Py_ssize_t fan_out) noexcept nogil:
+    return dense_forward_until(x, x_row, x_col, w, w_row, w_col, b, code, alpha, z, z_row, y, y_row, batch, fan_in,
+                               fan_out, NULL)
+
+
+cdef int dense_backward(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
+                        Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
+                        const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
+                        real* dx, Py_ssize_t dx_row, real* dw, Py_ssize_t dw_row, real* db,
+                        Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out) noexcept nogil:
+    return dense_backward_until(x, x_row, x_col, w, w_row, w_col, code, alpha, z, z_row, y, y_row, dy, dy_row, dx,
+                                dx_row, dw, dw_row, db, batch, fan_in, fan_out, NULL)
 
 
 cdef void fill_dense(KernelTable* t) noexcept:
-    t.matmul_f32 = dense_matmul[float]
-    t.matmul_f64 = dense_matmul[double]
+    t.matmul_f32 = matmul[float]
+    t.matmul_f64 = matmul[double]
     t.dense_forward_f32 = dense_forward[float]
     t.dense_forward_f64 = dense_forward[double]
     t.dense_backward_f32 = dense_backward[float]
     t.dense_backward_f64 = dense_backward[double]
+    t.matmul_until_f32 = matmul_until[float]
+    t.matmul_until_f64 = matmul_until[double]
+    t.dense_forward_until_f32 = dense_forward_until[float]
+    t.dense_forward_until_f64 = dense_forward_until[double]
+    t.dense_backward_until_f32 = dense_backward_until[float]
+    t.dense_backward_until_f64 = dense_backward_until[double]

@@ -1,1 +1,0 @@
-"""Where a tensor lies: its memory, its place in the global array, and how placements cut one."""
