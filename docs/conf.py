@@ -1,5 +1,8 @@
 """Sphinx: MyST pages, numpydoc docstrings. Built with `make docs`, warnings as errors."""
 
+import re
+from typing import Any
+
 from initcore import __version__
 
 project = "initcore"
@@ -19,3 +22,31 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 intersphinx_mapping: dict[str, tuple[str, None]] = {}      # nothing is fetched
 nitpicky = False
+
+
+_LISTS = ("Parameters", "Attributes", "Returns")
+_ENTRY = re.compile(r"([\w*][\w*, .`]*?) : (.*)")
+
+
+def in_sections(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Put a docstring of ours into numpydoc's sections: what follows a list is notes or examples, and an entry's text
+    stands in one place."""
+    section, made, used = "", [], set(lines)
+    for i, line in enumerate(lines):
+        follows = lines[i + 1] if i + 1 < len(lines) else ""
+        if line and follows == "-" * len(line):
+            section = line
+        elif section and line and not line[0].isspace() and i and not lines[i - 1].strip():
+            heading = "Examples" if line.startswith(">>>") else "" if _ENTRY.match(line) else "Notes"
+            if heading and heading not in used and set(line) != {"-"}:
+                section = heading
+                used.add(heading)
+                made += [heading, "-" * len(heading)]
+        entry = _ENTRY.fullmatch(line) if section in _LISTS else None
+        made += [entry[1], f"    {entry[2]}"] if entry else [line]
+    lines[:] = made
+
+
+def setup(app: Any) -> None:
+    """Before numpydoc, whose own reading has priority 500."""
+    app.connect("autodoc-process-docstring", in_sections, priority=400)

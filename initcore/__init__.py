@@ -6,18 +6,7 @@ A. What every embedder needs (kernels, networks, keys) is imported; the diagnost
 """
 
 import importlib.util
-import os.path
-import signal
-import sys
-import threading
 from typing import TYPE_CHECKING, Any
-
-if (os.path.basename([*getattr(sys, "argv", []), ""][0]) in ("-m", "initcore")
-        and threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler):
-    # Loaded by the command (`initcore`, `python -m initcore`), not by a program: Ctrl-C before its modules are
-    # there ends it at once, without a traceback. cli/_main takes the signal back.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 try:
     from . import kernels

@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 
 LIMIT = 2_000_000
-NEEDED = ["pytest_initcore.py", "initcore/py.typed", "initcore/kernels.pyi", "initcore/kernels.pxd",
+NEEDED = ["pytest_initcore.py", "initcore_command.py", "initcore/py.typed",
+          "initcore/kernels.pyi", "initcore/kernels.pxd",
           "initcore/_table.pxd", "initcore/__init__.pxd", "initcore/data/digits.npz",
           "initcore/data/LICENSE-digits.txt"]
 SOURCES = ["setup.py", "pyproject.toml", "src/_variant.pyx", "src/kernels.pyx", "src/variant/simd.h",

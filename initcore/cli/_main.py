@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _listen() -> None:
-    """Ctrl-C as an exception, where ``initcore/__init__`` had left it to end the process while modules load."""
+    """Ctrl-C as an exception, where ``initcore_command`` had left it to end the process while modules load."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,10 +1,15 @@
 """PyTorch: weights that are the same on one device and on a thousand (extra ``torch``).
 
 ``it.init`` is ``torch.nn.init`` name for name with ``rng=``; ``it.seeded`` makes any code's own initialisation draw
-from the parameters' names.
+from the parameters' names; ``it.initialize`` fills a model by rules or a recipe; ``it.to_empty`` keeps ties;
+``it.fingerprint`` is one hash for every sharding.
 """
 
 from . import init
+from ._fingerprint import fingerprint
+from ._rules import initialize
 from ._seeded import seeded
+from ._table import Table
+from ._ties import to_empty
 
-__all__ = ["init", "seeded"]
+__all__ = ["Table", "fingerprint", "init", "initialize", "seeded", "to_empty"]

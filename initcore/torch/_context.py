@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -31,6 +33,30 @@ def current() -> Context | None:
 def enter(context: Context | None) -> None:
     """Set the context of this thread; None: no context."""
     _local.context = context
+
+
+@contextlib.contextmanager
+def only(entry: Any, key: Any) -> Iterator[None]:
+    """A context that knows one tensor."""
+    outer = _local.context
+    _local.context = _Only(entry, key)
+    try:
+        yield
+    finally:
+        _local.context = outer
+
+
+class _Only:
+    part = None
+
+    def __init__(self, entry: Any, key: Any) -> None:
+        self.entry, self.key = entry, key
+
+    def stream(self, tensor: Tensor) -> _Only | None:
+        return self if tensor is self.entry.tensor else None
+
+    def shape(self, tensor: Tensor) -> tuple[int, ...] | None:
+        return self.entry.place.shape if tensor is self.entry.tensor else None
 
 
 def global_shape(tensor: Tensor) -> tuple[int, ...]:

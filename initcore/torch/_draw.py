@@ -20,8 +20,8 @@ from torch import Tensor
 from .. import random
 from ..errors import ArgumentError, TorchValueError
 from ..random import Key
-from ._memory import DTYPES, array, check_overlap, written
-from ._place import View
+from ._places.memory import DTYPES, array, check_overlap, written
+from ._places.place import View
 
 Draw = Callable[..., np.ndarray]
 _SLAB = 1 << 22             # elements drawn at a time for a device the CPU fills

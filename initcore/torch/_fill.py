@@ -22,11 +22,11 @@ from .. import initializers
 from ..random import Key
 from . import _context, _draw
 from ._keys import key_for
-from ._memory import DTYPES, array, check_overlap, is_dtensor, written
-from ._place import Piece, Place, place, views
+from ._places.memory import DTYPES, array, check_overlap, is_dtensor, written
+from ._places.place import Piece, Place, place, views
 
 Initializer = Callable[..., np.ndarray]
-_COSTS_THE_WHOLE = {initializers.orthogonal, initializers.delta_orthogonal, initializers.spectral}
+COSTS_THE_WHOLE = {initializers.orthogonal, initializers.delta_orthogonal, initializers.spectral}
 
 
 def random_(tensor: Tensor, draw: _draw.Draw, rng: Any, generator: Any) -> None:
@@ -68,17 +68,22 @@ def apply(initializer: Initializer, where: Place, key: Key, dtype: torch.dtype, 
     flatten = flatten and len(where.shape) != 2
     if where.whole and not flatten and where.pieces[0].tensor.is_cpu:
         make(where.shape, out=array(where.pieces[0].tensor))
-    elif where.whole or flatten or (len(where.pieces) > 1 and _base(initializer) in _COSTS_THE_WHOLE):
+    elif where.whole or flatten or (len(where.pieces) > 1 and base_of(initializer) in COSTS_THE_WHOLE):
         shape = (where.shape[0], -1) if flatten else where.shape
         rows = tuple(torch.empty(where.shape, device="meta").reshape(shape).shape) if flatten else where.shape
         whole = as_tensor(make(rows)).reshape(where.shape)
-        for piece in where.pieces:
-            _copy(piece, whole[tuple(slice(a, a + n) for a, n in zip(piece.start, piece.tensor.shape))])
+        keep(whole, where)
     else:
         for piece in where.pieces:
             _box(make, where, piece)
     for tensor, _ in where.pieces:
         written(tensor)
+
+
+def keep(whole: Tensor, where: Place) -> None:
+    """Copy the boxes that are here out of the whole array."""
+    for piece in where.pieces:
+        _copy(piece, whole[tuple(slice(a, a + n) for a, n in zip(piece.start, piece.tensor.shape))])
 
 
 def _box(make: Initializer, where: Place, piece: Piece) -> None:
@@ -102,7 +107,8 @@ def as_tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _base(initializer: Any) -> Any:
+def base_of(initializer: Any) -> Any:
+    """The function below partials."""
     while isinstance(initializer, functools.partial):
         initializer = initializer.func
     return initializer

@@ -12,28 +12,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import ArgumentError, ArgumentTypeError, DeviceError
-from ._memory import is_dtensor
-from ._place import Place, View, flat, local_of, place, view, views
+from ._places.memory import is_dtensor
+from ._places.place import Place, View, flat, local_of, place, view, views
 
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 class Entry:
     """One parameter or buffer: ``name``, ``aliases``, ``tensor``, ``module`` that holds it, ``is_buffer``, ``plain``:
-    it is a whole array."""
+    it is a whole array; ``groups``: of processes, one a mesh dimension, that hold the parts of one that is not."""
 
-    __slots__ = ("_place", "_views", "aliases", "is_buffer", "module", "name", "plain", "tensor")
+    __slots__ = ("_place", "_views", "aliases", "groups", "is_buffer", "module", "name", "plain", "tensor")
 
-    def __init__(self, name: str, tensor: Tensor, module: Any, is_buffer: bool, where: Place | None = None) -> None:
+    def __init__(self, name: str, tensor: Tensor, module: Any, is_buffer: bool, where: Place | None = None,
+                 groups: tuple[Any, ...] = ()) -> None:
         self.name, self.tensor, self.module, self.is_buffer = name, tensor, module, is_buffer
         self.aliases: list[str] = []
         self.plain = where is None and not is_dtensor(tensor)
+        self.groups = tuple(tensor.device_mesh.get_all_groups()) if is_dtensor(tensor) else groups
         self._place = where
         self._views: tuple[View, ...] | None = None
 
@@ -91,15 +93,17 @@ def _walk(model: Any) -> Iterator[Entry]:
         return
     if isinstance(model, torch.nn.parallel.DistributedDataParallel):
         model = model.module
-    flat_ones = dict(_flat_parameters(model))
+    flat_ones = _flat_parameters(model)
+    managed = {at for one in flat_ones.values() for at in one.places}
     for path, module in model.named_modules(remove_duplicate=False):
         prefix = f"{path}." if path else ""
         if id(module) in flat_ones:
-            yield from (Entry(clean(prefix + name), t, module, False, where)
-                        for name, t, where in flat_ones[id(module)])
+            one = flat_ones[id(module)]
+            for name, tensor, where in one.parts:
+                yield Entry(clean(prefix + name), tensor, module, False, where, (one.group,))
         for is_buffer, table in ((False, module._parameters), (True, module._buffers)):
             for name, tensor in table.items():
-                if tensor is not None and not _is_flat(tensor, flat_ones):
+                if tensor is not None and (id(module), name) not in managed and name != "_flat_param":
                     yield Entry(clean(prefix + name), tensor, module, is_buffer)
 
 
@@ -128,31 +132,30 @@ def identity(tensor: Tensor) -> Any:
     return (address, local.shape, local.stride(), local.dtype) if address else id(tensor)   # 0: meta, or empty
 
 
-def _flat_parameters(model: Any) -> Iterator[tuple[int, list[tuple[str, Tensor, Place]]]]:
-    """FSDP1: the original parameters as parts of each flat one, under the module that holds them."""
+class _Flat(NamedTuple):
+    """One flat parameter of FSDP1: its originals, and the (module, attribute) places it manages."""
+
+    parts: list[tuple[str, Tensor, Place]]
+    group: Any
+    places: set[tuple[int, str]]
+
+
+def _flat_parameters(model: Any) -> dict[int, _Flat]:
+    """By the module that holds it, every flat parameter that is sharded now."""
     fsdp = sys.modules.get("torch.distributed.fsdp")
-    if fsdp is None:
-        return
-    for module in fsdp.FullyShardedDataParallel.fsdp_modules(model):
+    out: dict[int, _Flat] = {}
+    for module in [] if fsdp is None else fsdp.FullyShardedDataParallel.fsdp_modules(model):
         parameter = module._flat_param
-        if parameter is None:
+        if parameter is None or parameter.shape != getattr(parameter, "_sharded_size", None):
             continue
-        found = []
+        places = {(id(m), name) for name, m, *_ in (*parameter._param_infos, *parameter._shared_param_infos)}
+        parts = []
         for name, shape, info in zip(parameter._fqns, parameter._shapes, parameter._shard_param_infos):
-            first, count = (info.intra_param_start_idx, info.numel_in_shard) if info.in_shard else (0, 0)
-            local = parameter.detach()[info.offset_in_shard:info.offset_in_shard + count] if count \
-                else parameter.detach()[:0]
-            found.append((name, local, flat(tuple(shape), local, first)))
-        yield id(module), found
-
-
-def _is_flat(tensor: Tensor, flat_ones: Mapping[int, list[tuple[str, Tensor, Place]]]) -> bool:
-    """Whether FSDP1 made the tensor: the flat parameter, or its view of one original."""
-    if not flat_ones:
-        return False
-    return hasattr(tensor, "_shard_param_infos") or bool(getattr(tensor, "_is_sharded", False)) or any(
-        tensor.numel() and tensor.untyped_storage().data_ptr() == t.untyped_storage().data_ptr()
-        for group in flat_ones.values() for _, t, _ in group)
+            at, count = (info.offset_in_shard, info.numel_in_shard) if info.in_shard else (0, 0)
+            local = parameter.detach()[at:at + count]
+            parts.append((name, local, flat(tuple(shape), local, info.intra_param_start_idx or 0)))
+        out[id(module)] = _Flat(parts, module.process_group, places)
+    return out
 
 
 class Index:

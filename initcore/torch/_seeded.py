@@ -29,7 +29,7 @@ from . import _context, init
 from ._intercept import HANDLERS
 from ._keys import key_of
 from ._names import Entry, Index, entries
-from ._place import View
+from ._places.place import View, local_of
 
 _PATCHED = ("uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_",
             "kaiming_normal_", "orthogonal_", "sparse_")
@@ -133,6 +133,9 @@ class seeded(TorchFunctionMode):
             return Stream(self._child(known[1]).child("scratch").child(known[2]), Entry(known[1], tensor, None, False))
         with torch._C.DisableTorchFunction():
             found = self._index.find(tensor)
+            empty = found is None and local_of(tensor).numel() == 0
+        if empty:                                       # this rank's part of something
+            return Stream(self._key, Entry("", tensor, None, False), ())
         if found is None:
             self.unknown(f"a tensor of shape {tuple(tensor.shape)}")
             return None
@@ -152,7 +155,8 @@ class seeded(TorchFunctionMode):
         if self._index.exact(tensor) is not None or id(tensor) in self._scratch:
             return True
         with torch._C.DisableTorchFunction():
-            return isinstance(tensor, Tensor) and self._index.find(tensor) is not None
+            return isinstance(tensor, Tensor) and (self._index.find(tensor) is not None or
+                                                   (not tensor.is_meta and local_of(tensor).numel() == 0))
 
     def note_scratch(self, source: Any, made: Any) -> None:
         """``made`` was made in the likeness of ``source``."""

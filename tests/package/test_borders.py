@@ -24,6 +24,7 @@ LAZY = {
     "cli/_commands.py ..rules": "only `rule` needs it: 20 ms",
     "cli/_commands.py ..config": "only `config` needs it",
     "cli/_main.py ._commands": "so that a missing extra is a sentence",
+    "cli/_main.py ._guard": "as above",
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
     "cli/_commands.py contextlib": "beside rich",
 }

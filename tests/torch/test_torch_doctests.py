@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 import initcore.torch as it
 
-NAMES = [m.name for m in pkgutil.iter_modules(it.__path__, "initcore.torch.") if not m.name.endswith("_triton")]
+NAMES = [m.name for m in pkgutil.walk_packages(it.__path__, "initcore.torch.") if not m.name.endswith("_triton")]
 
 
 @pytest.mark.parametrize("name", ["initcore.torch", *NAMES])

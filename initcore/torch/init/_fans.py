@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import gains
-from ..errors import ArgumentError, ShapeError, UnknownNameError
-from . import _context
+from ... import gains
+from ...errors import ArgumentError, ShapeError, UnknownNameError
+from .. import _context
 
 _CONVOLUTIONS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 

@@ -1,20 +1,4 @@
-"""``torch.nn.init``, name for name, drawn from stream v1: ``import initcore.torch as it; it.init.normal_(w, rng=key)``.
-
-Every function has the signature, defaults, return value and errors of PyTorch's of that name, fills in place without
-autograd, does nothing on meta tensors, and takes one keyword more:
-
-rng : an :class:`initcore.Key`, int, NumPy generator, torch.Generator, ... (SPEC 7). Not given: ``generator=``, else
-    the parameter's own key inside :func:`initcore.torch.seeded`, else four words of PyTorch's default generator, so
-    that ``torch.manual_seed`` works as always.
-
-What is different: a value depends on the key and its place in the array alone, not on device, threads, strides or
-sharding; DTensors are filled part by part from the global shape without communication; float16 and bfloat16 are the
-float32 values rounded once; ``trunc_normal_`` never redraws and is exact far out in a tail; ``orthogonal_`` takes half
-precision; ``nonlinearity`` may be any activation initcore knows. Complex and integer tensors are refused by the random
-functions. Where a shard's fan matters it is that of the whole array.
-
-Further kinds, after PyTorch's: :mod:`initcore.torch._kinds`.
-"""
+"""The functions of ``torch.nn.init``, and their deprecated names."""
 
 from __future__ import annotations
 
@@ -27,13 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import initializers
-from ..errors import ShapeError
-from . import _draw, _fill
+from ... import initializers
+from ...errors import ShapeError
+from .. import _draw, _fill
+from .._places.memory import writable
 from ._fans import calculate_gain, fan, fans
-from ._kinds import *  # noqa: F403
-from ._kinds import __all__ as _FURTHER
-from ._memory import writable
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: torch.Generator | None = None, *,
@@ -228,5 +210,3 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
-
-__all__ = [*torch.nn.init.__all__, *_FURTHER]

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import DeviceError
-from . import _placements
-from ._memory import is_dtensor
+from ...errors import DeviceError
+from . import placements as _placements
+from .memory import is_dtensor
 
 
 class Piece(NamedTuple):

@@ -1,9 +1,4 @@
-"""The kinds PyTorch lacks, in its manner: in place, trailing underscore, the tensor returned.
-
-Each is the initialiser of :mod:`initcore.initializers` without the underscore, with its arguments. ``layout`` is
-PyTorch's ("oi", "oiw", "oihw", "oidhw") unless given; ``dtype``, shape and place are the tensor's. ``rng=`` and
-``generator=`` are as in :mod:`initcore.torch.init`. ``truncated_normal_`` is ``trunc_normal`` with bounds in sigma.
-"""
+"""The kinds PyTorch lacks, in its manner: in place, trailing underscore, the tensor returned."""
 
 from __future__ import annotations
 
@@ -14,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import initializers
-from . import _fill
-from ._memory import writable
+from ... import initializers
+from .. import _fill
+from .._places.memory import writable
 
 LAYOUTS = {2: "oi", 3: "oiw", 4: "oihw", 5: "oidhw"}
 _OURS = ("shape", "dtype", "out", "global_shape", "start", "threads")
@@ -65,7 +60,3 @@ small_init_ = _kind(initializers.small_init)
 wang_init_ = _kind(initializers.wang_init)
 siren_ = _kind(initializers.siren)
 mup_std_ = _kind(initializers.mup_std)
-
-__all__ = ["delta_orthogonal_", "embedding_", "glorot_normal_", "glorot_uniform_", "he_normal_", "he_uniform_",
-           "lecun_normal_", "lecun_uniform_", "mup_std_", "siren_", "small_init_", "spectral_", "torch_default_",
-           "truncated_normal_", "variance_scaling_", "wang_init_"]

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .._checks import describe
-from ..errors import ArgumentTypeError, DeviceError, TorchDTypeError
+from ..._checks import describe
+from ...errors import ArgumentTypeError, DeviceError, TorchDTypeError
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
