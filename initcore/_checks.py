@@ -37,9 +37,20 @@ def describe(value: Any) -> str:
     return f"{_short.repr(value)} ({type(value).__name__})"
 
 
+def scalar(value: Any) -> Any:
+    """A number as it stands; the one element of a 0-dimensional array of any library (NumPy, PyTorch, JAX)."""
+    if isinstance(value, numbers.Number) or getattr(value, "shape", None) != ():
+        return value
+    try:
+        return value.item()
+    except Exception:                       # a tracer has no value yet: refused below as what it is
+        return value
+
+
 def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf,
            open_low: bool = False, finite: bool = True) -> float:
     """A real number in [low, high] (or (low, high] with ``open_low``), as float."""
+    value = scalar(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{name} must be a real number, got {describe(value)}.")
     try:
@@ -56,11 +67,12 @@ def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.
 
 def integer(name: str, value: Any, *, low: int | None = None) -> int:
     """An integer >= low, as int; bool and float are refused."""
+    value = scalar(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise ArgumentTypeError(f"{name} must be an integer, got {describe(value)}.")
     n = int(value)
     if low is not None and n < low:
-        raise ArgumentError(f"{name} must be at least {low}, got {n}.")
+        raise ArgumentError(f"{name} must be at least {low}, got {n if abs(n) < 1 << 99 else describe(n)}.")
     return n
 
 

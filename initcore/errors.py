@@ -98,3 +98,11 @@ def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownN
     shown = repr(given[:80]) if isinstance(given, str) else f"an object of type {type(given).__name__}"
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UnknownNameError(f"{argument}={shown} is not known; {hint}Known: {', '.join(names)}.")
+
+
+def unknown_argument(given: str, known: Iterable[str]) -> ArgumentTypeError:
+    """The error for a keyword argument that no initialiser has, with the nearest known one."""
+    import difflib
+    near = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}=? " if near else ""
+    return ArgumentTypeError(f"{given}= is not an argument here; {hint}help() of the function lists them.")

@@ -6,6 +6,7 @@ callable with kinks), where published tables are Monte-Carlo values good to thre
 """
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -90,21 +91,23 @@ def _expectation(p: Profile, q: float, criterion: str, order: int = ORDER) -> fl
 def torch_gain(name: str, param: float | None = None) -> float:
     """What ``torch.nn.init.calculate_gain(name, param)`` returns, for comparison.
 
-    linear, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu ``sqrt(2/(1 + a^2))``, a = ``param`` or 0.01; selu 3/4. The
+    linear, conv1d to conv3d, conv_transpose1d to conv_transpose3d, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu ``sqrt(2/(1 + a^2))``, a = ``param`` or 0.01; selu 3/4. The
     sigmoid, tanh and selu values are conventions: at q = 1 tanh's 5/3 gives V(1) = 1.0953 and chi = 1.2900, sigmoid's
     1 gives chi = 0.0448, and a self-normalising net needs 1 for selu (Klambauer et al. 2017), not 3/4.
 
     >>> torch_gain("tanh")
     1.6666666666666667
     """
+    if isinstance(name, str) and re.fullmatch(r"conv(_transpose)?[123]d", name.lower()):
+        return 1.0
     a = activations.get(name)
-    known = {"identity": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
-    if a.name in known:
-        return known[a.name]
-    if a.name.startswith("leaky_relu"):
-        slope = a.alpha if param is None else number("param", param)
-        return math.sqrt(2 / (1 + slope * slope))
-    raise unknown_name("name", name, [*known, "leaky_relu"])
+    if a.torch_gain is None:
+        known = [n for n in activations.names if activations.get(n).torch_gain is not None]
+        raise unknown_name("name", name, ["linear", *known])
+    if param is not None and a.family is not None and activations.get(a.family, 0.5).alpha:
+        a = activations.get(a.family, number("param", param))
+    assert a.torch_gain is not None
+    return a.torch_gain
 
 
 def kumar_variance(activation: Any) -> float:

@@ -2,20 +2,24 @@
 
 Common arguments
 ----------------
-shape : int or tuple of ints, the array wanted. Sizes of 0 are legal; a fan of 0 is a ShapeError.
+shape : int or tuple of ints, the array wanted. Sizes of 0 are legal: an array without elements has nothing to scale.
 layout : which axis is which: "io" (default for two dimensions), "oi", "oihw", "hwio", "iohw" and their 1-D and 3-D
-    kin (:mod:`initcore.fans`). Above two dimensions it must be given where a fan is needed, never guessed.
+    kin; "bio" a stack of arrays, "hwim" a depthwise kernel (:mod:`initcore.fans`). Above two dimensions it, or the
+    axes, must be given where a fan is needed, never guessed.
+in_axis, out_axis, batch_axis : which axis is which by number, one or several each, as in JAX: attention kernels
+    (d, heads, k) have ``in_axis=0, out_axis=(1, 2)``, scanned layers and experts (n, in, out) ``batch_axis=0``. Slices
+    of a batch are independent arrays: an orthogonal stack is orthogonal slice by slice.
 groups : channel groups of a convolution; they divide the fans (:func:`initcore.fans.fans`).
 rng : None (entropy of the operating system), int, sequence of ints, SeedSequence, Generator, BitGenerator or
     :class:`initcore.Key`, as in SPEC 7.
-dtype : "float32" (default), "float64", "float16" or "bfloat16". float16 and bfloat16 are the float32 values
-    rounded once.
+dtype : "float32", "float64", "float16" or "bfloat16", or the object of that name of NumPy, PyTorch or JAX. Default:
+    that of ``out``, else float32. float16 and bfloat16 are the float32 values rounded once.
 out : array to fill, of the shape and dtype; any strides. It is returned, and untouched when an argument is bad.
 global_shape, start : make only a block: ``shape`` at offset ``start`` of an array of ``global_shape``, bit for bit
     what the whole array has there. Fans are those of the whole array.
 threads : number of threads; the bits do not depend on it.
 
-Common errors: ShapeError (rank, layout, groups, block, fan 0), ArgumentError (a negative or NaN scale, a bad ``out``),
+Common errors: ShapeError (rank, layout, axes, groups, block), ArgumentError (a negative or NaN scale, a bad ``out``),
 DTypeError (an integer or unknown dtype), ArgumentTypeError (an ``rng`` or size of the wrong kind).
 
 The bits depend on the key, the arguments and the element type, not on machine, threads or blocks. Two exceptions in
@@ -28,9 +32,9 @@ Names mean different distributions
 deviations and rescaled by 1/0.87962566103423978 in JAX and Keras. ``truncate=None`` (default) is the first,
 ``truncate=2`` the second. The standard deviation of the weights is the same either way.
 
-The family of variance scaling stands here; constants and plain distributions in ``_elementary``, patterns of zeros in
-``_structured``, orthogonal matrices in ``_orthogonal``, those of one architecture in ``_architectures``, trees of
-parameters in ``_trees``.
+The family of variance scaling stands in ``_variance_scaling``; constants and plain distributions in ``_plain``,
+patterns of zeros in ``_patterns``, orthogonal matrices in ``_orthogonal``, those of one architecture in
+``_architectures``, trees of parameters in ``_trees``.
 """
 
 from ._architectures import mup_sigma, mup_std, siren, small_init, wang_init

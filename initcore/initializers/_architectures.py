@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from .. import _checks
+from .._types import Array, Shape
 from ..errors import ArgumentTypeError, unknown_name
-from ._request import Array, Request, Shape, gain_of
+from ._request import Common, Gain, Request, gain_of, initializer
 
 
-def small_init(shape: Shape, *, dim: int | None = None, layout: str | None = None, groups: int = 1, rng: Any = None,
-               dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-               start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def small_init(shape: Shape, *, dim: int | None = None, **common: Unpack[Common]) -> Array:
     """``N(0, 2 / (5 dim))``: what Xavier's normal gives a transformer's d to 4d projection, for every matrix.
 
     ``dim`` is the model's width d; default: the fan_in. Nguyen and Salazar 2019 (Transformers without Tears).
@@ -24,13 +24,12 @@ def small_init(shape: Shape, *, dim: int | None = None, layout: str | None = Non
     >>> round(float(w.std() / (2 / 2560) ** 0.5), 2)
     1.0
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return w.normal(math.sqrt(2 / (5 * _width(w, dim))))
 
 
-def wang_init(shape: Shape, n_layers: int, *, dim: int | None = None, layout: str | None = None, groups: int = 1,
-              rng: Any = None, dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-              start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def wang_init(shape: Shape, n_layers: int, *, dim: int | None = None, **common: Unpack[Common]) -> Array:
     """``N(0, std^2)``, ``std = 2 / (n_layers sqrt(dim))``: output projections of a deep residual transformer.
 
     ``dim`` is the model's width; default: the fan_in. ``n_layers`` counts transformer layers. Wang and Komatsuzaki
@@ -41,13 +40,12 @@ def wang_init(shape: Shape, n_layers: int, *, dim: int | None = None, layout: st
     >>> round(float(w.std() * 64), 2)
     1.0
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return w.normal(2 / (_checks.integer("n_layers", n_layers, low=1) * math.sqrt(_width(w, dim))))
 
 
-def siren(shape: Shape, *, omega: float = 30.0, first: bool = False, layout: str | None = None, groups: int = 1,
-          rng: Any = None, dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-          start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def siren(shape: Shape, *, omega: float = 30.0, first: bool = False, **common: Unpack[Common]) -> Array:
     """Weights for ``sin(omega (x W + b))``: ``U(-l, l)`` with ``l = sqrt(6 / fan_in) / omega``.
 
     ``first=True``: the first layer, ``l = 1 / fan_in``. Sitzmann et al. 2020, section 3.2: every
@@ -57,7 +55,7 @@ def siren(shape: Shape, *, omega: float = 30.0, first: bool = False, layout: str
     >>> float(abs(siren((2, 256), first=True, rng=0)).max()) < 0.5
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     frequency = _checks.number("omega", omega, low=0.0, open_low=True)
     if not isinstance(first, (bool, np.bool_)):
         raise ArgumentTypeError(f"first must be True (the first layer) or False, got {_checks.describe(first)}.")
@@ -86,10 +84,9 @@ def mup_sigma(fan_in: float, *, role: str = "hidden", base_fan_in: float = 1.0, 
     return gain * (math.sqrt(base) / n if role == "output" else 1 / math.sqrt(n))
 
 
-def mup_std(shape: Shape, *, role: str = "hidden", base_fan_in: float = 1.0, gain: Any = 1.0,
-            layout: str | None = None, groups: int = 1, rng: Any = None, dtype: Any = "float32",
-            out: Array | None = None, global_shape: Shape | None = None, start: Shape | None = None,
-            threads: int | None = None) -> Array:
+@initializer
+def mup_std(shape: Shape, *, role: str = "hidden", base_fan_in: float = 1.0, gain: Gain = 1.0,
+            **common: Unpack[Common]) -> Array:
     """``N(0, std^2)`` with the std of the maximal-update parametrisation, :func:`mup_sigma`.
 
     ``role``: "input" and "hidden" ``gain / sqrt(fan_in)``, "output" ``gain sqrt(base_fan_in) / fan_in``. muP also
@@ -101,7 +98,7 @@ def mup_std(shape: Shape, *, role: str = "hidden", base_fan_in: float = 1.0, gai
     >>> round(float(w.std() / (10 ** 0.5 / 1000)), 2)
     1.0
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return w.normal(mup_sigma(w.fan("fan_in"), role=role, base_fan_in=base_fan_in, gain=gain_of(gain)))
 
 

@@ -13,26 +13,29 @@ C. Work is float64 for float64, else float32. The bits depend on the key and, in
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from .. import kernels, random
+from .._types import Array, Shape
 from ..errors import ShapeError
-from ._request import Array, Request, Shape, gain_of
+from ..fans import Axes
+from ._request import Common, Gain, Request, gain_of, initializer
 
 _BLOCK = 96         # reflections in one WY block
 _PANEL = 128        # rows updated at a time, so that the product is subtracted while it is in the cache
 _SMALL = 16         # triangles of this size are inverted by substitution, larger ones by halves
 
 
-def orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
-               dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-               start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def orthogonal(shape: Shape, *, gain: Gain = 1.0, **common: Unpack[Common]) -> Array:
     """``gain`` times a uniformly distributed (Haar) matrix with orthonormal rows or columns, whichever are fewer.
 
-    A kernel is flattened to (output channels, everything else), each of ``groups`` a matrix of its own. The largest
+    A kernel is flattened to (output channels, everything else), each of ``groups`` and each slice of a batch (experts,
+    scanned layers: ``batch_axis=0``) a matrix of its own. The largest
     entry of ``Q'Q - I`` is below 10 n eps. Saxe, McClelland and Ganguli 2013; Stewart 1980, Mezzadri 2007.
 
     PyTorch ``orthogonal_``, JAX ``initializers.orthogonal`` and Keras ``Orthogonal`` (named ``OrthogonalInitializer``
@@ -45,13 +48,12 @@ def orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, grou
     >>> bool(abs(q.T @ q - np.eye(3)).max() < 1e-14)
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return _orthogonal(w, gain_of(gain))
 
 
-def delta_orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
-                     dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-                     start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def delta_orthogonal(shape: Shape, *, gain: Gain = 1.0, **common: Unpack[Common]) -> Array:
     """A convolution kernel that is 0 but for its centre tap, a Haar matrix of (out, in) times ``gain``.
 
     Such a layer is orthogonal as a map of images: thousands of layers train (Xiao et al. 2018). It
@@ -64,12 +66,12 @@ def delta_orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None
     >>> bool(abs(w[:, :, 1, 1].T @ w[:, :, 1, 1] - np.eye(4)).max() < 1e-5), int((w != 0).sum())
     (True, 32)
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     axes = w.axes()
     if not axes.space:
         raise ShapeError(f"shape={w.shape} has no spatial axis: delta_orthogonal is for convolutions (3 to 5 "
                          "dimensions); for a dense layer use orthogonal.")
-    whole = np.zeros(w.whole, w.work)
+    whole = w.new(zero=True)
     centre = [slice(None)] * len(w.whole)
     if all(w.whole[k] for k in axes.space):
         for k in axes.space:
@@ -78,46 +80,59 @@ def delta_orthogonal(shape: Shape, *, gain: Any = 1.0, layout: str | None = None
     return w.write(np.ascontiguousarray(whole[w.box]))
 
 
-def spectral(shape: Shape, *, gain: Any = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
-             dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-             start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def spectral(shape: Shape, *, gain: Gain = 1.0, **common: Unpack[Common]) -> Array:
     """Spectral norm ``gain sqrt(fan_out / fan_in)`` exactly: every singular value is that, directions are Haar.
 
     The condition under which features and their updates keep their size at any width (Yang, Simon and Bernstein
     2023, condition 1, for matrices acting on vectors of constant root mean square). Their Gaussian form has entries
     of deviation ``min(1, sqrt(fan_out/fan_in))/sqrt(fan_in)``, the same scaling up to a constant; here the constant
     is exact. A kernel is flattened to (output channels, everything else), groups apart.
-    PyTorch, JAX and Keras have none. Raises ShapeError for fan 0; arguments and errors:
+    PyTorch, JAX and Keras have none. Arguments and errors:
     :mod:`initcore.initializers`; blocks and bits: :func:`orthogonal`.
 
     >>> w = spectral((100, 25), rng=0)
     >>> round(float(np.linalg.norm(w, 2)), 5)
     0.5
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return _orthogonal(w, gain_of(gain) * math.sqrt(w.fan("fan_out") / w.fan("fan_in")))
 
 
 def _orthogonal(w: Request, gain: float) -> Array:
     axes = w.axes()
-    if len(w.whole) == 2 and w.groups == 1 and w.whole == w.shape:     # no second array where none is needed
-        return w.write(_matrix(w, w.whole[axes.o], w.whole[axes.i], gain, random.as_key(w.rng), axes.layout == "io"))
-    whole = np.empty(w.whole, w.work)
+    if len(w.whole) == 2 and len(axes.i) == len(axes.o) == w.groups == 1 and w.whole == w.shape:
+        # no second array where none is needed
+        (i,), (o,) = axes.i, axes.o
+        return w.write(_matrix(w, w.whole[o], w.whole[i], gain, random.as_key(w.rng), i == 0))
+    whole = w.new()
     _fill_groups(w, whole, gain)
     return w.write(whole if w.whole == w.shape else np.ascontiguousarray(whole[w.box]))
 
 
 def _fill_groups(w: Request, target: Array, gain: float) -> None:
-    """Write one matrix (out, in * space) for each group into ``target``, which is in the request's layout."""
+    """Write one matrix (out, in * space) for each slice of the batch and each group into ``target``.
+
+    ``target`` has the request's axes. Matrix number k (batch first) draws from ``key.child(k)``, the only one from the
+    key itself.
+    """
     axes = w.axes()
-    view = target.transpose(axes.o, axes.i, *axes.space)
-    split = 0 if axes.grouped == axes.o else 1
-    step = view.shape[split] // w.groups
-    key = random.as_key(w.rng)
-    for g in range(w.groups):
-        part = view[g * step:(g + 1) * step] if split == 0 else view[:, g * step:(g + 1) * step]
-        n_out, n_in = part.shape[0], math.prod(part.shape[1:])
-        part[...] = _matrix(w, n_out, n_in, gain, key if w.groups == 1 else key.child(g), False).reshape(part.shape)
+    view = target.transpose(*axes.batch, *axes.o, *axes.i, *axes.space)
+    outer, key = view.shape[:len(axes.batch)], random.as_key(w.rng)
+    alone = math.prod(outer) * w.groups == 1
+    for k, (at, g) in enumerate(itertools.product(np.ndindex(outer), range(w.groups))):
+        part = _group(view[at], axes, g, w.groups)
+        n_out = math.prod(part.shape[:len(axes.o)])
+        n_in = math.prod(part.shape[len(axes.o):])
+        part[...] = _matrix(w, n_out, n_in, gain, key if alone else key.child(k), False).reshape(part.shape)
+
+
+def _group(view: Array, axes: Axes, g: int, groups: int) -> Array:
+    """Group g of one kernel (out, in, space); groups are never of several axes."""
+    if groups == 1:
+        return view
+    step = view.shape[axes.grouped == "i"] // groups
+    return view[g * step:(g + 1) * step] if axes.grouped == "o" else view[:, g * step:(g + 1) * step]
 
 
 def _matrix(w: Request, n_out: int, n_in: int, gain: float, key: random.Key, transposed: bool) -> Array:

@@ -1,59 +1,103 @@
 """What every initialiser is asked for: a checked shape, block, layout, element type and target.
 
 Design
-A. An initialiser's body is: make the :class:`Request` (all checks of the common arguments), compute a scale from
-   the *whole* array's fans, fill the block. Nothing is written before everything is checked.
+A. An initialiser's signature is ``f(shape, *, its own, **common: Unpack[Common])``; :func:`initializer` writes the
+   common arguments into the signature that help() and inspect show. Its body is: make the :class:`Request` (all checks
+   of the common arguments), compute a scale from the *whole* array's fans, fill the block. Nothing is written before
+   everything is checked.
 B. ``shape`` is the block to make, ``whole`` the array it belongs to (``global_shape``, else the same).
 C. float16 and bfloat16 are the float32 result rounded once; bfloat16 without ml_dtypes is a uint16 array of its bits.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 
 from .. import _checks, _threads, fans, random
-from ..errors import ArgumentError, ArgumentTypeError, InitcoreWarning
+from .._types import ActivationLike, Array, RngLike, Shape
+from ..errors import ArgumentError, ArgumentTypeError, InitcoreWarning, unknown_argument
+from ..fans import AxisLike
 from ..random import as_key
-from ..random._fill import _KINDS, _block, _dtype_of, _kind, _target
+from ..random._blocks import block
+from ..random._targets import DEFAULT, NAMES, dtype_of, kind_of, new, store, target
 from ..random._truncated_moments import reach, truncated_std
 
-Array = np.ndarray
-Shape = int | Sequence[int]
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+Gain: TypeAlias = "float | ActivationLike"      # a number, or the activation whose gain is meant
+F = TypeVar("F", bound=Callable[..., Array])
 _STATEFUL = (np.random.Generator, np.random.BitGenerator)       # advanced by a draw, not by a check
 
 
+class Common(TypedDict, total=False):
+    """The arguments that every initialiser takes; :mod:`initcore.initializers` describes them."""
+
+    layout: str | None
+    groups: int
+    in_axis: AxisLike
+    out_axis: AxisLike
+    batch_axis: AxisLike
+    rng: RngLike
+    dtype: Any
+    out: Array | None
+    global_shape: Shape | None
+    start: Shape | None
+    threads: int | None
+
+
+_DEFAULTS: dict[str, Any] = {**dict.fromkeys(Common.__annotations__), "groups": 1, "dtype": DEFAULT}
+_WHICH = ("layout", "groups", "in_axis", "out_axis", "batch_axis")         # which axis is which
+_UNNAMED = (None, 1, None, None, None)
+_DRAWN = {"rng", "dtype", "out", "global_shape", "start", "threads"}
+
+
+def initializer(f: F) -> F:
+    """Show the common arguments in the signature of ``f``, which takes them as ``**common``."""
+    shown = inspect.signature(f)
+    own = [p for p in shown.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    common = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name],
+                                annotation=getattr(kind, "__forward_arg__", kind))
+              for name, kind in Common.__annotations__.items() if name not in shown.parameters]
+    f.__signature__ = shown.replace(parameters=[*own, *common])     # type: ignore[attr-defined]
+    return f
+
+
 @lru_cache(maxsize=1024)
-def _fan(whole: tuple[int, ...], mode: str, layout: str | None, groups: int) -> float:
-    return fans.fan(whole, mode, layout=layout, groups=groups)
+def _fan(whole: tuple[int, ...], mode: str, *which: Any) -> float:
+    return fans.fan(whole, mode, **dict(zip(_WHICH, which)))
 
 
 class Request:
     """The common arguments of one call, checked."""
 
-    __slots__ = ("dtype", "groups", "kind", "layout", "out", "rng", "shape", "start", "threads", "whole")
+    __slots__ = ("dtype", "groups", "kind", "out", "rng", "shape", "start", "threads", "which", "whole")
 
-    def __init__(self, shape: Any, layout: Any, groups: Any, rng: Any, dtype: Any, out: Any, global_shape: Any,
-                 start: Any, threads: Any) -> None:
+    def __init__(self, shape: Shape, common: Common) -> None:
+        if not common.keys() <= _DEFAULTS.keys():
+            raise unknown_argument(next(iter(common.keys() - _DEFAULTS.keys())), _DEFAULTS)
+        get = common.get
         self.shape = _checks.shape("shape", shape)
-        self.kind = _kind(dtype)
+        self.out, self.dtype = get("out"), get("dtype", DEFAULT)
+        self.kind = kind_of(self.dtype, self.out)
         self.whole, self.start = self.shape, (0,) * len(self.shape)
+        global_shape, start = get("global_shape"), get("start")
         if global_shape is not None or start is not None:
-            self.whole, self.start = _block(self.shape, global_shape, start)
-        self.layout, self.groups = layout, groups
-        if layout is not None or groups != 1:
+            self.whole, self.start = block(self.shape, global_shape, start)
+        self.groups = get("groups", 1)
+        self.which = (get("layout"), self.groups, get("in_axis"), get("out_axis"), get("batch_axis"))
+        if self.which != _UNNAMED:
             self.axes()
-        if out is not None:
-            _target(self.shape, self.kind, out)
+        if self.out is not None:
+            target(self.shape, self.kind, self.out)
+        rng = get("rng")
         if rng is not None and not isinstance(rng, _STATEFUL):      # a wrong one is refused even where nothing is drawn
             rng = as_key(rng)
-        self.dtype, self.rng, self.out, self.threads = dtype, rng, out, _threads.resolve(threads)
+        self.rng, self.threads = rng, _threads.resolve(get("threads"))
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -68,22 +112,29 @@ class Request:
     @property
     def stored(self) -> np.dtype:
         """The dtype of a new result."""
-        return _dtype_of(self.kind)
+        return dtype_of(self.kind)
 
     @property
     def name(self) -> str:
         """Name of the element type."""
-        return _NAMES[self.kind]
+        return NAMES[self.kind]
 
     def axes(self) -> fans.Axes:
-        """Axes of the whole array by its layout."""
-        return fans.axes(self.whole, self.layout, self.groups, name="shape")
+        """Axes of the whole array."""
+        layout, groups, i, o, batch = self.which
+        return fans.axes(self.whole, layout, groups, i, o, batch, name="shape")
 
-    def fan(self, mode: Any) -> float:
-        """The fan of the whole array."""
-        if mode.__class__ is str and self.groups.__class__ is int:
-            return _fan(self.whole, mode, self.layout, self.groups)
-        return fans.fan(self.whole, mode, layout=self.layout, groups=self.groups)
+    def fan(self, mode: str | float) -> float:
+        """The fan of the whole array; 1 for an array without elements, which has nothing to scale."""
+        if 0 in self.whole and mode.__class__ is str:
+            self.axes()
+            return 1.0 if mode in fans.MODES else fans.fan(self.whole, mode)
+        try:
+            if mode.__class__ is str:
+                return _fan(self.whole, mode, *self.which)
+        except TypeError:                       # axes in a list cannot be looked up
+            pass
+        return fans.fan(self.whole, mode, **dict(zip(_WHICH, self.which)))
 
     def normal(self, std: float, mean: float = 0.0, *, key: Any = None) -> Array:
         """Fill with N(mean, std^2)."""
@@ -100,10 +151,11 @@ class Request:
         ``stacklevel`` points a warning at the caller of the initialiser.
         """
         check_std_of(std_of)
-        if lower >= upper:
-            raise ArgumentError(f"lower={lower!r} must be below upper={upper!r} (both in units of sigma).")
+        if lower == upper and std_of == "result" and std > 0:
+            raise ArgumentError(f"lower and upper are both {lower!r}: the result's deviation is 0, not {std!r}; "
+                                "std_of='parent' gives one value everywhere.")
         self._warn_bounds(std, lower, upper, stacklevel)
-        parent = std / truncated_std(lower, upper) if std_of == "result" else std
+        parent = std / truncated_std(lower, upper) if std_of == "result" and lower < upper else std
         return random.truncated_normal(self.shape, lower=lower, upper=upper, mean=mean, std=parent, rng=self.rng,
                                        **self._target())
 
@@ -116,7 +168,7 @@ class Request:
                 "whose a= and b= are absolute values, they truncate nothing there either; two sigma are lower=-2, "
                 "upper=2.",
                 InitcoreWarning, stacklevel=stacklevel)
-        elif std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
+        elif 0 < std <= 0.1 and max(-lower, upper) <= 4 * std and lower < 0 < upper:
             warnings.warn(
                 f"the bounds [{lower:g}, {upper:g}] are in units of sigma and leave an almost uniform distribution of "
                 f"width {(upper - lower) * std:g}; they look like absolute values for std={std:g}, as "
@@ -133,13 +185,23 @@ class Request:
         if self.out is None and isinstance(values, np.ndarray) and values.dtype == self.stored \
                 and values.flags.c_contiguous and values.flags.owndata:
             return values
-        target = _target(self.shape, self.kind, self.out)
-        rounded = np.asarray(values, dtype=self.work)
-        if target.dtype == np.uint16:       # the bits of bfloat16: round to nearest, ties to even
-            raw = rounded.view(np.uint32)
-            rounded = (raw + np.uint32(0x7FFF) + ((raw >> 16) & np.uint32(1))) >> np.uint32(16)
-        target[...] = rounded
-        return target
+        return store(target(self.shape, self.kind, self.out), values, self.work)
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The axes of independent arrays, where any were named."""
+        return self.axes().batch if self.which != _UNNAMED else ()
+
+    def new(self, *, zero: bool = False) -> Array:
+        """An array of the whole's shape in the working dtype."""
+        return new(self.whole, self.work, zero=zero)
+
+
+def drawn(shape: Shape, common: Common) -> dict[str, Any]:
+    """The common arguments that :mod:`initcore.random` takes, where no fan is asked for."""
+    if not common.keys() <= _DRAWN:
+        Request(shape, common)
+    return {name: value for name, value in common.items() if name in _DRAWN}
 
 
 def check_std_of(std_of: Any) -> None:
@@ -153,6 +215,7 @@ def gain_of(gain: Any) -> float:
     """A gain as a number >= 0: a number as it stands, anything else the activation it belongs to."""
     if gain.__class__ is float and 0.0 <= gain < math.inf:
         return gain
+    gain = _checks.scalar(gain)
     if isinstance(gain, (int, float, np.floating, np.integer)) and not isinstance(gain, bool):
         return _checks.number("gain", gain, low=0.0)
     if isinstance(gain, bool) or gain is None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import _checks, random
+from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError
 from ._registry import get
-from ._request import Array
 
 
 class Spec(NamedTuple):

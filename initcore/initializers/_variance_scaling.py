@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Unpack
 
 from .. import _checks
+from .._types import Array, Shape
 from ..errors import ArgumentTypeError, unknown_name
-from ..fans import require_fan
-from ._request import Array, Request, Shape, check_std_of, gain_of, limit_of
+from ..fans import positive_fan
+from ._request import Common, Gain, Request, check_std_of, gain_of, initializer, limit_of
 
-Gain = Any      # a number, or the activation (name, Activation, callable) whose gain is meant
 SQRT2 = math.sqrt(2.0)
 
 _DISTRIBUTIONS = ("normal", "uniform", "truncated_normal")
@@ -22,21 +22,19 @@ def _fill(w: Request, std: float, distribution: str, truncate: float | None = No
     if distribution == "uniform":
         if truncate is not None:
             raise ArgumentTypeError(f"truncate={truncate!r} belongs to the normal distribution, not to the uniform.")
-        return w.uniform(-limit_of(std), limit_of(std)) if std > 0 else w.write(0.0)
+        return w.uniform(-limit_of(std), limit_of(std))
     if truncate is None:
         return w.normal(std)
     cut = _checks.number("truncate", truncate, low=0.0, open_low=True)
     return w.truncated(std, -cut, cut, std_of=std_of, stacklevel=5)
 
 
-def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | int = "fan_in", distribution: str = "normal",
-                     truncate: float | None = None, std_of: str = "result", layout: str | None = None,
-                     groups: int = 1, rng: Any = None, dtype: Any = "float32", out: Array | None = None,
-                     global_shape: Shape | None = None, start: Shape | None = None,
-                     threads: int | None = None) -> Array:
+@initializer
+def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | float = "fan_in", distribution: str = "normal",
+                     truncate: float | None = None, std_of: str = "result", **common: Unpack[Common]) -> Array:
     """Zero mean, variance ``scale / fan``: the family glorot, he and lecun are members of.
 
-    mode : "fan_in", "fan_out", "fan_avg" (arithmetic mean), "fan_geo_avg" (geometric mean) or the fan as an integer.
+    mode : "fan_in", "fan_out", "fan_avg" (arithmetic mean), "fan_geo_avg" (geometric mean) or the fan as a number.
     distribution : "normal", "uniform" (limit ``sqrt(3 scale / fan)``) or "truncated_normal" (normal, truncate=2).
     truncate : cut the normal at +- this many standard deviations of the parent; None does not cut.
     std_of : "result" (default): the variance after the cut is ``scale / fan``; "parent": before it.
@@ -50,7 +48,7 @@ def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | int = "fan
     >>> round(float(w.var() * 250), 1)
     2.0
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     if distribution not in _DISTRIBUTIONS:
         raise unknown_name("distribution", distribution, _DISTRIBUTIONS)
     if distribution == "truncated_normal" and truncate is None:
@@ -59,9 +57,8 @@ def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | int = "fan
     return _fill(w, std, distribution, truncate, std_of)
 
 
-def glorot_uniform(shape: Shape, *, gain: Gain = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
-                   dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-                   start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def glorot_uniform(shape: Shape, *, gain: Gain = 1.0, mode: str | float = "fan_avg", **common: Unpack[Common]) -> Array:
     """``U(-l, l)``, ``l = gain sqrt(6 / (fan_in + fan_out))``: variance ``2 gain^2 / (fan_in + fan_out)``.
 
     Glorot and Bengio 2010, eq. 16: keeps the variance of signal and gradient of a tanh-like net as well as one
@@ -72,14 +69,13 @@ def glorot_uniform(shape: Shape, *, gain: Gain = 1.0, layout: str | None = None,
     >>> bool(abs(w).max() < (6 / 1040) ** 0.5)
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return _fill(w, gain_of(gain) / math.sqrt(w.fan("fan_avg")), "uniform")
+    w = Request(shape, common)
+    return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "uniform")
 
 
-def glorot_normal(shape: Shape, *, gain: Gain = 1.0, truncate: float | None = None, std_of: str = "result",
-                  layout: str | None = None, groups: int = 1, rng: Any = None, dtype: Any = "float32",
-                  out: Array | None = None, global_shape: Shape | None = None, start: Shape | None = None,
-                  threads: int | None = None) -> Array:
+@initializer
+def glorot_normal(shape: Shape, *, gain: Gain = 1.0, mode: str | float = "fan_avg", truncate: float | None = None,
+                  std_of: str = "result", **common: Unpack[Common]) -> Array:
     """``N(0, 2 gain^2 / (fan_in + fan_out))``.
 
     Glorot and Bengio 2010, eq. 12. PyTorch ``xavier_normal_`` is this; JAX ``glorot_normal`` and Keras
@@ -89,13 +85,12 @@ def glorot_normal(shape: Shape, *, gain: Gain = 1.0, truncate: float | None = No
     >>> glorot_normal((3, 5), rng=0).shape
     (3, 5)
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return _fill(w, gain_of(gain) / math.sqrt(w.fan("fan_avg")), "normal", truncate, std_of)
+    w = Request(shape, common)
+    return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "normal", truncate, std_of)
 
 
-def he_uniform(shape: Shape, *, gain: Gain = SQRT2, mode: str | int = "fan_in", layout: str | None = None,
-               groups: int = 1, rng: Any = None, dtype: Any = "float32", out: Array | None = None,
-               global_shape: Shape | None = None, start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def he_uniform(shape: Shape, *, gain: Gain = SQRT2, mode: str | float = "fan_in", **common: Unpack[Common]) -> Array:
     """``U(-l, l)``, ``l = gain sqrt(3 / fan_in)``: variance ``gain^2 / fan_in``, ``2 / fan_in`` for ReLU.
 
     He et al. 2015. ``gain`` may be an activation: ``gain="leaky_relu_0.2"`` is ``sqrt(2 / (1 + 0.2^2))`` (their
@@ -107,14 +102,13 @@ def he_uniform(shape: Shape, *, gain: Gain = SQRT2, mode: str | int = "fan_in", 
     >>> bool(abs(w).max() < (6 / 288) ** 0.5)
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "uniform")
 
 
-def he_normal(shape: Shape, *, gain: Gain = SQRT2, mode: str | int = "fan_in", truncate: float | None = None,
-              std_of: str = "result", layout: str | None = None, groups: int = 1, rng: Any = None,
-              dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-              start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def he_normal(shape: Shape, *, gain: Gain = SQRT2, mode: str | float = "fan_in", truncate: float | None = None,
+              std_of: str = "result", **common: Unpack[Common]) -> Array:
     """``N(0, gain^2 / fan_in)``, that is ``N(0, 2 / fan_in)`` for ReLU, the default.
 
     He et al. 2015, eq. 10: a ReLU net keeps the second moment of its signal exactly. ``gain`` may be an activation
@@ -127,13 +121,12 @@ def he_normal(shape: Shape, *, gain: Gain = SQRT2, mode: str | int = "fan_in", t
     >>> round(float(w.var() * 784), 1)
     2.0
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
+    w = Request(shape, common)
     return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "normal", truncate, std_of)
 
 
-def lecun_uniform(shape: Shape, *, gain: Gain = 1.0, layout: str | None = None, groups: int = 1, rng: Any = None,
-                  dtype: Any = "float32", out: Array | None = None, global_shape: Shape | None = None,
-                  start: Shape | None = None, threads: int | None = None) -> Array:
+@initializer
+def lecun_uniform(shape: Shape, *, gain: Gain = 1.0, mode: str | float = "fan_in", **common: Unpack[Common]) -> Array:
     """``U(-l, l)``, ``l = gain sqrt(3 / fan_in)``: variance ``gain^2 / fan_in``.
 
     LeCun et al. 1998 (Efficient BackProp, eq. 16). JAX ``lecun_uniform``, Keras ``LecunUniform``; PyTorch has no such
@@ -142,14 +135,13 @@ def lecun_uniform(shape: Shape, *, gain: Gain = 1.0, layout: str | None = None, 
     >>> bool(abs(lecun_uniform((300, 10), rng=0)).max() < 0.1)
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return _fill(w, gain_of(gain) / math.sqrt(w.fan("fan_in")), "uniform")
+    w = Request(shape, common)
+    return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "uniform")
 
 
-def lecun_normal(shape: Shape, *, gain: Gain = 1.0, truncate: float | None = None, std_of: str = "result",
-                 layout: str | None = None, groups: int = 1, rng: Any = None, dtype: Any = "float32",
-                 out: Array | None = None, global_shape: Shape | None = None, start: Shape | None = None,
-                 threads: int | None = None) -> Array:
+@initializer
+def lecun_normal(shape: Shape, *, gain: Gain = 1.0, mode: str | float = "fan_in", truncate: float | None = None,
+                 std_of: str = "result", **common: Unpack[Common]) -> Array:
     """``N(0, gain^2 / fan_in)``; the start SELU networks need (Klambauer et al. 2017).
 
     LeCun et al. 1998. JAX ``lecun_normal`` (the default of Flax layers) and Keras ``LecunNormal`` are cut at two
@@ -160,14 +152,12 @@ def lecun_normal(shape: Shape, *, gain: Gain = 1.0, truncate: float | None = Non
     >>> float(abs(lecun_normal((100, 100), truncate=2, rng=0)).max()) <= 0.2 / 0.8796
     True
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    return _fill(w, gain_of(gain) / math.sqrt(w.fan("fan_in")), "normal", truncate, std_of)
+    w = Request(shape, common)
+    return _fill(w, gain_of(gain) / math.sqrt(w.fan(mode)), "normal", truncate, std_of)
 
 
-def torch_default(shape: Shape, *, fan_in: int | None = None, layout: str | None = None, groups: int = 1,
-                  rng: Any = None, dtype: Any = "float32", out: Array | None = None,
-                  global_shape: Shape | None = None, start: Shape | None = None,
-                  threads: int | None = None) -> Array:
+@initializer
+def torch_default(shape: Shape, *, fan_in: float | None = None, **common: Unpack[Common]) -> Array:
     """``U(-l, l)``, ``l = 1 / sqrt(fan_in)``: what PyTorch's Linear and Conv layers start with, weight and bias.
 
     Glorot and Bengio 2010, eq. 1, call it the commonly used heuristic, and show what it costs. PyTorch writes it
@@ -181,6 +171,6 @@ def torch_default(shape: Shape, *, fan_in: int | None = None, layout: str | None
     >>> bool(abs(w).max() < 1 / 28), bool(abs(b).max() < 1 / 28)
     (True, True)
     """
-    w = Request(shape, layout, groups, rng, dtype, out, global_shape, start, threads)
-    limit = 1 / math.sqrt(w.fan("fan_in") if fan_in is None else require_fan(fan_in))
+    w = Request(shape, common)
+    limit = 1 / math.sqrt(w.fan("fan_in") if fan_in is None else positive_fan("fan_in", fan_in))
     return w.uniform(-limit, limit)

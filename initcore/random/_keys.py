@@ -25,6 +25,10 @@ class Key:
         ``SeedSequence(seed).generate_state(4, uint32)`` are the four words. Ints must be >= 0 (ArgumentError);
         bool, float and other kinds are ArgumentTypeErrors.
 
+    NumPy's SeedSequence pads with zeros: ``[seed, 0]`` is the same key as ``seed``, and ``[seed, 1]`` differs from it.
+    Where a list names a stream (seed, epoch, layer), take ``Key(seed).child(epoch).child("layer")``: children of
+    different names never meet, nor does a child its parent.
+
     The same key gives the same numbers on every machine, for every thread count and every split of an array
     into blocks. Two arrays need two keys: take :meth:`child` for each.
 
@@ -117,8 +121,9 @@ def as_key(rng: Any) -> Key:
     """The Key an ``rng=`` argument means (Scientific Python SPEC 7).
 
     None takes entropy from the operating system; an int, a sequence of ints or a SeedSequence is a seed as in
-    :class:`Key`; a Generator or BitGenerator is advanced once, by four 32-bit words; a Key is itself.
-    bool, float, RandomState and other kinds are ArgumentTypeErrors, a negative int an ArgumentError.
+    :class:`Key` (``[seed, 0]`` is ``seed``: children are the way to name streams); a Generator or BitGenerator is
+    advanced once, by four 32-bit words; a Key is itself. bool, float, RandomState and other kinds are
+    ArgumentTypeErrors, a negative int an ArgumentError.
 
     >>> as_key(5) == Key(5)
     True

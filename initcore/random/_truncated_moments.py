@@ -1,7 +1,7 @@
 """Moments of the truncated standard normal, and how far the stream's normals reach.
 
 The standard deviation scales weights whose bits are promised on every machine, so like the bounds' probabilities
-(``_truncation``) it comes from decimal arithmetic and is rounded to float64 once.
+(``_normal_tails``) it comes from decimal arithmetic and is rounded to float64 once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-from ._truncation import _SQRT_2PI, _context, _tails
+from ._normal_tails import SQRT_2PI, context, tails
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -41,10 +41,10 @@ def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
     if (upper - lower) * max(1.0, abs(lower)) < 1e-8:           # uniform to 1e-16
         return lower + (upper - lower) / 2, (upper - lower) / math.sqrt(12)
     near, far, side = (lower, upper, 1) if lower >= 0 else (-upper, -lower, -1)
-    with _context() as context:
+    with context() as digits:
         a, b = Decimal(near), Decimal(far)
         if near >= _TAIL:
-            context.prec += 4 * a.adjusted()
+            digits.prec += 4 * a.adjusted()
             # phi(a) : phi(b) : Z as hazard(a) : hazard(a) decay : 1 - Q(b)/Q(a)
             rise = _hazard(a)
             exponent = (b - a) * (b + a) / 2 if math.isfinite(far) else Decimal(_NOTHING)
@@ -52,7 +52,7 @@ def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
             at_a, at_b = rise, rise * decay
             share = 1 - at_b / _hazard(b) if decay else Decimal(1)
         else:
-            (below_a, above_a), (_, above_b) = _tails(near), _tails(far)
+            (below_a, above_a), (_, above_b) = tails(near), tails(far)
             share = above_a - above_b if near >= 0 else 1 - below_a - above_b
             at_a, at_b = _density(a), _density(b)
         mean = (at_a - at_b) / share
@@ -72,7 +72,7 @@ def _hazard(x: Decimal) -> Decimal:
 def _density(x: Decimal) -> Decimal:
     """phi(x), 0 where it is nothing beside a probability."""
     from decimal import Decimal
-    return (-x * x / 2).exp() / Decimal(_SQRT_2PI) if x * x < _NOTHING else Decimal(0)
+    return (-x * x / 2).exp() / Decimal(SQRT_2PI) if x * x < _NOTHING else Decimal(0)
 
 
 def truncated_std(lower: float, upper: float) -> float:

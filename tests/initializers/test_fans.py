@@ -86,7 +86,9 @@ def test_layout_is_required_above_two_dimensions_and_the_error_tells_the_spellin
     (lambda: fan((3, 4), "fan_inn"), errors.UnknownNameError, "did you mean 'fan_in'"),
     (lambda: fan((3, 4), 0), errors.ArgumentError, "at least 1"),
     (lambda: fan((3, 4), True), errors.ArgumentTypeError, "mode"),
-    (lambda: fan((3, 4), 2.5), errors.ArgumentTypeError, "mode"),
+    (lambda: fan((3, 4), -2.5), errors.ArgumentError, "mode must be at least 1, or a positive fraction"),
+    (lambda: fan((3, 4), math.inf), errors.ArgumentError, "mode must be finite"),
+    (lambda: fan((3, 4), (2, 3)), errors.ArgumentTypeError, "mode must be one of fan_in, fan_out"),
 ])
 def test_errors(call, kind, words):
     with pytest.raises(kind, match=words):

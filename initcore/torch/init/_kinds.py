@@ -23,7 +23,9 @@ def _kind(initializer: Callable[..., Any], name: str | None = None) -> Callable[
 
     def fill(tensor: Tensor, *args: Any, generator: Any = None, rng: Any = None, **kwargs: Any) -> Tensor:
         given = dict(zip((p.name for p in taken if p.kind is not p.KEYWORD_ONLY), args))
-        named = {"layout": LAYOUTS.get(tensor.ndim), **given, **kwargs}
+        named = {**given, **kwargs}
+        if not {"layout", "in_axis", "out_axis", "batch_axis"} & {k for k, v in named.items() if v is not None}:
+            named["layout"] = LAYOUTS.get(tensor.ndim)
         bound = shape_only.bind(**named)                # refuses what the initialiser does not take
         if writable(tensor):
             _fill.structured(tensor, functools.partial(initializer, **bound.kwargs, **_named(bound)), rng, generator)
