@@ -34,7 +34,10 @@ def describe(value: Any) -> str:
     """A short description of what was given, for messages."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    return f"{_short.repr(value)} ({type(value).__name__})"
+    try:
+        return f"{_short.repr(value)} ({type(value).__name__})"
+    except Exception:                       # an integer of 5000 digits has no text, nor have some foreign objects
+        return f"an object of type {type(value).__name__}"
 
 
 def scalar(value: Any) -> Any:

@@ -91,9 +91,10 @@ def _expectation(p: Profile, q: float, criterion: str, order: int = ORDER) -> fl
 def torch_gain(name: str, param: float | None = None) -> float:
     """What ``torch.nn.init.calculate_gain(name, param)`` returns, for comparison.
 
-    linear, conv1d to conv3d, conv_transpose1d to conv_transpose3d, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu ``sqrt(2/(1 + a^2))``, a = ``param`` or 0.01; selu 3/4. The
-    sigmoid, tanh and selu values are conventions: at q = 1 tanh's 5/3 gives V(1) = 1.0953 and chi = 1.2900, sigmoid's
-    1 gives chi = 0.0448, and a self-normalising net needs 1 for selu (Klambauer et al. 2017), not 3/4.
+    linear, conv1d to conv3d, conv_transpose1d to conv_transpose3d, sigmoid 1; tanh 5/3; relu sqrt 2; leaky_relu
+    ``sqrt(2/(1 + a^2))``, a = ``param`` or 0.01; selu 3/4. The sigmoid, tanh and selu values are conventions: at q = 1
+    tanh's 5/3 gives V(1) = 1.0953 and chi = 1.2900, sigmoid's 1 gives chi = 0.0448, and a self-normalising net needs 1
+    for selu (Klambauer et al. 2017), not 3/4.
 
     >>> torch_gain("tanh")
     1.6666666666666667

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _checks, random
 from .._types import Array, Integers, Shape
 from ..errors import ShapeError
-from ._request import Common, Gain, Request, gain_of, initializer
+from ._request import Common, Gain, Request, Ungrouped, gain_of, initializer
 
 _SCORES = 1 << 20       # scores ranked at a time: 8 MB of 64-bit keys whatever the array
 
@@ -40,7 +40,7 @@ def eye(shape: Shape, *, gain: Gain = 1.0, **common: Unpack[Common]) -> Array:
 
 
 @initializer
-def dirac(shape: Shape, groups: int = 1, *, gain: Gain = 1.0, **common: Unpack[Common]) -> Array:
+def dirac(shape: Shape, groups: int = 1, *, gain: Gain = 1.0, **common: Unpack[Ungrouped]) -> Array:
     """A convolution that copies: input channel d of each group goes to its output channel d, through the centre tap.
 
     ``min(in, out)`` channels of each group are copied, the other weights are 0. The centre of an axis of size k is
@@ -51,14 +51,15 @@ def dirac(shape: Shape, groups: int = 1, *, gain: Gain = 1.0, **common: Unpack[C
     >>> np.argwhere(w).tolist()
     [[0, 0, 1, 1], [1, 1, 1, 1], [2, 0, 1, 1], [3, 1, 1, 1]]
     """
-    w = Request(shape, {**common, "groups": groups})
+    everything: Common = {**common, "groups": groups}
+    w = Request(shape, everything)
     axes = w.axes()
     if not len(axes.i) == len(axes.o) == 1:
         raise ShapeError(f"shape={w.shape}: dirac needs one input axis and one output axis, got {axes.i} and {axes.o}.")
     (grouped,), (plain,) = (axes.o, axes.i) if axes.grouped == "o" else (axes.i, axes.o)
     step = w.whole[grouped] // w.groups
     d = np.arange(min(step, w.whole[plain]))
-    at = {grouped: (np.arange(w.groups)[:, None] * step + d).ravel(), plain: np.tile(d, w.groups)}
+    at: dict[int, Integers] = {grouped: (np.arange(w.groups)[:, None] * step + d).ravel(), plain: np.tile(d, w.groups)}
     at.update({k: np.full(at[plain].shape, w.whole[k] // 2) for k in axes.space})
     return _spikes(w, axes.batch, at, gain_of(gain))
 

@@ -34,11 +34,10 @@ F = TypeVar("F", bound=Callable[..., Array])
 _STATEFUL = (np.random.Generator, np.random.BitGenerator)       # advanced by a draw, not by a check
 
 
-class Common(TypedDict, total=False):
-    """The arguments that every initialiser takes; :mod:`initcore.initializers` describes them."""
+class Ungrouped(TypedDict, total=False):
+    """The arguments that every initialiser takes but ``groups``; :mod:`initcore.initializers` describes them."""
 
     layout: str | None
-    groups: int
     in_axis: AxisLike
     out_axis: AxisLike
     batch_axis: AxisLike
@@ -50,9 +49,14 @@ class Common(TypedDict, total=False):
     threads: int | None
 
 
+class Common(Ungrouped, total=False):
+    """The arguments that every initialiser takes."""
+
+    groups: int
+
+
 _DEFAULTS: dict[str, Any] = {**dict.fromkeys(Common.__annotations__), "groups": 1, "dtype": DEFAULT}
-_WHICH = ("layout", "groups", "in_axis", "out_axis", "batch_axis")         # which axis is which
-_UNNAMED = (None, 1, None, None, None)
+_UNNAMED = (None, 1, None, None, None)      # layout, groups, in_axis, out_axis, batch_axis
 _DRAWN = {"rng", "dtype", "out", "global_shape", "start", "threads"}
 
 
@@ -68,19 +72,30 @@ def initializer(f: F) -> F:
 
 
 @lru_cache(maxsize=1024)
-def _fan(whole: tuple[int, ...], mode: str, *which: Any) -> float:
-    return fans.fan(whole, mode, **dict(zip(_WHICH, which)))
+def _fan(whole: tuple[int, ...], mode: str | float, which: Any) -> float:
+    layout, groups, i, o, batch = which
+    return fans.fan(whole, mode, layout=layout, groups=groups, in_axis=i, out_axis=o, batch_axis=batch)
 
 
 class Request:
     """The common arguments of one call, checked."""
 
     __slots__ = ("dtype", "groups", "kind", "out", "rng", "shape", "start", "threads", "which", "whole")
+    dtype: Any
+    groups: int
+    kind: int
+    out: Array | None
+    rng: RngLike
+    shape: tuple[int, ...]
+    start: tuple[int, ...]
+    threads: int
+    which: tuple[str | None, int, AxisLike, AxisLike, AxisLike]
+    whole: tuple[int, ...]
 
     def __init__(self, shape: Shape, common: Common) -> None:
         if not common.keys() <= _DEFAULTS.keys():
             raise unknown_argument(next(iter(common.keys() - _DEFAULTS.keys())), _DEFAULTS)
-        get = common.get
+        get: Callable[..., Any] = common.get
         self.shape = _checks.shape("shape", shape)
         self.out, self.dtype = get("out"), get("dtype", DEFAULT)
         self.kind = kind_of(self.dtype, self.out)
@@ -130,11 +145,11 @@ class Request:
             self.axes()
             return 1.0 if mode in fans.MODES else fans.fan(self.whole, mode)
         try:
-            if mode.__class__ is str:
-                return _fan(self.whole, mode, *self.which)
+            if isinstance(mode, str):
+                return _fan(self.whole, mode, self.which)
         except TypeError:                       # axes in a list cannot be looked up
             pass
-        return fans.fan(self.whole, mode, **dict(zip(_WHICH, self.which)))
+        return _fan.__wrapped__(self.whole, mode, self.which)
 
     def normal(self, std: float, mean: float = 0.0, *, key: Any = None) -> Array:
         """Fill with N(mean, std^2)."""

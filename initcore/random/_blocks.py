@@ -19,7 +19,7 @@ def dims_of(shape: Any) -> tuple[int, ...]:
         for n in shape:
             if n.__class__ is not int or n < 0:
                 return _shape("shape", shape)
-        return shape  # type: ignore[no-any-return]
+        return shape
     return _shape("shape", shape)
 
 
