@@ -15,7 +15,8 @@ import numpy as np
 from . import activations
 from ._checks import number
 from ._gaussian.moments import moments, one
-from ._gaussian.quadrature import ORDER, Profile, profile
+from ._gaussian.profile import Profile, profile
+from ._gaussian.quadrature import ORDER
 from .errors import ArgumentError, InitcoreWarning, NonFiniteError, unknown_name
 
 CRITERIA = ("second_moment", "variance", "gradient")

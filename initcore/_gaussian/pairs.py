@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .moments import family, one
-from .quadrature import REACH, Profile, doubling, legendre, normal_nodes, panels
+from .moments import one
+from .profile import Profile, doubling, family
+from .quadrature import REACH, legendre, normal_nodes, panels
 
 Array = Any
 SERIES = 0.5         # the series is used up to this |c|

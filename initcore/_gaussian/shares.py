@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import activations
 from ..activations import Activation
-from .moments import erfc
 from .quadrature import density
+from .special import erfc
 
 Array = Any
 _ROOT_HALF = math.sqrt(0.5)

@@ -1,37 +1,61 @@
-"""Moments and shares of an activation under ``x ~ N(mean, variance)``, one row a unit.
+"""Moments of an activation under ``x ~ N(mean, variance)``, one row a unit: the one engine of all per-unit expectations.
 
 Design
 ------
-A. Piecewise linear activations (identity, the ReLU family, hard_tanh, hard_sigmoid) by truncated-normal moments,
-   the rest by the panels of :mod:`initcore._quadrature`; rows in blocks that fit the cache, equal rows once.
-B. E ln phi'^2 uses ln|phi'| in its own right: phi' underflows where its logarithm is still an ordinary number.
+A. The caller names the moments it needs and the number of nodes a panel (:mod:`initcore._gaussian.quadrature`); all
+   of them come from one set of nodes. Rows go in blocks of like span that fit the cache; equal rows once.
+B. Closed forms (:mod:`initcore._gaussian.unit_forms`) where they are exact and no slower: piecewise linear
+   activations by truncated normal moments, sin over many periods by its characteristic function.
+C. phi and phi' of the package's activations are the compiled kernels (within 4 units in the last place).
+D. E ln phi'^2 uses ln|phi'| in its own right: phi' underflows where its logarithm is still an ordinary number.
+
+==========  ==========================================================================================
+key         value
+==========  ==========================================================================================
+mean        E phi
+second      E phi^2
+variance    Var phi, by centred squares
+slope       E phi'
+size        E|phi'|
+slope2      E phi'^2
+log_slope   E ln phi'^2, -inf where the slope is 0 with a probability above 1e-17
+output      E|phi - centre|/half range (NaN where phi is unbounded)
+hermite     E[phi(m + s Z) He_k(Z)]/sqrt(k!), k = 1 .. HERMITE, shape (units, HERMITE)
+==========  ==========================================================================================
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations
-from ..activations import SELU_ALPHA, SELU_SCALE, Activation
-from ..errors import ArgumentError
-from .moments import erfc, family
-from .quadrature import FAR, Profile, density, normal_nodes, profile
-from .shares import crossings, segment, share
+from .. import activations, kernels
+from ..activations import Activation
+from ..errors import ArgumentError, ArgumentTypeError
+from .log_slopes import log_slope, log_square
+from .profile import Profile, family, profile
+from .quadrature import FAR, normal_nodes
+from .shares import crossings, share
+from .unit_forms import log_slope_form, piecewise_forms, sin_forms
 
-Array = Any
+Array = np.ndarray
+ORDER = 10          # with panels of width 2 in z and doubling in x: below 1e-12
+HERMITE = 7
 _BLOCK = 256
-_ORDER = 10         # with panels of width 2 in z and doubling in x: below 1e-12
-_ROOT_HALF = math.sqrt(0.5)
-_LN2 = math.log(2.0)
+_REACH = 9.0        # the normal density beyond is 2e-19 of the mass
+_SHRINK = 20        # panels towards a logarithmic singularity, each a third of the one before
+_LARGEST = 1e150    # means and deviations beyond are taken as this: their squares must be finite
 
 
 class UnitMoments(NamedTuple):
     """Arrays of one shape, one value a unit, from :func:`gaussian_moments`.
 
     ``mean`` E phi; ``second`` E phi^2; ``slope`` E phi'; ``slope2`` E phi'^2; ``log_slope`` E ln phi'^2 (-inf where
-    the slope is 0 with positive probability); ``share10``, ``share1`` ``P(|phi'| < 0.1 max|phi'|)`` and 0.01;
+    the slope is 0 with a probability above 1e-17); ``share10``, ``share1`` ``P(|phi'| < 0.1 max|phi'|)`` and 0.01;
     ``output`` = ``E|phi~|``, the measure of Rakitianskaia and Engelbrecht 2015 (NaN where phi is unbounded).
     """
 
@@ -48,218 +72,225 @@ class UnitMoments(NamedTuple):
 def gaussian_moments(activation: Any, mean: Any, variance: Any) -> UnitMoments:
     """Every moment a layer needs, for pre-activations ``x_j ~ N(mean_j, variance_j)``, one unit an element.
 
-    ``mean`` and ``variance`` broadcast against each other; variance 0 puts all the mass at the mean. Relative
-    accuracy 1e-10. See :class:`UnitMoments` for the result's fields.
+    Parameters
+    ----------
+    activation : name, Activation, or any function of one number or of an array, acting elementwise.
+    mean, variance : numbers or arrays that broadcast against each other, finite; variance >= 0, and variance 0 puts
+        all the mass at the mean.
+
+    Returns
+    -------
+    UnitMoments : arrays of the broadcast shape, to a relative accuracy of 1e-10.
+
+    Raises ArgumentTypeError for what is no array of numbers, ArgumentError for NaN, infinity or a negative variance.
 
     >>> m = gaussian_moments("tanh", [0.0, 0.5], 1.0)
     >>> m.second.round(6), float(m.share1[0].round(6))
     (array([0.394294, 0.438007]), 0.00276)
     """
-    mean, variance = np.broadcast_arrays(np.asarray(mean, dtype=float), np.asarray(variance, dtype=float))
+    mean, variance = _broadcast(mean, variance)
     if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
         raise ArgumentError("mean and variance must be finite and variance >= 0; "
                             f"got mean in [{mean.min()}, {mean.max()}], variance in [{variance.min()}, "
                             f"{variance.max()}].")
-    shape = mean.shape
-    pairs, back = np.unique(mean.ravel() + 1j * variance.ravel(), return_inverse=True)
-    m, s = pairs.real, np.sqrt(pairs.imag)
+    m, s = mean.ravel(), np.sqrt(variance.ravel())
     p = profile(activation, reach=float(np.max(np.abs(m) + FAR * s, initial=1.0))
                 if callable(activation) and not isinstance(activation, Activation) else 64.0)
-    found = [_low_moments(p, m, s), _log_slope(p, m, s)]
-    columns = [*found[0][:4], found[1], share(p.activation, 0.1, m, s), share(p.activation, 0.01, m, s), found[0][4]]
-    return UnitMoments(*(c[back].reshape(shape) for c in columns))
+    keys = ("mean", "second", "slope", "slope2", "log_slope", "output")
+    found = expectations(p, m, s, keys)
+    found |= {"share10": share(p.activation, 0.1, m, s), "share1": share(p.activation, 0.01, m, s)}
+    return UnitMoments(**{k: v.reshape(mean.shape) for k, v in found.items()})
 
 
-# --- E phi, E phi^2, E phi', E phi'^2, E|phi~| ---------------------------------------------------------------------
+def _broadcast(mean: Any, variance: Any) -> list[Array]:
+    try:
+        return list(np.broadcast_arrays(np.asarray(mean, dtype=np.float64), np.asarray(variance, dtype=np.float64)))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentTypeError(f"mean and variance must be numbers or arrays of numbers that broadcast against each "
+                                f"other: {error}.") from None
 
-def _low_moments(p: Profile, m: Array, s: Array) -> list[Array]:
-    name, alpha = family(p)
-    if name == "leaky_relu":
-        return _piecewise((0.0,), (alpha, 1.0), (0.0, 0.0), m, s, None)
-    if name == "hard_tanh":
-        return _piecewise((-1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 1.0), m, s, (0.0, 1.0))
-    if name == "hard_sigmoid":
-        return _piecewise((-3.0, 3.0), (0.0, 1 / 6, 0.0), (0.0, 0.5, 1.0), m, s, (0.5, 0.5))
-    if name == "sin" and m.size and float(s.max()) * abs(alpha) > 0.5:
-        return _sin_moments(p, alpha, m, s)
+
+def expectations(p: Profile, mean: Array, std: Array, keys: Iterable[str], *, order: int = ORDER,
+                 shrink: int = _SHRINK) -> dict[str, Array]:
+    """The moments ``keys`` (table above) of every row, ``mean, std (units,)``.
+
+    ``order`` nodes a panel; ``shrink`` panels on each side of a zero of phi', where ln phi'^2 is singular: 20 leave
+    1e-10 of that moment, 2 about 1e-3. A mean that is NaN gives NaN; infinite means and deviations stand for 1e150.
+    """
+    keys = tuple(keys)
+    with np.errstate(all="ignore"):
+        both = np.empty(len(mean), dtype=np.complex128)
+        both.real, both.imag = mean, std
+        pairs, back = np.unique(both, return_inverse=True)
+        m, s = np.clip(pairs.real, -_LARGEST, _LARGEST), np.clip(pairs.imag, 0, _LARGEST)
+        found = _closed(p, m, s, keys)
+        rest = [k for k in keys if k not in found]
+        sound = np.isfinite(m) & np.isfinite(s)
+        for group, ends in _panels(p, rest, shrink):
+            for k, column in zip(group, _integrate(p, group, m[sound], s[sound], ends, order), strict=True):
+                found[k] = np.full((len(m), *column.shape[1:]), np.nan)
+                found[k][sound] = column
+    return {k: found[k][back] for k in keys}
+
+
+def _closed(p: Profile, m: Array, s: Array, keys: tuple[str, ...]) -> dict[str, Array]:
+    """The moments that need no quadrature."""
+    found: dict[str, Array] = {}
+    a, (name, alpha) = p.activation, family(p)
+    if "output" in keys and not (math.isfinite(a.low) and math.isfinite(a.high)):
+        found["output"] = np.full_like(m, np.nan)
+    if "log_slope" in keys:
+        logs = log_slope_form(p, m, s)
+        found |= {} if logs is None else {"log_slope": logs}
+    if name == "sin" and m.size and float(np.nanmax(s, initial=0.0)) * abs(alpha) > 0.5:
+        wide = s * abs(alpha) > 0.5
+        forms = sin_forms(alpha, m, s, HERMITE)
+        if not wide.all():
+            near = [k for k in forms if k in keys]
+            ends = np.concatenate([_zeros(p, False), _zeros(p, True)])
+            for k, column in zip(near, _integrate(p, near, m[~wide], s[~wide], ends, ORDER), strict=True):
+                forms[k][~wide] = column
+        found = {**forms, **found}
+    elif {"variance", "size", "hermite"}.isdisjoint(keys):
+        found = {**piecewise_forms(p, m, s), **found}
+    return {k: v for k, v in found.items() if k in keys}
+
+
+def _panels(p: Profile, keys: list[str], shrink: int) -> list[tuple[list[str], Array]]:
+    """Moments that share a set of nodes, and the panel ends they need beside the kinks of phi."""
+    ends = [_zeros(p, False)] if "output" in keys else []
+    ends += [_zeros(p, True)] if "size" in keys or "log_slope" in keys else []
+    if "log_slope" not in keys:
+        return [(keys, np.concatenate([np.empty(0), *ends]))] if keys else []
+    zeros = _zeros(p, True)
+    steps = 3.0 ** -np.arange(shrink)
+    towards = np.concatenate([np.empty(0), *(np.concatenate([z - steps, z + steps]) for z in zeros)])
+    low = [k for k in keys if k != "log_slope"]
+    if shrink > 2 and low and towards.size:
+        return [(low, np.concatenate([np.empty(0), *ends])), (["log_slope"], np.concatenate([zeros, towards]))]
+    return [(keys, np.concatenate([towards, *ends]))]
+
+
+def _zeros(p: Profile, of_slope: bool) -> Array:
+    """The points of [-64, 64] where the slope, or the output less its centre, changes sign."""
     a = p.activation
-    bounded = math.isfinite(a.low) and math.isfinite(a.high)
-
-    def integrands(x: Array) -> list[Array]:
-        phi, dphi = p.phi(x), p.dphi(x)
-        out = [phi, phi * phi, dphi, dphi * dphi]
-        return [*out, np.abs(phi - a.center) / a.half_range] if bounded else out
-
-    extra = _zeros(p, lambda x: p.phi(x) - a.center) if bounded else np.empty(0)
-    found = _integrate(p, integrands, m, s, extra)
-    return found if bounded else [*found, np.full_like(m, np.nan)]
+    if a.code is not None:
+        return _own_zeros(a.code, a.alpha, of_slope)
+    found = _sign_changes(p.dphi if of_slope else lambda x: p.phi(x) - a.center, a.kinks)
+    return found if len(found) <= 64 else np.empty(0)      # noise has no zeros worth a panel
 
 
-def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tuple[float, ...], m: Array, s: Array,
-               output: tuple[float, float] | None) -> list[Array]:
-    """phi = slope x + height on each of the segments between the knots; ``output`` is (centre, half range)."""
-    safe = np.where(s > 0, s, 1.0)
-    ends = [np.full_like(m, -np.inf), *(np.where(s > 0, (k - m) / safe, np.where(m > k, -np.inf, np.inf))
-                                        for k in knots), np.full_like(m, np.inf)]
-    total = [np.zeros_like(m) for _ in range(5)]
-    for low, high, a, b in zip(ends[:-1], ends[1:], slopes, heights):
-        mass, first, square = segment(low, high)
-        c, d = a * m + b, a * s
-        total[0] += c * mass + d * first
-        total[1] += c * c * mass + 2 * c * d * first + d * d * square
-        total[2] += a * mass
-        total[3] += a * a * mass
-        if output is not None:
-            total[4] += _absolute(low, high, (c - output[0]) / output[1], d / output[1])
-    total[1] = np.maximum(total[1], 0)
-    if output is None:
-        total[4] = np.full_like(m, np.nan)
-    return total
+@lru_cache(maxsize=256)
+def _own_zeros(code: int, alpha: float, of_slope: bool) -> Array:
+    a = activations.get(activations.names[code], alpha)
+    found = _sign_changes(a.dphi if of_slope else lambda x: a.phi(x) - a.center, a.kinks)
+    found.flags.writeable = False
+    return found
 
 
-def _sin_moments(p: Profile, w: float, m: Array, s: Array) -> list[Array]:
-    """sin(w x) over many periods: characteristic functions; for E|sin| the Fourier series of |sin|."""
-    decay, t = np.square(w * s), w * m
-    once, twice = np.exp(-decay / 2), np.exp(-2 * decay)
-    series = np.full_like(m, 2 / math.pi)
-    for k in range(1, 9):
-        series -= 4 / math.pi * np.cos(2 * k * t) * np.exp(-2 * k * k * decay) / (4 * k * k - 1)
-    narrow = decay <= 0.25
-    if narrow.any():
-        series[narrow] = _low_moments(p, m[narrow], s[narrow])[4]
-    # 1 -+ cos(2 t) e^(-2 d) without cancellation at small d and t
-    small = (-np.expm1(-2 * decay) + 2 * twice * np.square(np.sin(t))) / 2
-    large = (-np.expm1(-2 * decay) + 2 * twice * np.square(np.cos(t))) / 2
-    return [np.sin(t) * once, small, w * np.cos(t) * once, w * w * large, series]
+def _sign_changes(f: Callable[[Array], Array], kinks: tuple[float, ...]) -> Array:
+    return np.array(crossings(lambda x: f(x) > 0, 64.0, kinks))
 
 
-def _absolute(low: Array, high: Array, c: Array, d: Array) -> Array:
-    """``E[|c + d Z|; low < Z < high]`` for d >= 0: split at the zero."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        zero = np.where(d > 0, -c / np.where(d > 0, d, 1.0), np.where(c >= 0, -np.inf, np.inf))
-    zero = np.clip(zero, low, high)
-    below, above = segment(low, zero), segment(zero, high)
-    return c * above[0] + d * above[1] - c * below[0] - d * below[1]
-
-
-def _integrate(p: Profile, f: Callable[[Array], list[Array]], m: Array, s: Array, extra: Array) -> list[Array]:
-    """``E f(x)`` for every row: blocks of rows of like span, the far reach where the mean is far from 0."""
+def _integrate(p: Profile, keys: list[str], m: Array, s: Array, extra: Array, order: int) -> list[Array]:
+    """The moments of every row, blocks of rows of like span; the far reach where the mean is far from 0."""
+    if not m.size:
+        return [np.zeros((0, HERMITE) if k == "hermite" else 0) for k in keys]
     far = np.abs(m) > 4 * s
-    order = np.lexsort((np.abs(m) + s, far))
-    parts = []
-    for block in np.array_split(order, max(1, -(-m.size // _BLOCK))) if m.size else []:
-        reach = FAR if far[block].any() else 9.0
-        x, _, w = normal_nodes(p, m[block], s[block], order=_ORDER, reach=reach, extra=extra)
-        parts.append(np.stack([np.einsum("un,un->u", np.broadcast_to(y, w.shape), w) for y in f(x)]))
-    if not parts:
-        return list(np.zeros((len(f(np.zeros((1, 1)))), 0)))
-    joined = np.concatenate(parts, axis=1)
-    out = np.empty_like(joined)
-    out[:, order] = joined
-    return list(out)
+    order_of = np.lexsort((np.abs(m) + s, far))
+    out = [np.empty((len(m), HERMITE) if k == "hermite" else len(m)) for k in keys]
+    size = max(1, int(_BLOCK * 24 / (24 + len(extra))))
+    for block in np.array_split(order_of, -(-m.size // size)):
+        reach = FAR if far[block].any() else _REACH
+        nodes = Nodes(p, *normal_nodes(p, m[block], s[block], order=order, reach=reach, extra=extra))
+        for column, k in zip(out, keys):
+            column[block] = getattr(nodes, k)()
+    return out
 
 
-def _zeros(p: Profile, f: Callable[[Array], Array]) -> Array:
-    """The points of [-64, 64] where f changes sign."""
-    return np.array(crossings(lambda x: f(x) > 0, 64.0, p.activation.kinks))
+class Nodes:
+    """One block: nodes ``x = m + s z`` with weights w, ``(units, nodes)``, what phi and phi' are there, and sums."""
+
+    def __init__(self, p: Profile, x: Array, z: Array, w: Array) -> None:
+        self.p, self.x, self.z, self.w = p, x, z, w
+        self._phi: Array | None = None
+        self._dphi: Array | None = None
+        self._centred: Array | None = None
+        self._mean: Array | None = None
+
+    @property
+    def phi(self) -> Array:
+        """phi(x)."""
+        if self._phi is None:
+            a = self.p.activation
+            self._phi = self.p.phi(self.x) if a.code is None else kernels.activation_forward(a, self.x)
+        return self._phi
+
+    @property
+    def dphi(self) -> Array:
+        """phi'(x)."""
+        if self._dphi is None:
+            a = self.p.activation
+            self._dphi = self.p.dphi(self.x) if a.code is None else kernels.activation_backward(a, self.x, None)
+        return self._dphi
+
+    @property
+    def centred(self) -> Array:
+        """w (phi - E phi)."""
+        if self._centred is None:
+            self._centred = self.w * (self.phi - self.mean()[:, None])
+        return self._centred
+
+    def _sum(self, f: Array) -> Array:
+        return np.einsum("un,un->u", f, self.w)
+
+    def mean(self) -> Array:
+        """E phi."""
+        if self._mean is None:
+            self._mean = self._sum(self.phi)
+        return self._mean
+
+    def second(self) -> Array:
+        """E phi^2."""
+        return self._sum(np.square(self.phi))
+
+    def variance(self) -> Array:
+        """Var phi."""
+        return np.einsum("un,un->u", self.centred, self.phi - self.mean()[:, None])
+
+    def slope(self) -> Array:
+        """E phi'."""
+        return self._sum(self.dphi)
+
+    def size(self) -> Array:
+        """E|phi'|."""
+        return self._sum(np.abs(self.dphi))
+
+    def slope2(self) -> Array:
+        """E phi'^2."""
+        return self._sum(np.square(self.dphi))
+
+    def output(self) -> Array:
+        """E|phi - centre|/half range."""
+        a = self.p.activation
+        return self._sum(np.abs(self.phi - a.center)) / a.half_range
+
+    def log_slope(self) -> Array:
+        """E ln phi'^2: from phi' itself where it is an ordinary number, else from the logarithm's own formula."""
+        logs = log_square(self.dphi)
+        small = np.abs(self.dphi) < 1e-280
+        if small.any():
+            logs[small] = log_slope(self.p, self.x[small])
+        return self._sum(logs)
+
+    def hermite(self) -> Array:
+        """Coefficients 1 .. HERMITE by the recurrence of the orthonormal polynomials."""
+        out = np.empty((len(self.w), HERMITE))
+        before, now = np.ones_like(self.z), self.z
+        for k in range(1, HERMITE + 1):
+            out[:, k - 1] = np.einsum("un,un->u", self.centred, now)
+            before, now = now, (self.z * now - math.sqrt(k) * before) / math.sqrt(k + 1)
+        return out
 
 
-# --- E ln phi'^2 ---------------------------------------------------------------------------------------------------
-
-def _twice_log_logistic_slope(x: Array, scale: float, top: float) -> Array:
-    u = np.abs(x) * scale
-    return 2 * (math.log(top) - u - 2 * np.log1p(np.exp(-u)))
-
-
-def _log_slope_gelu(x: Array) -> Array:
-    # ln|Phi(x) + x pdf(x)|: for x < -8 the pdf is taken out, Mills' ratio t -> 1/t - 1/t^3 + 3/t^5 - ...
-    t = np.maximum(-x, 8.0)
-    mills = (1 - (1 - (3 - (15 - (105 - 945 / t ** 2) / t ** 2) / t ** 2) / t ** 2) / t ** 2) / t
-    tail = 2 * np.log(t - mills) - t * t - math.log(2 * math.pi)
-    return np.where(x < -8, tail, _log_square(activations.get("gelu").dphi(np.maximum(x, -8.0))))
-
-
-def _log_slope_gated(x: Array, u: Array, du: Array) -> Array:
-    # phi = x sigma(u(x)), phi' = sigma(u) (1 + x u' sigma(-u)); the logarithm of sigma is exact in the tail.
-    log_sigma = np.minimum(u, 0) - np.log1p(np.exp(-np.abs(u)))
-    return 2 * log_sigma + _log_square(1 + x * du * activations.get("sigmoid").phi(-u))
-
-
-def _log_slope_gelu_tanh(x: Array) -> Array:
-    c = 2 * math.sqrt(2 / math.pi)
-    return _log_slope_gated(x, c * (x + 0.044715 * x ** 3), c * (1 + 3 * 0.044715 * x * x))
-
-
-def _log_slope_mish(x: Array) -> Array:
-    # For x < 0, with e = exp(x): phi' = e ((e + 2)/d + 4 x (1 + e)/d^2), d = e^2 + 2 e + 2.
-    low = np.minimum(x, 0.0)
-    e = np.exp(low)
-    d = e * e + 2 * e + 2
-    left = 2 * low + _log_square((e + 2) / d + 4 * low * (1 + e) / (d * d))
-    return np.where(x < 0, left, _log_square(activations.get("mish").dphi(np.maximum(x, 0.0))))
-
-
-_LOG_SLOPES: dict[str, Callable[[Array], Array]] = {
-    "tanh": lambda x: _twice_log_logistic_slope(x, 2.0, 4.0),
-    "sigmoid": lambda x: _twice_log_logistic_slope(x, 1.0, 1.0),
-    "softplus": lambda x: 2 * (np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))),
-    "softsign": lambda x: -4 * np.log1p(np.abs(x)),
-    "arctan": lambda x: -2 * np.log1p(np.square(x)),
-    "gelu": _log_slope_gelu,
-    "gelu_tanh": _log_slope_gelu_tanh,
-    "silu": lambda x: _log_slope_gated(x, x, np.ones_like(x)),
-    "mish": _log_slope_mish,
-}
-
-
-def _log_slope(p: Profile, m: Array, s: Array) -> Array:
-    name, alpha = family(p)
-    below = erfc(_ROOT_HALF * m / np.where(s > 0, s, 1.0)) / 2      # P(x < 0)
-    below = np.where(s > 0, below, np.where(m > 0, 0.0, 1.0))
-    if name in ("hard_tanh", "hard_sigmoid"):
-        inside = _piecewise(*(((-1.0, 1.0), (0.0, 1.0, 0.0)) if name == "hard_tanh" else
-                              ((-3.0, 3.0), (0.0, 1.0, 0.0))), (0.0, 0.0, 0.0), m, s, None)[2]
-        return np.where(inside >= 1, 2 * math.log(p.activation.max_slope), -np.inf)
-    if name == "leaky_relu":
-        if alpha == 0:
-            return np.where(below > 0, -np.inf, 0.0)
-        return below * math.log(alpha * alpha)
-    if name == "erf":
-        return math.log(4 / math.pi) - 2 * (s * s + m * m)
-    if name in ("elu", "selu"):
-        # ln phi' = ln alpha + x below 0: the truncated mean of x
-        scale, a = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, alpha)
-        if a <= 0:
-            return np.where(below > 0, -np.inf, 0.0)
-        negative = m * below - s * density(m / np.where(s > 0, s, 1.0)) * (s > 0)
-        return 2 * math.log(scale) + 2 * (math.log(a) * below + negative)
-    if name == "sin":
-        return _log_slope_sin(alpha, m, s)
-    f = _LOG_SLOPES.get(name or "", lambda x: _log_square(p.dphi(x)))
-    # Zeros of phi' are logarithmic singularities: panels shrink towards them by thirds.
-    zeros = _zeros(p, p.dphi) if name not in ("tanh", "sigmoid", "softplus", "softsign", "arctan") else np.empty(0)
-    shrink = 3.0 ** -np.arange(0, 20)
-    extra = np.concatenate([np.concatenate([z - shrink, [z], z + shrink]) for z in zeros]) if zeros.size else zeros
-    return _integrate(p, lambda x: [f(x)], m, s, extra)[0]
-
-
-def _log_square(slope: Array) -> Array:
-    # The floor keeps a node that meets a zero of the slope, or its underflow, from being all of the mean.
-    return 2 * np.log(np.maximum(np.abs(slope), 1e-300))
-
-
-def _log_slope_sin(frequency: float, m: Array, s: Array) -> Array:
-    """``2 ln|w| + E ln cos^2(w x)``, from ln|cos t| = -ln 2 - sum_k (-1)^k cos(2 k t)/k."""
-    q, t = np.square(frequency * s), frequency * m
-    total = np.full_like(m, -2 * _LN2)
-    with np.errstate(divide="ignore"):
-        exact = _log_square(np.cos(t))
-    # Below q = 1e-5 the density is a spike of width 0.003: two terms of the expansion in q where |cos t| is not small.
-    terms = int(min(4000, math.ceil(math.sqrt(19.0 / max(float(q[q > 1e-6].min(initial=1.0)), 1e-6)))))
-    for k in range(1, terms + 1):
-        total -= 2 * (-1) ** k / k * np.exp(-2.0 * k * k * q) * np.cos(2 * k * t)
-    narrow = exact - q / np.square(np.cos(t)) - q * q * (1 + 2 * np.sin(t) ** 2) / (2 * np.cos(t) ** 4)
-    return 2 * math.log(abs(frequency)) + np.where(q > 1e-6, total, np.where(q > 0, narrow, exact))
-
-
-__all__ = ["UnitMoments", "gaussian_moments"]
+__all__ = ["HERMITE", "ORDER", "UnitMoments", "expectations", "gaussian_moments"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import number
 from .._gaussian.moments import moments, one
-from .._gaussian.quadrature import Profile, profile
+from .._gaussian.profile import Profile, profile
 from ..errors import ArgumentError
 from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._checks import integer, number
-from .._gaussian.moments import family, moments
-from .._gaussian.quadrature import profile
+from .._gaussian.moments import moments
+from .._gaussian.profile import family, profile
+from .._gaussian.special import digamma_less_log, trigamma
 from ..errors import ArgumentError, unknown_name
 
 Array = Any
@@ -72,34 +73,6 @@ def _binomial_half(n: int) -> Array:
         right = np.cumprod((n - up + 1) / up)
         left = np.cumprod(down / (n - down + 1))
     return np.concatenate([left[::-1], [1.0], right])
-
-
-def digamma_less_log(x: Array) -> Array:
-    """``psi(x) - ln x``, x > 0: recurrence up to 10, then the asymptotic series (Abramowitz and Stegun 6.3.18)."""
-    start = np.asarray(x, dtype=float)
-    x, shift = _raise(start, lambda y: 1 / y)
-    r = 1 / (x * x)
-    tail = r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r * (1 / 132 - r * (691 / 32760 - r / 12))))))
-    return np.log(x / start) - 0.5 / x - tail - shift
-
-
-def trigamma(x: Array) -> Array:
-    """psi'(x), x > 0: recurrence up to 10, then the asymptotic series (Abramowitz and Stegun 6.4.12)."""
-    x, shift = _raise(np.asarray(x, dtype=float), lambda y: 1 / (y * y))
-    r = 1 / (x * x)
-    tail = r / x * (1 / 6 - r * (1 / 30 - r * (1 / 42 - r * (1 / 30 - r * (5 / 66 - r * (691 / 2730 - r * 7 / 6))))))
-    return 1 / x + 0.5 * r + tail + shift
-
-
-def _raise(x: Array, term: Any) -> tuple[Array, Array]:
-    """x moved up by whole steps to at least 10, and the sum of the terms passed."""
-    x = x.copy()
-    total = np.zeros_like(x)
-    for _ in range(10):
-        low = x < 10
-        total[low] += term(x[low])
-        x[low] += 1
-    return x, total
 
 
 @dataclass(frozen=True)

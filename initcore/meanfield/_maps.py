@@ -9,7 +9,7 @@ import numpy as np
 from .._checks import integer, number
 from .._gaussian import pairs as _bivariate
 from .._gaussian.moments import moments, one
-from .._gaussian.quadrature import Profile, profile
+from .._gaussian.profile import Profile, profile
 from ..errors import ArgumentError
 from . import _solver as _fixed
 from ._solver import depth_scale

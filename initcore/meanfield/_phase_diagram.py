@@ -16,7 +16,7 @@ import numpy as np
 
 from .._gaussian.moments import moments
 from .._gaussian.pairs import SERIES, decorrelation, hermite
-from .._gaussian.quadrature import Profile, profile
+from .._gaussian.profile import Profile, profile
 from ..errors import ArgumentError
 from . import _solver as _fixed
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from .._checks import number
 from .._gaussian.moments import moments
-from .._gaussian.quadrature import profile
+from .._gaussian.profile import profile
 from .._gaussian.shares import crossings, mass, share, share_sin
+from .._gaussian.special import erf_inverse
 from .._gaussian.units import gaussian_moments
 from ..activations import Activation, get, names
 from ..errors import ArgumentError
@@ -119,7 +120,7 @@ def _over(q: Any, mean: Any, f: Callable[[Array, Array], Array]) -> Any:
 _OUTPUTS: dict[str, Callable[[float], float]] = {
     "tanh": math.atanh, "sigmoid": lambda t: 2 * math.atanh(t), "hard_tanh": lambda t: t,
     "hard_sigmoid": lambda t: 3 * t, "softsign": lambda t: t / (1 - t), "arctan": lambda t: math.tan(math.pi * t / 2),
-    "erf": lambda t: _erf_inverse(t),
+    "erf": lambda t: erf_inverse(t),
 }
 
 
@@ -136,15 +137,3 @@ def _beyond(a: Activation, t: float) -> list[tuple[float, float]]:
     middles = [(max(low, -80.0) + min(high, 80.0)) / 2 for low, high in pairwise(ends)]
     inside = large(np.array(middles))
     return [(low, high) for low, high, yes in zip(ends, ends[1:], inside) if yes]
-
-
-def _erf_inverse(t: float) -> float:
-    """erf(x) = t for 0 <= t < 1, by Newton on erf or erfc, whichever is small."""
-    x = math.sqrt(-math.log1p(-t)) if t > 0.5 else t * math.sqrt(math.pi) / 2
-    for _ in range(60):
-        gap = t - math.erf(x) if t < 0.5 else math.erfc(x) - (1 - t)
-        step = gap * math.sqrt(math.pi) / 2 * math.exp(x * x)
-        x += step
-        if abs(step) <= 2e-16 * x:
-            break
-    return x

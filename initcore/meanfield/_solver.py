@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from .. import activations
-from .._gaussian.moments import family, moments, one
+from .._gaussian.moments import moments, one
 from .._gaussian.pairs import SERIES, covariance, decorrelation, hermite, series
-from .._gaussian.quadrature import Profile, profile
+from .._gaussian.profile import Profile, family, profile
 
 Array = Any
 _ROUND = 4e-15        # |V(q) - q| below this times q is rounding

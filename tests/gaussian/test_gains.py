@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from initcore import activations, gains
 from initcore._gaussian import moments as _moments
+from initcore._gaussian import profile as _profile
 from initcore._gaussian import quadrature as _quadrature
 from initcore.errors import ArgumentError, ArgumentTypeError, InitcoreWarning, NonFiniteError, UnknownNameError
 
@@ -26,7 +27,7 @@ def rows(name):
 @pytest.mark.parametrize("row", rows("gains"), ids=lambda r: r["activation"])
 def test_table(row):
     name = row["activation"]
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     for key, column in [("mean", "Ephi_q1"), ("second", "Ephi2_q1"), ("slope", "Edphi_q1"), ("slope2", "Edphi2_q1"),
                         ("slope4", "Edphi4_q1")]:
         for closed in (True, False):
@@ -47,7 +48,7 @@ def test_table(row):
 def test_closed_forms_agree_with_quadrature(name, q):
     if name == "sin":
         q = min(q, 4.0)      # more periods under the Gaussian than the quadrature is meant for
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     keys = [k for k in _moments.KEYS if not (k == "excess" and p.activation.homogeneous)]
     closed = _moments.moments(p, q, keys)
     numeric = _moments.moments(p, q, keys, closed=False)
@@ -59,7 +60,7 @@ def test_closed_forms_agree_with_quadrature(name, q):
 @pytest.mark.parametrize("q", [1e-4, 0.3, 7.0, 400.0])
 def test_stein_and_poincare(name, q):
     """``d E phi^2/dq`` is the finite difference of ``E phi^2``; ``excess`` is the difference it replaces."""
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     m = _moments.moments(p, q, _moments.KEYS)
     h = 1e-3 * q
     f = [_moments.one(p, q + k * h, "second") for k in (-2, -1, 1, 2)]
@@ -82,12 +83,12 @@ def test_against_mpmath(name, q):
     s = mp.sqrt(q)
     ends = sorted({*(mp.mpf(k) for k in range(-12, 13, 3)), *(x / s for x in (-30, -6, -2, 2, 6, 30) if x / s < 12)})
     want = mp.quad(lambda z: phi(s * z) ** 2 * mp.npdf(z), ends)
-    got = _moments.one(_quadrature.profile(name), q, "second")
+    got = _moments.one(_profile.profile(name), q, "second")
     assert got == pytest.approx(float(want), rel=1e-12)
 
 
 def test_sigmoid_is_tanh():
-    sigmoid, tanh = _quadrature.profile("sigmoid"), _quadrature.profile("tanh")
+    sigmoid, tanh = _profile.profile("sigmoid"), _profile.profile("tanh")
     q = np.array([0.01, 1.0, 40.0, 1e4])
     s = _moments.moments(sigmoid, q, ("second", "slope2"))
     t = _moments.moments(tanh, q / 4, ("second", "slope2"))
@@ -133,14 +134,14 @@ def test_callable_with_an_unknown_kink(kink, left, right):
 
 
 def test_kinks_are_found():
-    p = _quadrature.profile(lambda z: np.abs(z - 0.3) + np.clip(z, -1.7, 2.2), 8.0)
+    p = _profile.profile(lambda z: np.abs(z - 0.3) + np.clip(z, -1.7, 2.2), 8.0)
     assert p.kinks == pytest.approx([-1.7, 0.3, 2.2], abs=1e-11)
-    assert _quadrature.profile(np.tanh, 8.0).kinks == ()
+    assert _profile.profile(np.tanh, 8.0).kinks == ()
 
 
 def test_steep_and_oscillating_callables():
     assert gains.gain(lambda z: np.tanh(200 * z)) == pytest.approx(
-        1 / math.sqrt(_moments.one(_quadrature.profile("tanh"), 4e4, "second")), rel=1e-11)
+        1 / math.sqrt(_moments.one(_profile.profile("tanh"), 4e4, "second")), rel=1e-11)
     assert gains.gain(lambda z: np.sin(20 * z), criterion="gradient") == pytest.approx(
         math.sqrt(2 / 400 / (1 + math.exp(-800))), rel=1e-10)
 

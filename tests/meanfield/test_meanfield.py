@@ -15,9 +15,10 @@ from initcore import activations
 from initcore import meanfield as mf
 from initcore._gaussian import moments as _moments
 from initcore._gaussian import pairs as _bivariate
+from initcore._gaussian import profile as _profile
 from initcore._gaussian import quadrature as _quadrature
 from initcore.errors import ArgumentError, ArgumentTypeError, UnknownNameError
-from initcore.meanfield import _finite_width
+from initcore._gaussian import special as _special
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 TINY = 1e-200
@@ -125,7 +126,7 @@ def test_critical_sigma_w2(row):
 @pytest.mark.parametrize("row", rows("cmap"), ids=label)
 @pytest.mark.parametrize("closed", [True, False])
 def test_correlation_table(row, closed):
-    p = _quadrature.profile(row["activation"])
+    p = _profile.profile(row["activation"])
     k, _ = _bivariate.covariance(p, float(row["q"]), float(row["c"]), closed=closed)
     close(k, row["E_phi_phi"], rel=1e-13)
 
@@ -259,7 +260,7 @@ def test_just_beyond_the_edge_of_chaos(delta):
     q = 1.0
     p = mf.critical_line("tanh", q=q)
     w = p.sigma_w2 * (1 + delta)
-    f = mf.fixed_point("tanh", sigma_w2=w, sigma_b2=q - w * _moments.one(_quadrature.profile("tanh"), q, "second"))
+    f = mf.fixed_point("tanh", sigma_w2=w, sigma_b2=q - w * _moments.one(_profile.profile("tanh"), q, "second"))
     bend, _ = integrate.quad(lambda z: (2 * np.tanh(z) / np.cosh(z) ** 2) ** 2 * np.exp(-z * z / 2), -12, 12,
                              epsabs=1e-13)
     expected = 2 * (f.chi - 1) / (w * q * bend / math.sqrt(2 * math.pi))
@@ -281,7 +282,7 @@ def test_sigmoid_covariance_is_tanh(q, c):
 @given(q=st.floats(1e-2, 5.0), c=st.floats(-1, 1))
 @settings(max_examples=20, deadline=None)
 def test_closed_covariance_is_the_integral(name, q, c):
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     closed, slope = _bivariate.covariance(p, q, c)
     numeric, slope_n = _bivariate.covariance(p, q, c, closed=False)
     assert numeric == pytest.approx(closed, rel=1e-12, abs=1e-14 * q)
@@ -292,7 +293,7 @@ def test_closed_covariance_is_the_integral(name, q, c):
 @given(q=st.floats(1e-2, 5.0), delta=st.floats(1e-12, 0.9))
 @settings(max_examples=15, deadline=None)
 def test_closed_decorrelation_is_the_integral(name, q, delta):
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     np.testing.assert_allclose(_bivariate.decorrelation(p, q, delta),
                                _bivariate.decorrelation(p, q, delta, closed=False), rtol=1e-10)
 
@@ -302,7 +303,7 @@ def test_closed_decorrelation_is_the_integral(name, q, delta):
 @pytest.mark.parametrize(("q", "c"), [(0.8, 0.6), (0.8, 0.987999), (30.0, 0.9999), (3.0, -0.7), (900.0, 0.8)])
 def test_series_and_plane_agree(name, q, c):
     """Two independent routes: Hermite coefficients of the kernel's own derivative, and nested integration."""
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     k, slope = _bivariate.covariance(p, q, c)
     # E phi(u1) E[phi(u2) | u1] by brute nested quadrature on a fine uniform grid of both variables
     z = np.linspace(-9, 9, 1801)
@@ -319,7 +320,7 @@ def test_series_and_plane_agree(name, q, c):
 
 def test_series_meets_plane():
     for name in ("tanh", "hard_tanh", "selu", "mish", "hard_sigmoid"):
-        p = _quadrature.profile(name)
+        p = _profile.profile(name)
         for q in (0.3, 5.0, 200.0):
             below = _bivariate.covariance(p, q, 0.5)
             above = _bivariate.covariance(p, q, 0.5 + 1e-13)
@@ -331,7 +332,7 @@ def test_series_meets_plane():
 @settings(max_examples=8, deadline=None)
 def test_stein(name, q):
     """``V' = chi + sigma_w2 E[phi phi'']``, phi'' by differences of phi'."""
-    p = _quadrature.profile(name)
+    p = _profile.profile(name)
     h = 1e-3
     second = lambda x: (8 * (p.dphi(x + h) - p.dphi(x - h)) - (p.dphi(x + 2 * h) - p.dphi(x - 2 * h))) / (12 * h)
     bend = _quadrature.expect(p, lambda x: p.phi(x) * second(x), 0.0, math.sqrt(q))[0]
@@ -516,9 +517,9 @@ def test_chi_is_not_the_share():
 
 def test_digamma_and_trigamma():
     x = np.array([0.5, 1.0, 1.5, 3.25, 9.99, 10.0, 77.0, 5e4])
-    got = _finite_width.digamma_less_log(x) + np.log(x)
+    got = _special.digamma_less_log(x) + np.log(x)
     np.testing.assert_allclose(got, special.digamma(x), rtol=1e-14, atol=1e-15)
-    np.testing.assert_allclose(_finite_width.trigamma(x), special.polygamma(1, x), rtol=1e-14)
+    np.testing.assert_allclose(_special.trigamma(x), special.polygamma(1, x), rtol=1e-14)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 17, 1000, 100_000])

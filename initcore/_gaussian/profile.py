@@ -1,0 +1,176 @@
+"""An activation as the quadrature needs it: phi, phi', and the places where panels must end.
+
+A user's callable has scales and kinks nobody told us. :func:`explore` bisects until the interpolant of each panel
+reproduces the function; panels that shrink to a point *are* the kinks.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .. import activations
+from ..activations import Activation
+from ..errors import ArgumentTypeError
+from .quadrature import ORDER, legendre
+
+Array = Any
+_NARROW = 1e-5     # a panel that had to shrink below this holds a kink
+_MAX_PANELS = 4096
+# Eighth-order central difference (Fornberg 1988, table 1).
+_STENCIL = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An activation as the quadrature needs it: phi, phi', and where panels must end.
+
+    ``breaks`` are the panel ends in x found by :func:`explore` (None for the activations of this package, whose
+    own scale is 1 and whose kinks are known).
+    """
+
+    activation: Activation
+    phi: Callable[[Array], Array]
+    dphi: Callable[[Array], Array]
+    kinks: tuple[float, ...]
+    breaks: Array | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The name where the activation is one of this package, else None (no closed form applies)."""
+        return self.activation.name if self.activation.code is not None else None
+
+    @property
+    def odd(self) -> bool:
+        """phi(-x) = -phi(x)."""
+        return self.activation.odd
+
+    def edges(self, reach: float) -> Array:
+        """Panel ends in x for ``|x| <= reach``."""
+        if self.breaks is None:
+            return np.union1d(doubling(reach), self.kinks)
+        inside = self.breaks[np.abs(self.breaks) <= reach]
+        last = float(np.abs(self.breaks).max())
+        return np.union1d(inside, [b for b in doubling(reach) if abs(b) >= last])
+
+
+def doubling(reach: float) -> Array:
+    """0, +-1, +-2, +-4, ... up to the first at or beyond ``reach``."""
+    up = 2.0 ** np.arange(max(0, math.ceil(math.log2(max(reach, 1.0)))) + 1)
+    return np.concatenate([-up[::-1], [0.0], up])
+
+
+@lru_cache(maxsize=1)
+def _probe() -> tuple[Array, Array]:
+    """Test points of a panel and the matrix that interpolates there from the values at the nodes."""
+    t, _ = legendre()
+    # The last node is at 0.989: without the ends a kink could hide behind it.
+    at = np.array([-1 + 1e-13, -0.71, -0.43, -0.137, 0.171, 0.47, 0.73, 1 - 1e-13])
+    bary = np.array([1 / np.prod(t[i] - np.delete(t, i)) for i in range(ORDER)])
+    terms = bary / (at[:, None] - t)
+    return at, terms / terms.sum(axis=1, keepdims=True)
+
+
+def explore(phi: Callable[[Array], Array], reach: float, kinks: tuple[float, ...] = ()) -> tuple[Array, tuple]:
+    """Panel ends for ``|x| <= reach`` between which phi is smooth, and the kinks found."""
+    ends, found = _bisect(phi, np.union1d(doubling(reach), kinks))
+    if found:
+        kinks = tuple(sorted({*kinks, *found}))
+        ends, _ = _bisect(phi, np.union1d(doubling(reach), kinks))
+    return ends, kinks
+
+
+def _bisect(phi: Callable[[Array], Array], ends: Array) -> tuple[Array, list[float]]:
+    at, interpolate = _probe()
+    t, _ = legendre()
+    todo = np.stack([ends[:-1], ends[1:]], axis=1)
+    done, narrow = [ends], []
+    for _ in range(64):
+        if not len(todo) or sum(map(len, done)) > _MAX_PANELS:
+            break
+        middle, half = todo.mean(axis=1, keepdims=True), np.diff(todo, axis=1) / 2
+        values, probes = phi(middle + half * t), phi(middle + half * at)
+        wrong = np.abs(probes - values @ interpolate.T).max(axis=1)
+        # A NaN compares false: such a panel is left alone and the NaN reaches the result, where it is reported.
+        # phi(x) cannot be smoother than the rounding of x: the last term.
+        steep = np.abs(np.diff(values, axis=1) / (half * np.diff(t))).max(axis=1)
+        bad = wrong > 1e-14 * np.abs(values).max(axis=1) + 1e-15 * np.abs(middle[:, 0]) * steep + 1e-300
+        width = 2 * half[:, 0]
+        tiny = width < 1e-14 * np.maximum(1, np.abs(middle[:, 0]))
+        ok = ~bad | tiny
+        narrow += [(float(w), float(m)) for w, m in zip(width[ok], middle[ok, 0]) if w < _NARROW]
+        split = middle[~ok]
+        todo = np.concatenate([np.stack([todo[~ok, 0], split[:, 0]], axis=1),
+                               np.stack([split[:, 0], todo[~ok, 1]], axis=1)])
+        done.append(split[:, 0])
+    return np.unique(np.concatenate(done)), _clusters(narrow)
+
+
+def _clusters(narrow: list[tuple[float, float]]) -> list[float]:
+    """The centre of the narrowest panel of each group of narrow panels: the kinks."""
+    found: list[list[tuple[float, float]]] = []
+    for width, place in sorted(narrow, key=lambda item: item[1]):
+        if found and place - found[-1][-1][1] < 4 * _NARROW:
+            found[-1].append((width, place))
+        else:
+            found.append([(width, place)])
+    return [min(group)[1] for group in found]
+
+
+def slope_of(phi: Callable[[Array], Array], ends: Array) -> Callable[[Array], Array]:
+    """phi' by an eighth-order central difference whose stencil stays within the panel of sorted ``ends``."""
+    def dphi(x: Array) -> Array:
+        x = np.asarray(x, dtype=float)
+        above = np.clip(np.searchsorted(ends, x), 1, len(ends) - 1)
+        gap = np.minimum(np.abs(ends[above] - x), np.abs(x - ends[above - 1]))
+        wide = 2.0 ** -10 * np.maximum(1.0, np.abs(x))
+        h = np.where(gap > 0, np.minimum(wide, gap / 4.5), wide)
+        return sum(c * (phi(x + k * h) - phi(x - k * h)) for k, c in enumerate(_STENCIL, 1)) / h
+
+    return dphi
+
+
+def profile(activation: Any, reach: float = 64.0) -> Profile:
+    """The :class:`Profile` of a name, an Activation or a callable; a callable is explored for ``|x| <= reach``."""
+    if isinstance(activation, Profile):
+        if activation.breaks is None or np.abs(activation.breaks).max() >= reach:
+            return activation
+        ends, kinks = explore(activation.phi, reach, activation.kinks)
+        return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends)
+    raw = callable(activation) and not isinstance(activation, (Activation, str))
+    a = activations.get(activation)
+    if a.code is not None:
+        return Profile(a, a.phi, a.dphi, a.kinks)
+    phi = _guarded(a, a.phi)
+    ends, kinks = explore(phi, reach, a.kinks)
+    return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends)
+
+
+def _guarded(a: Activation, f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A user's function: elementwise or an error; overflow far out (``1/(1 + exp(-x))``) is not worth a warning."""
+    def guarded(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            y = np.asarray(f(x), dtype=float)
+        if y.shape != np.shape(x):
+            raise ArgumentTypeError(f"activation {a.name} must act elementwise: given shape {np.shape(x)} it "
+                                    f"returned shape {y.shape}.")
+        return y
+    return guarded
+
+
+def family(profile: Profile) -> tuple[str | None, float]:
+    """``(base name, parameter)``; the ReLU family and identity are leaky_relu, a callable is (None, 0)."""
+    name, alpha = profile.name, profile.activation.alpha
+    if name is None:
+        return None, 0.0
+    if name == "identity":
+        return "leaky_relu", 1.0
+    if name == "relu":
+        return "leaky_relu", 0.0
+    for base in ("leaky_relu", "elu", "sin"):
+        if name == base or name.startswith(base + "_"):
+            return base, alpha
+    return name, alpha
