@@ -174,4 +174,19 @@ ctypedef struct KernelTable:
                                     double* db, Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
                                     const StopCheck* stop) noexcept nogil
 
+    # --- weights.pxi -----------------------------------------------------------------
+    # Over the n sources of each of m units: mean, variance, and a hash equal for equal columns (0 = -0). totals:
+    # largest finite |w|; how many are finite, finite and not 0, not 0 and below tiny, not 0 and below small.
+    void (*weights_statistics_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                                   double tiny, double small, double* mean, double* variance, u32* hashes,
+                                   double* totals) noexcept nogil
+    void (*weights_statistics_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                                   double tiny, double small, double* mean, double* variance, u32* hashes,
+                                   double* totals) noexcept nogil
+    # first[j] := sum_i u[i] w[i, j], second[j] := sum_i v[i] w[i, j]^2.
+    void (*weights_sums_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                             const double* u, const double* v, double* first, double* second) noexcept nogil
+    void (*weights_sums_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
+                             const double* u, const double* v, double* first, double* second) noexcept nogil
+
     # --- end -------------------------------------------------------------------------

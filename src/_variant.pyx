@@ -27,6 +27,7 @@ include "variant/random/values.pxi"
 include "variant/random/philox.pxi"
 include "variant/signals.pxi"
 include "variant/ties.pxi"
+include "variant/weights.pxi"
 
 cdef extern from *:
     """
@@ -59,5 +60,6 @@ fill_dense(&table)
 fill_philox(&table)
 fill_signals(&table)
 fill_ties(&table)
+fill_weights(&table)
 
 capsule = PyCapsule_New(&table, "initcore.kernel_table", NULL)
