@@ -100,7 +100,7 @@ def equal_columns(w: Array, b: Array | None = None, *, hashes: Array | None = No
     if m < 2:
         return None
     if hashes is None:
-        hashes = kernels._weights_statistics(w)[2] if n else np.zeros(m, np.uint32)
+        hashes = kernels._weights_statistics(w, 0.0, 0.0)[2] if n else np.zeros(m, np.uint32)
     keys, labels, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     if len(keys) == m:
         return None

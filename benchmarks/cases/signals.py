@@ -6,7 +6,7 @@ import numpy as np
 
 import initcore as ic
 from initcore import activations, saturation
-from initcore.saturation import _statistics as _measure
+from initcore.reference import signals as twin
 
 from .._case import case
 
@@ -25,7 +25,7 @@ def _overhead(name):
 
         def check():
             got, _ = ic.kernels.signals(name, z, y)
-            want, _ = _measure.twin(activations.get(name), z, y, (-np.inf, np.inf))
+            want, _ = twin.signals(activations.get(name), z, y, (-np.inf, np.inf))
             for k in ("z2", "slope", "slope2", "below_10pct", "a2"):
                 np.testing.assert_allclose(got[k], want[k], rtol=1e-4, atol=1e-3)
         c.check = check

@@ -59,7 +59,10 @@ class Profile:
 
 def doubling(reach: float) -> Array:
     """0, +-1, +-2, +-4, ... up to the first at or beyond ``reach``."""
-    up = 2.0 ** np.arange(max(0, math.ceil(math.log2(max(reach, 1.0)))) + 1)
+    last = max(0, math.ceil(math.log2(max(reach, 1.0))))
+    # No activation has a scale of its own beyond 2^64; algebraic and logarithmic tails are followed in longer steps.
+    powers = [*range(min(last, 64) + 1), *range(80, last + 16, 16)]
+    up = 2.0 ** np.array([k for k in powers if k < 1024])
     return np.concatenate([-up[::-1], [0.0], up])
 
 
@@ -147,6 +150,13 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
     phi = _guarded(a, a.phi)
     ends, kinks = explore(phi, reach, a.kinks)
     return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends)
+
+
+def kinks_of(a: Activation, reach: float) -> Profile:
+    """The profile of a callable as if its own scale were 1, with the kinks found for ``|x| <= reach`` (at most 16)."""
+    phi = _guarded(a, a.phi)
+    _, kinks = explore(phi, reach, a.kinks)
+    return Profile(a, phi, _guarded(a, a.dphi), kinks if len(kinks) <= 16 else a.kinks)
 
 
 def _guarded(a: Activation, f: Callable[[Array], Array]) -> Callable[[Array], Array]:

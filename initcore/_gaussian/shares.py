@@ -5,7 +5,7 @@ come from the activation's ``cutoff`` where its slope is symmetric, else from a 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -15,10 +15,16 @@ import numpy as np
 from .. import activations
 from ..activations import Activation
 from .quadrature import density
-from .special import erfc
+from .special import erf_inverse, erfc
 
 Array = Any
 _ROOT_HALF = math.sqrt(0.5)
+# t in [0, 1) -> the |x| beyond which the output, rescaled from its range to [-1, 1], exceeds t in size.
+OUTPUTS: dict[str, Callable[[float], float]] = {
+    "tanh": math.atanh, "sigmoid": lambda t: 2 * math.atanh(t), "hard_tanh": lambda t: t,
+    "hard_sigmoid": lambda t: 3 * t, "softsign": lambda t: t / (1 - t), "arctan": lambda t: math.tan(math.pi * t / 2),
+    "erf": erf_inverse,
+}
 
 
 def segment(low: Array, high: Array) -> tuple[Array, Array, Array]:
@@ -68,13 +74,42 @@ def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
     return tuple((low, high) for low, high, yes in zip(ends[:-1], ends[1:], inside) if yes)
 
 
+@lru_cache(maxsize=256)
+def zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, float], ...]:
+    """Where the slope is exactly 0 in ``dtype``, the slope of tanh and sigmoid computed as 1 - y y and y (1 - y).
+
+    1 - y is 0 once 1 - phi <= 2^-(p+1), p = 24 or 53 bits: tanh beyond ln(2^(p+2) - 1)/2 (float32 9.0109, float64
+    19.06), sigmoid above ln(2^(p+1) - 1) (17.3287, 37.43); its negative tail keeps a slope.
+    """
+    bits = 24 if dtype == "float32" else 53
+    if activation.name == "tanh":
+        c = math.log(2.0 ** (bits + 2) - 1) / 2
+        return ((-math.inf, -c), (c, math.inf))
+    if activation.name == "sigmoid":
+        return ((math.log(2.0 ** (bits + 1) - 1), math.inf),)
+    return slope_zero_intervals(activation, dtype)
+
+
+@lru_cache(maxsize=256)
+def slope_zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, float], ...]:
+    """Where the accurate slope itself is 0 in ``dtype``: flat pieces, or underflow."""
+    def zero(z: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(activation.dphi(z.astype(dtype))) == 0
+    ends = [-math.inf, *crossings(zero, 1024.0, activation.kinks), math.inf]
+    middles = [max(a, -2048.0) / 2 + min(b, 2048.0) / 2 for a, b in pairwise(ends)]
+    return tuple(e for e, yes in zip(pairwise(ends), zero(np.array(middles))) if yes)
+
+
 def share(a: Activation, r: float, m: Array, s: Array) -> Array:
+    """``P(|phi'(x)| < r max|phi'|)``, ``x_j ~ N(m_j, s_j^2)``."""
     if a.code is not None and activations.names[a.code] == "sin":
         return share_sin(a.alpha, r, m, s)
     return mass(intervals(a, r), m, s)
 
 
-def mass(intervals: list[tuple[float, float]], m: Array, s: Array) -> Array:
+def mass(intervals: Iterable[tuple[float, float]], m: Array, s: Array) -> Array:
+    """The probability of a union of disjoint intervals, ``x_j ~ N(m_j, s_j^2)``."""
     total = np.zeros_like(m)
     safe = np.where(s > 0, s, 1.0)
     for low, high in intervals:

@@ -86,11 +86,10 @@ def sin_forms(w: float, m: Array, s: Array, hermite: int) -> dict[str, Array]:
     large = (-np.expm1(-2 * decay) + 2 * twice * np.square(np.cos(t))) / 2
     mean = np.sin(t) * once
     # E sin(t + d Z) He_k(Z) = d^k e^(-d^2/2) sin(t + k pi/2)
-    k = np.arange(1, hermite + 1)
-    root = np.sqrt([math.factorial(i) for i in k])
-    with np.errstate(over="ignore", invalid="ignore"):
-        powers = np.exp(k * np.log(np.maximum(np.abs(w) * s, 1e-300))[:, None] - decay[:, None] / 2)
-    coefficients = np.sign(w) ** k * powers * np.sin(t[:, None] + k * (math.pi / 2)) / root
+    order = np.arange(1, hermite + 1)
+    root = np.sqrt([math.factorial(int(i)) for i in order])
+    powers = np.exp(order * np.log(np.maximum(np.abs(w) * s, 1e-300))[:, None] - decay[:, None] / 2)
+    coefficients = np.sign(w) ** order * powers * np.sin(t[:, None] + order * (math.pi / 2)) / root
     return {"mean": mean, "second": small, "variance": np.maximum(small - mean * mean, 0),
             "slope": w * np.cos(t) * once, "size": abs(w) * absolute["size"], "slope2": w * w * large,
             "output": absolute["output"], "hermite": coefficients}

@@ -1,4 +1,4 @@
-"""Moments of an activation under ``x ~ N(mean, variance)``, one row a unit: the one engine of all per-unit expectations.
+"""Moments of an activation under ``x ~ N(mean, variance)``, one row a unit: the engine of all such expectations.
 
 Design
 ------

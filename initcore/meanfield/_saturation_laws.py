@@ -13,8 +13,7 @@ import numpy as np
 from .._checks import number
 from .._gaussian.moments import moments
 from .._gaussian.profile import profile
-from .._gaussian.shares import crossings, mass, share, share_sin
-from .._gaussian.special import erf_inverse
+from .._gaussian.shares import OUTPUTS, crossings, mass, share, share_sin
 from .._gaussian.units import gaussian_moments
 from ..activations import Activation, get, names
 from ..errors import ArgumentError
@@ -117,18 +116,11 @@ def _over(q: Any, mean: Any, f: Callable[[Array, Array], Array]) -> Any:
     return float(out) if out.ndim == 0 else out
 
 
-_OUTPUTS: dict[str, Callable[[float], float]] = {
-    "tanh": math.atanh, "sigmoid": lambda t: 2 * math.atanh(t), "hard_tanh": lambda t: t,
-    "hard_sigmoid": lambda t: 3 * t, "softsign": lambda t: t / (1 - t), "arctan": lambda t: math.tan(math.pi * t / 2),
-    "erf": lambda t: erf_inverse(t),
-}
-
-
 def _beyond(a: Activation, t: float) -> list[tuple[float, float]]:
     """The x where the rescaled output exceeds t in size."""
     if t >= 1:
         return []
-    inverse = _OUTPUTS.get(a.name) if a.code is not None else None
+    inverse = OUTPUTS.get(a.name) if a.code is not None else None
     if inverse is not None:
         edge = inverse(t)
         return [(-math.inf, -edge), (edge, math.inf)]

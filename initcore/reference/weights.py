@@ -17,10 +17,9 @@ def statistics(w: Array, tiny: float, small: float) -> tuple[Array, Array, Array
         shift = np.where(np.isfinite(wide[0]), wide[0], 0.0)
         mean = (wide - shift).mean(axis=0)
         variance = np.maximum(np.square(wide - shift).mean(axis=0) - np.square(mean), 0.0)
-        size = np.abs(w)
-        finite = np.isfinite(w)
-        totals = [size[finite].max(initial=0), finite.sum(), (finite & (w != 0)).sum(), ((size > 0) & (size < tiny)).sum(),
-                  ((size > 0) & (size < small)).sum()]
+        size, finite = np.abs(w), np.isfinite(w)
+        totals = [size[finite].max(initial=0), finite.sum(), (finite & (w != 0)).sum(),
+                  ((size > 0) & (size < tiny)).sum(), ((size > 0) & (size < small)).sum()]
     return shift + mean, variance, np.array(totals, dtype=np.float64)
 
 

@@ -112,7 +112,7 @@ def layer_blame(c: Context, i: int) -> Blame:
     assert c.steps is not None
     if i in c.blamed:
         return c.blamed[i]
-    found = blame(layer, c.steps[i].before, lambda s: _healthy(s, layer, numbers), first=i == 0,
+    found = blame(layer, c.steps.before(i), lambda s: _healthy(s, layer, numbers), first=i == 0,
                   layout_ratio=c.numbers["SIG305"]["layout_ratio"])
     c.blamed[i] = found or Blame("activation", f"{layer.activation.name} has no good scale for these inputs: use a "
                                                "ReLU or normalise the layer's input", False)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..network import Network, Trace
 from ..saturation import SignalReport
-from ..saturation._propagate import State, Step
+from ..saturation._state import State
+from ..saturation._walk import Walk
 from ._catalogue import Rule
 from ._finding import Blame, Finding
 
@@ -30,7 +31,7 @@ class Context:
     overflow: int | None = None            # first layer whose z overflows on the data
     symmetry: Any = None
     state: State | None = None
-    steps: list[Step] | None = None
+    steps: Walk | None = None
     trace: Trace | None = None
     predicted: SignalReport | None = None
     blamed: dict[int, Blame] = field(default_factory=dict)       # causes of saturated layers, found once

@@ -101,6 +101,6 @@ def _offset_blame(c: Context, i: int) -> Blame:
     def alive(step: _propagate.Glance) -> bool:
         dead = _shares.mass([(-math.inf, 0)], step.mean, step.std) > 0.9999
         return float(np.mean(dead)) <= c.numbers["SAT203"]["share"]
-    found = blame(layer, c.steps[i].before, alive, first=i == 0)
+    found = blame(layer, c.steps.before(i), alive, first=i == 0)
     return found or Blame("data", "centre the inputs and draw the weights with mean zero: "
                           + initializer_call(layer.activation, layer.fan_in, layer.fan_out), False)

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..network import Dense, Network
-from ..saturation import LayerSignal, _propagate
+from ..saturation import LayerSignal
+from ..saturation._propagate import gradient_norms
+from ..saturation._state import State
+from ..saturation._walk import slopes, steps
 from ._blame import layer_blame, saturation_severity
 from ._catalogue import rule
 from ._context import Context
@@ -35,9 +38,8 @@ def _standard(net: Network) -> Network:
     return Network(layers)
 
 
-def _gradient(net: Network, state: _propagate.State) -> float:
-    done = _propagate.steps(net, state)
-    return _propagate.gradient_norms(net, [s.found.dmean for s in done], [s.found.slope2 for s in done])[0]
+def _gradient(net: Network, state: State) -> float:
+    return gradient_norms(net, *slopes(steps(net, state)))[0]
 
 
 def _worst_layer(c: Context, up: bool) -> int:

@@ -7,87 +7,66 @@ the variances, on units merged where their incoming weights are equal (theory: t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
 from .. import kernels
+from .._weight_statistics import equal_columns
 from ..network import Dense, Network
 from . import _draws
-from . import _layer_moments as _gauss
-from . import _statistics as _measure
+from ._layer_moments import Moments, moments, output_covariance
+from ._products import congruence, diagonal_of_congruence
+from ._state import Glance, State, Step
+from ._statistics import layer_statistics
 
 Array = np.ndarray
 FULL = 1600          # units up to which covariances are kept whole (two such matrices: 40 MB)
+_ROWS = 1024
 
 
-class State(NamedTuple):
-    """Moments of a layer's input: ``mean (units,)``; ``cov (units, units)`` or ``(units,)`` variances.
-
-    ``cells`` names perfectly correlated units when only variances are kept (None: all units on their own).
-    ``sample (draws, units)``, where there is one, is what the layer above computes on instead of the moments.
-    """
-
-    mean: Array
-    cov: Array
-    cells: Array | None = None
-    sample: Array | None = None
-
-    @property
-    def variance(self) -> Array:
-        """Variance of every unit."""
-        return np.diagonal(self.cov) if self.cov.ndim == 2 else self.cov
-
-    @property
-    def second_moment(self) -> float:
-        """Mean over the units of E x^2."""
-        return float(np.mean(np.square(self.mean) + self.variance)) if self.mean.size else 0.0
+def _count(state: State) -> int:
+    """Number of inputs that are not perfectly correlated."""
+    return len(state.mean) if state.cells is None else int(state.cells.max(initial=-1)) + 1
 
 
-class Step(NamedTuple):
-    """One layer: moments of z per unit, of phi(z), and the state handed on; ``drawn``: statistics over draws of z."""
-
-    before: State
-    mean: Array
-    std: Array
-    found: _gauss.Moments
-    after: State
-    drawn: _measure.Statistics | None = None
-
-
-def equal_columns(w: Array, b: Array | None) -> Array | None:
-    """Labels of units with bitwise equal incoming weights and bias; None when all differ."""
-    rows = np.ascontiguousarray(w.T if b is None else np.concatenate([w, b[None]]).T) + 0.0   # -0 counts as 0
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, labels = np.unique(keys, return_inverse=True)
-    return labels if labels.size and labels.max() + 1 < len(labels) else None
-
-
-def _independent(w: Array, state: State) -> tuple[Array, Array]:
-    """Weights and variances of the independent inputs: rows of perfectly correlated ones are summed."""
+def _together(w: Array, state: State) -> tuple[Array, Array]:
+    """Float64 weights and variances of the independent inputs: rows of perfectly correlated ones are summed."""
     if state.cells is None:
-        return w, state.cov
-    total = np.zeros((int(state.cells.max()) + 1, w.shape[1]))
-    np.add.at(total, state.cells, w)
+        return w.astype(np.float64), state.cov
+    total = np.zeros((_count(state), w.shape[1]))
+    for i in range(0, len(w), _ROWS):
+        np.add.at(total, state.cells[i:i + _ROWS], w[i:i + _ROWS].astype(np.float64))
     return total, state.cov[np.unique(state.cells, return_index=True)[1]]
+
+
+def _moments_of_z(w: Array, state: State) -> tuple[Array, Array]:
+    """Mean and variance of ``W' x`` per unit, for inputs of which variances are known; one pass over the weights."""
+    if state.cells is None:
+        return kernels._weights_sums(w, state.mean, state.cov)
+    sizes = np.bincount(state.cells)
+    alone = sizes[state.cells] == 1
+    mean, variance = kernels._weights_sums(w, state.mean, np.where(alone, state.cov, 0.0))
+    members = np.flatnonzero(~alone)
+    members = members[np.argsort(state.cells[members], kind="stable")]
+    for group in np.split(members, np.flatnonzero(np.diff(state.cells[members])) + 1) if members.size else ():
+        variance = variance + state.cov[group[0]] * np.square(w[group].sum(axis=0, dtype=np.float64))
+    return mean, variance
 
 
 def pre_activation(layer: Dense, state: State) -> State:
     """Moments of ``z = W' x + b``."""
-    w = layer.w.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = state.mean @ w
-        if layer.b is not None:
-            mean = mean + layer.b
+    with np.errstate(all="ignore"):
         if state.cov.ndim == 1:
-            rows, variance = _independent(w, state)
-            if layer.fan_out <= FULL and len(variance) <= 4 * FULL:
-                return State(mean, kernels.matmul(np.ascontiguousarray(rows.T * variance), rows))
-            return State(mean, variance @ np.square(rows))
-        if layer.fan_out <= FULL:
-            cov = kernels.matmul(w.T, kernels.matmul(state.cov, w))
-            return State(mean, (cov + cov.T) / 2)
-        return State(mean, np.einsum("ij,ij->j", w, kernels.matmul(state.cov, w)))
+            mean, cov = _moments_of_z(layer.w, state)
+            if layer.fan_out <= FULL and _count(state) <= 4 * FULL:
+                rows, variance = _together(layer.w, state)
+                cov = kernels.matmul(np.ascontiguousarray(rows.T * variance), rows)
+        else:
+            mean = kernels._weights_sums(layer.w, state.mean, state.mean)[0]
+            cov = (congruence(layer.w.astype(np.float64), state.cov) if layer.fan_out <= FULL else
+                   diagonal_of_congruence(layer.w, state.cov))
+        return State(mean if layer.b is None else mean + layer.b, cov)
 
 
 def step(layer: Dense, state: State) -> Step:
@@ -97,69 +76,55 @@ def step(layer: Dense, state: State) -> Step:
         if done is not None:
             return done
     z = pre_activation(layer, state)
-    std = np.sqrt(np.maximum(z.variance, 0))
-    found = _gauss.moments(layer.activation, z.mean, std)
-    if z.cov.ndim == 2:
-        after = State(found.mean, _gauss.output_covariance(z.cov, found))
-    else:
-        after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
-    if _draws.few_directions(z.cov, after.cells):
-        draws = _draws.normal_draws(z.mean, z.cov, after.cells)
-        with np.errstate(all="ignore"):
-            sample = np.asarray(layer.activation.phi(draws), np.float64).astype(layer.dtype)
-        after = after._replace(sample=sample)
+    with np.errstate(all="ignore"):
+        std = np.sqrt(np.maximum(z.variance, 0))
+        found = moments(layer.activation, z.mean, std)
+        if z.cov.ndim == 2:
+            after = State(found.mean, output_covariance(z.cov, found))
+        else:
+            after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
+        if _draws.few_directions(z.cov, after.cells):
+            sample = _draws.normal_draws(layer.activation, z.mean, z.cov, after.cells, layer.dtype)
+            after = after._replace(sample=sample)
     return Step(state, z.mean, std, found, after)
 
 
 def _drawn_step(layer: Dense, state: State, sample: Array) -> Step | None:
     """One layer on draws of its input; None where they overflow."""
+    sample = _draws.thinned(sample, layer.fan_out)
     z = np.empty((len(sample), layer.fan_out), layer.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         a = layer.forward(sample, z_out=z)
         if not (np.isfinite(z).all() and np.isfinite(a).all()):
             return None
-    f = _measure.layer_statistics(layer.activation, z, a)
-    mean = a.mean(axis=0, dtype=np.float64)
-    variance = np.maximum(f.a2 - np.square(mean), 0)
-    found = _gauss.Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
-                           np.empty((layer.fan_out, 0)), f.signed_slope)
-    centred = a - mean
-    cov = variance if layer.fan_out > FULL else kernels.matmul(centred.T, centred) / len(a)
-    after = State(mean, cov, equal_columns(layer.w, layer.b) if cov.ndim == 1 else None, a)
-    return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found, after, f)
-
-
-class Glance(NamedTuple):
-    """One layer without what the next needs: moments of z per unit, and of phi(z)."""
-
-    mean: Array
-    std: Array
-    found: _gauss.Moments
+        f = layer_statistics(layer.activation, z, a)
+        mean = a.mean(axis=0, dtype=np.float64)
+        variance = np.maximum(f.a2 - np.square(mean), 0)
+        found = Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
+                        np.empty((layer.fan_out, 0)), f.signed_slope)
+        cov, cells = variance, None
+        if layer.fan_out <= FULL:
+            centred = a - mean
+            cov = kernels.matmul(centred.T, centred) / len(a)
+        else:
+            cells = equal_columns(layer.w, layer.b)
+        return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found, State(mean, cov, cells, a), f)
 
 
 def glance(layer: Dense, state: State) -> Glance:
     """:func:`step` for one layer alone, without the covariance of its outputs."""
-    w = layer.w.astype(np.float64)
-    mean = state.mean @ w + (0 if layer.b is None else layer.b)
-    if state.cov.ndim == 1:
-        rows, parts = _independent(w, state)
-        variance = parts @ np.square(rows)
-    else:
-        variance = np.einsum("ij,ij->j", w, kernels.matmul(state.cov, w))
-    std = np.sqrt(np.maximum(variance, 0))
-    return Glance(mean, std, _gauss.moments(layer.activation, mean, std))
+    with np.errstate(all="ignore"):
+        if state.cov.ndim == 1:
+            mean, variance = _moments_of_z(layer.w, state)
+        else:
+            mean = kernels._weights_sums(layer.w, state.mean, state.mean)[0]
+            variance = diagonal_of_congruence(layer.w, state.cov)
+        mean = mean if layer.b is None else mean + layer.b
+        std = np.sqrt(np.maximum(variance, 0))
+        return Glance(mean, std, moments(layer.activation, mean, std))
 
 
-def steps(net: Network, state: State) -> list[Step]:
-    """All layers in order."""
-    out: list[Step] = []
-    for layer in net.layers:
-        out.append(step(layer, state))
-        state = out[-1].after
-    return out
-
-
-def gradient_norms(net: Network, slope: list[Array], slope2: list[Array]) -> list[float]:
+def gradient_norms(net: Network, slope: Sequence[Array], slope2: Sequence[Array]) -> list[float]:
     """``sqrt(E|delta_l|^2)`` at every layer's z, for ``|dy|^2 = 1`` in random directions at the last hidden output.
 
     Correlations of the back-signal are kept (they make a weight mean matter): with D = cov of dy at a layer's output,
@@ -172,18 +137,19 @@ def gradient_norms(net: Network, slope: list[Array], slope2: list[Array]) -> lis
         return norms
     units = net.layers[last].fan_out
     full = all(layer.fan_out <= FULL for layer in net.layers[:-1])
-    back: Array = np.full(units, 1.0 / units) if not full else np.eye(units) / units
-    for i in range(last, -1, -1):
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
+        back: Array = np.full(units, 1.0 / units) if not full else np.eye(units) / units
+        for i in range(last, -1, -1):
+            w = net.layers[i].w
             if back.ndim == 2:
-                delta = back * np.outer(slope[i], slope[i])
-                np.fill_diagonal(delta, np.diagonal(back) * slope2[i])
-                norms[i] = float(np.sqrt(max(np.trace(delta), 0.0)))
-                if i:
-                    w = net.layers[i].w.astype(np.float64)
-                    back = kernels.matmul(kernels.matmul(w, delta), w.T)
+                own = np.diagonal(back) * slope2[i]
+                norms[i] = float(np.sqrt(max(own.sum(), 0.0)))
+                back *= slope[i][:, None]
+                back *= slope[i]
+                np.fill_diagonal(back, own)
+                back = congruence(w.T.astype(np.float64), back) if i else back
             else:
                 delta = back * slope2[i]
                 norms[i] = float(np.sqrt(delta.sum()))
-                back = np.square(net.layers[i].w, dtype=np.float64) @ delta
+                back = kernels._weights_sums(w.T, delta, delta)[1] if i else back
     return norms

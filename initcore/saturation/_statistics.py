@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import kernels
+from .._gaussian.shares import zero_intervals
 from ..activations import Activation
 from ..network import Dense, Network
-from . import _layer_moments as _gauss
+from ..reference import signals as twin
+from ._signal import LayerSignal
 
 Array = np.ndarray
-BINS = 32
+_CHUNK = 1 << 18          # elements the NumPy twin works on at once
 
 
 class Statistics(NamedTuple):
@@ -37,12 +39,12 @@ class Statistics(NamedTuple):
 
 def layer_statistics(phi: Activation, z: Array, a: Array) -> Statistics:
     """One pass of the ``signals`` kernel over z and a; its NumPy twin for callables."""
-    cuts = _gauss.zero_intervals(phi, z.dtype.name)
+    cuts = zero_intervals(phi, z.dtype.name)
     inner = (max((b for a_, b in cuts if a_ == -math.inf), default=-math.inf),
              min((a_ for a_, b in cuts if b == math.inf), default=math.inf))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         if phi.code is None or any(math.isfinite(low) and math.isfinite(high) for low, high in cuts):
-            sums, histogram = twin(phi, z, a, inner)
+            sums, histogram = _twin(phi, z, a, inner)
         else:
             sums, histogram = kernels.signals(phi, z, a, zero=inner)
         mean = {k: v / len(z) for k, v in sums.items()}
@@ -50,20 +52,15 @@ def layer_statistics(phi: Activation, z: Array, a: Array) -> Statistics:
     return Statistics(**mean, histogram=histogram)
 
 
-def twin(phi: Activation, z: Array, a: Array, zero: tuple[float, float]) -> tuple[dict[str, Array], Array | None]:
-    """What :func:`initcore.kernels.signals` computes, in plain NumPy and float64."""
-    z, a = z.astype(np.float64), a.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        d = np.asarray(phi.dphi(z), np.float64)
-        r = np.abs(d)
-        parts = {"z": z, "z2": z * z, "a2": a * a, "slope": r, "signed_slope": d, "slope2": d * d,
-                 "log_slope": _gauss.log_slope(phi, z) / 2, "below_10pct": r < 0.1 * phi.max_slope,
-                 "below_1pct": r < 0.01 * phi.max_slope, "zero": (z < zero[0]) | (z > zero[1]), "flat": r == 0,
-                 "positive": z > 0, "distance": np.abs(a - phi.center) / phi.half_range}
-    bounded = math.isfinite(phi.low) and math.isfinite(phi.high)
-    ends = (phi.low, phi.high)
-    histogram = np.histogram(np.clip(a, *ends), bins=BINS, range=ends)[0] if bounded else None
-    return {k: np.asarray(np.sum(v, axis=0, dtype=np.float64)) for k, v in parts.items()}, histogram
+def _twin(phi: Activation, z: Array, a: Array, inner: tuple[float, float]) -> tuple[dict[str, Array], Array | None]:
+    """The NumPy twin over blocks of columns: it needs a dozen arrays of a block's size."""
+    step = max(1, _CHUNK // max(len(z), 1))
+    parts = [twin.signals(phi, z[:, j:j + step], a[:, j:j + step], inner) for j in range(0, z.shape[1], step)]
+    if len(parts) < 2:
+        return parts[0] if parts else twin.signals(phi, z, a, inner)
+    counts = [h for _, h in parts if h is not None]
+    sums = {k: np.concatenate([s[k] for s, _ in parts]) for k in parts[0][0]}
+    return sums, np.sum(counts, axis=0) if counts else None
 
 
 def chi(layer: Dense, slope2: Array) -> float:
@@ -71,26 +68,27 @@ def chi(layer: Dense, slope2: Array) -> float:
 
     For independent weights of variance s2 it is ``n_in s2 E phi'^2``, the chi_1 of mean field theory.
     """
-    with np.errstate(over="ignore"):
-        columns = np.einsum("ij,ij->j", layer.w, layer.w, dtype=np.float64)
+    ones = np.ones(layer.fan_in)
+    with np.errstate(all="ignore"):
+        columns = kernels._weights_sums(layer.w, ones, ones)[1]
         return float(columns @ slope2 / layer.fan_out) if layer.fan_out else 0.0
 
 
-def layer_signal(make: Any, net: Network, i: int, f: Statistics, gradient: float) -> Any:
-    """One layer of a measurement."""
+def layer_signal(net: Network, i: int, f: Statistics, gradient: float, *, histogram: bool = True) -> LayerSignal:
+    """One layer's signal from its statistics; the histogram is of measurements only."""
     layer = net.layers[i]
     phi = layer.activation
 
     def mean(v: Array) -> float:
         return float(np.mean(v)) if v.size else math.nan
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         variance = np.maximum(f.z2 - np.square(f.z), 0)
         one_sided = (f.below_10pct == 1) & ((f.positive == 1) | (f.positive == 0))
-        return make(
+        return LayerSignal(
             index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(f.z2),
             mean=mean(f.z), variance=mean(variance), slope_below_10pct=mean(f.below_10pct),
             slope_below_1pct=mean(f.below_1pct), slope_zero=mean(f.zero), mean_slope=mean(f.slope) / phi.max_slope,
             chi=chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
             rakitianskaia=mean(f.distance) if f.histogram is not None else math.nan,
             activation_rms=math.sqrt(mean(f.a2)), gradient=gradient, dead_units=mean((f.flat == 1).astype(float)),
-            one_sided=mean(one_sided.astype(float)), unit_q=f.z2, histogram=f.histogram)
+            one_sided=mean(one_sided.astype(float)), unit_q=f.z2, histogram=f.histogram if histogram else None)

@@ -18,9 +18,9 @@ from ..errors import ArgumentError, ShapeError, unknown_name
 from ..network import Network, require_network
 from ..rules import Finding
 from ..rules._context import Context
-from ..saturation import _propagate
 from ..saturation._input_moments import input_state
 from ..saturation._predict import from_steps
+from ..saturation._walk import steps
 from ._baseline import fingerprints
 from ._repair import repaired
 from ._report import Report
@@ -118,7 +118,7 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, optimizer: str,
     usable = data if data is not None and c.finite_data and len(data) else None
     with np.errstate(over="ignore", invalid="ignore"):
         c.state, assumed = input_state(net, usable)
-        c.steps = _propagate.steps(net, c.state)
+        c.steps = steps(net, c.state)
         if usable is not None:
             c.trace = net.trace(usable)
             c.overflow = next((i for i, z in enumerate(c.trace.z) if not np.isfinite(z).all()), None)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from initcore import activations, gains
 from initcore._gaussian import moments as _moments
 from initcore._gaussian import profile as _profile
-from initcore._gaussian import quadrature as _quadrature
 from initcore.errors import ArgumentError, ArgumentTypeError, InitcoreWarning, NonFiniteError, UnknownNameError
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"

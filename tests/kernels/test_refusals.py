@@ -31,11 +31,14 @@ CALLS = {
     "_ties_fields": {"w": W, "r": np.arange(6, dtype=U64).reshape(2, 3)},
     "_ties_multisets": {"w": W, "colour": np.arange(6, dtype=U64).reshape(2, 3), "sign": np.ones(3), "both": True},
     "_ties_look": {"w": W},
+    "_weights_statistics": {"w": W, "tiny": 1e-38, "small": 1e-8},
+    "_weights_sums": {"w": W, "u": np.arange(3.0), "v": np.ones(3)},
 }
 OTHERS = {"variants": {}, "build_info": {}}
 INPUTS = [(f, a) for f, call in CALLS.items() for a, v in call.items() if isinstance(v, np.ndarray) and "out" not in a]
 OUTPUTS = [(f, a) for f, call in CALLS.items() for a in call if a in ("out", "z_out") and f != "dense_backward"]
-WHOLE = {"v", "r", "colour", "sign"}            # arrays of one exact dtype: what the symmetry analysis makes itself
+WHOLE = {"v", "u", "r", "colour", "sign"}            # arrays of one exact dtype: what the symmetry analysis makes itself
+LONE = {"_ties_look", "_weights_statistics"}    # no other array that w must fit
 FLEXIBLE = {("activation_forward", "z"), ("activation_backward", "z"), ("loss", "prediction"), ("loss", "target")}
 
 
@@ -133,7 +136,7 @@ def test_another_length(function, argument):
     good = CALLS[function][argument]
     for axis in range(good.ndim):
         free = {("_ties_fields", "r"): 0, ("_ties_multisets", "colour"): 0}.get((function, argument))
-        if axis == free or function == "_ties_look" or (argument == "w" and axis == 1 and function.startswith("_ties")):
+        if axis == free or function in LONE or (argument == "w" and axis == 1 and function.startswith(("_ties", "_weights"))):
             continue
         for other in (good.take(range(good.shape[axis] - 1), axis), np.repeat(good, 2, axis),
                       good.take(range(0), axis)):
@@ -188,7 +191,7 @@ JUNK = [
 def test_anything_for_anything(function, argument):
     """Whatever it is: a result, or an exception of ours, and then every output is what it was."""
     for junk in JUNK:
-        if isinstance(junk, np.ndarray) and junk.size > 1 << 40 and (function, argument) == ("_ties_look", "w"):
+        if isinstance(junk, np.ndarray) and junk.size > 1 << 40 and function in LONE and argument == "w":
             continue                            # it would be looked at, for weeks
         outs = [np.full((4, 5), 7, F32), np.full((4, 5), 7, F32)]
         three = (np.full((4, 3), 7, F32), np.full((3, 5), 7, F32), np.full(5, 7, F32))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initcore import activations, kernels
-from initcore.saturation import _layer_moments as _gauss
-from initcore.saturation import _statistics as _measure
+from initcore._gaussian import shares as _shares
+from initcore.reference import signals as twin
 
 # float32 slopes may underflow to 0 where float64's do not; z beyond these points is left to the exact tests below.
 REACH = {"erf": 9.0, "gelu": 4.0, "gelu_tanh": 4.0, "silu": 20.0, "mish": 20.0, "softplus": 20.0}
@@ -29,7 +29,7 @@ def test_against_the_twin(name, dtype):
             z[np.abs(phi.dphi(z.astype(np.float64))) < 1e-2] = 1
         a = kernels.activation_forward(name, z)
         got, histogram = kernels.signals(name, z, a, zero=(-3.0, 2.0))
-        want, bins = _measure.twin(phi, z, a, (-3.0, 2.0))
+        want, bins = twin.signals(phi, z, a, (-3.0, 2.0))
         rtol = 3e-5 if dtype == "float32" else 1e-11
         for k in want:
             infinite = np.isinf(want[k])
@@ -62,7 +62,7 @@ def test_exact_zero_slopes_are_where_frameworks_lose_them():
             exact = np.asarray(activations.get(name).phi(z.astype(np.longdouble))).astype(dtype)
             lost = slope(exact) == 0
             inside = np.zeros(z.shape, bool)
-            for low, high in _gauss.zero_intervals(activations.get(name), np.dtype(dtype).name):
+            for low, high in _shares.zero_intervals(activations.get(name), np.dtype(dtype).name):
                 inside |= (z > low) & (z < high)
             assert abs(int(lost.sum()) - int(inside.sum())) <= 2, (name, dtype)
 

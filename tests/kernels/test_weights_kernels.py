@@ -60,11 +60,11 @@ def test_sums_are_those_of_the_twin(dtype, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_constants_have_no_variance_and_means_cost_no_digits(dtype):
     w = np.full((3000, 20), 0.1, dtype)
-    assert not kernels._weights_statistics(w)[1].any()
+    assert not kernels._weights_statistics(w, 0.0, 0.0)[1].any()
     rng = np.random.default_rng(3)
     off = (1000 + rng.standard_normal((4000, 3))).astype(dtype)
     exact = np.var(off.astype(np.longdouble), axis=0).astype(float)
-    np.testing.assert_allclose(kernels._weights_statistics(off)[1], exact, rtol=1e-12)
+    np.testing.assert_allclose(kernels._weights_statistics(off, 0.0, 0.0)[1], exact, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -126,6 +126,6 @@ def test_refusals():
     with pytest.raises(ShapeError, match="w"):
         weight_statistics(np.ones((3, 4, 5)))
     for u, v in ((np.ones(4), np.ones(3)), (np.ones(3), np.ones(2))):
-        with pytest.raises(ShapeError, match="rows"):
+        with pytest.raises(ShapeError, match="w has shape"):
             kernels._weights_sums(w, u, v)
     assert reference.weights is twin

@@ -17,8 +17,8 @@ from initcore._gaussian import moments as _moments
 from initcore._gaussian import pairs as _bivariate
 from initcore._gaussian import profile as _profile
 from initcore._gaussian import quadrature as _quadrature
-from initcore.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from initcore._gaussian import special as _special
+from initcore.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 TINY = 1e-200

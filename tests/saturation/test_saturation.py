@@ -113,7 +113,7 @@ def test_log_slope_of_theory():
 def test_hard_zero_shares_of_theory():
     """f32 0.367539760183 and f64 0.0566301315281 of tanh at q = 100."""
     for dtype, want in (("float32", 0.367539760183), ("float64", 0.0566301315281)):
-        cuts = list(_gauss.zero_intervals(activations.get("tanh"), dtype))
+        cuts = list(_shares.zero_intervals(activations.get("tanh"), dtype))
         assert _shares.mass(cuts, np.zeros(1), np.array([10.0]))[0] == pytest.approx(want, rel=1e-9)
 
 
