@@ -8,7 +8,7 @@ cdef object zero_vector(Py_ssize_t n, int kind, Py_ssize_t size, Matrix* m):
 
 
 def _weights_statistics(w, tiny, small):
-    """Per unit mean, variance (float64) and hash (uint32) of ``w (n, m)``; of all weights ``[largest |w| that is finite,
+    """Per unit mean, variance (float64) and hash (uint32) of ``w (n, m)``; of all weights ``[largest finite |w|,
     finite weights, finite ones that are not 0, non-zero below tiny, non-zero below small]``.
 
     Variances are over the n sources, not the n - 1. NaN and infinity make their unit's mean and variance NaN or

@@ -37,7 +37,7 @@ CALLS = {
 OTHERS = {"variants": {}, "build_info": {}}
 INPUTS = [(f, a) for f, call in CALLS.items() for a, v in call.items() if isinstance(v, np.ndarray) and "out" not in a]
 OUTPUTS = [(f, a) for f, call in CALLS.items() for a in call if a in ("out", "z_out") and f != "dense_backward"]
-WHOLE = {"v", "u", "r", "colour", "sign"}            # arrays of one exact dtype: what the symmetry analysis makes itself
+WHOLE = {"v", "u", "r", "colour", "sign"}       # arrays of one exact dtype: what the callers make themselves
 LONE = {"_ties_look", "_weights_statistics"}    # no other array that w must fit
 FLEXIBLE = {("activation_forward", "z"), ("activation_backward", "z"), ("loss", "prediction"), ("loss", "target")}
 
@@ -136,7 +136,8 @@ def test_another_length(function, argument):
     good = CALLS[function][argument]
     for axis in range(good.ndim):
         free = {("_ties_fields", "r"): 0, ("_ties_multisets", "colour"): 0}.get((function, argument))
-        if axis == free or function in LONE or (argument == "w" and axis == 1 and function.startswith(("_ties", "_weights"))):
+        units = argument == "w" and axis == 1 and function.startswith(("_ties", "_weights"))
+        if axis == free or function in LONE or units:
             continue
         for other in (good.take(range(good.shape[axis] - 1), axis), np.repeat(good, 2, axis),
                       good.take(range(0), axis)):
