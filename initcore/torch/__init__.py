@@ -2,14 +2,15 @@
 
 ``it.init`` is ``torch.nn.init`` name for name with ``rng=``; ``it.seeded`` makes any code's own initialisation draw
 from the parameters' names; ``it.initialize`` fills a model by rules or a recipe; ``it.to_empty`` keeps ties;
-``it.fingerprint`` is one hash for every sharding.
+``it.fingerprint`` is one hash for every sharding; ``it.coverage`` tells what an initialisation left out.
 """
 
 from . import init
+from ._coverage import Coverage, coverage
 from ._fingerprint import fingerprint
 from ._rules import initialize
 from ._seeded import seeded
 from ._table import Table
 from ._ties import to_empty
 
-__all__ = ["Table", "fingerprint", "init", "initialize", "seeded", "to_empty"]
+__all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "seeded", "to_empty"]

@@ -20,6 +20,7 @@ from .. import initializers
 from ..errors import ArgumentError, ArgumentTypeError
 from ..random import Key
 from . import _context, _fill, init
+from ._fill import base_of
 from ._keys import key_of
 from ._names import Entry, entries
 from ._places.memory import DTYPES, writable
@@ -166,7 +167,7 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
         raise ArgumentError(f"{entry.name} is on the meta device and has no memory to fill; call "
                             "initcore.torch.to_empty(model, device=...) first, which keeps ties.")
     writable(entry.tensor)
-    base = _fill.base_of(value)
+    base = base_of(value)
     name = value if isinstance(value, str) else getattr(base, "__name__", "")
     if name.endswith("_") and (isinstance(value, str) or getattr(base, "__module__", "") in
                                ("torch.nn.init", "initcore.torch.init._functions", "initcore.torch.init._kinds")):
@@ -174,8 +175,7 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
     make = functools.partial(initializers.get(value))
     where, given = _oriented(entry, make, canonical)
     make = functools.partial(make, **given)
-    takes = inspect.signature(make).parameters
-    if "global_shape" not in takes:
+    if "global_shape" not in _takes(base_of(make)):
         return functools.partial(_whole, make)
     probe = make if base not in _fill.COSTS_THE_WHOLE else functools.partial(initializers.variance_scaling, **given)
     try:
@@ -187,9 +187,15 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
     return lambda entry, key: _fill.apply(make, where, key, entry.tensor.dtype)
 
 
+@functools.lru_cache(maxsize=256)
+def _takes(initializer: Callable[..., Any]) -> frozenset[str]:
+    """Names of its arguments."""
+    return frozenset(inspect.signature(initializer).parameters)
+
+
 def _in_place(value: Any, entry: Entry, key: Key) -> None:
     """A function of it.init, or of torch.nn.init by its name here."""
-    call = getattr(init, value if isinstance(value, str) else _fill.base_of(value).__name__)
+    call = getattr(init, value if isinstance(value, str) else base_of(value).__name__)
     if isinstance(value, functools.partial):
         call = functools.partial(call, *value.args, **value.keywords)
     with _context.only(entry, key):
@@ -205,7 +211,7 @@ def _whole(make: Callable[..., Any], entry: Entry, key: Key) -> None:
 def _oriented(entry: Entry, make: Callable[..., Any], canonical: bool) -> tuple[Place, dict[str, Any]]:
     """The place, and layout and groups as the module has them, unless the rule says its own."""
     where, module = entry.place, entry.module
-    takes = inspect.signature(make).parameters
+    takes = _takes(base_of(make))
     given = dict(getattr(make, "keywords", {}))
     turned = getattr(module, "transposed", False) or type(module).__name__ == "Conv1D" or \
         isinstance(module, torch.nn.Embedding)

@@ -267,6 +267,31 @@ def check_initialize_and_fingerprint():
         assert it.fingerprint(net) != mark, tuple(mesh.shape)
 
 
+def check_coverage():
+    """Stock PyTorch, equal seeds: the shards are equal, and it is seen; by names they are not. NaN on one rank."""
+    mesh = DeviceMesh("cpu", range(2))
+    if mesh.get_coordinate() is None:
+        return
+    net = nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 4))
+    fully_shard(net, mesh=mesh)
+    stock = it.coverage(net, lambda m: (torch.manual_seed(0), [layer.reset_parameters() for layer in m]))
+    assert "0.weight" in stock.equal_shards and "1.weight" in stock.equal_shards, str(stock)
+
+    def seeded(model):
+        with it.seeded(model, KEY):
+            for layer in model:
+                layer.reset_parameters()
+
+    assert it.coverage(net, seeded).ok
+
+    def broken(model):
+        seeded(model)
+        if dist.get_rank() == 1:
+            model[1].weight.to_local().data.fill_(float("nan"))
+
+    assert it.coverage(net, broken).non_finite == (["1.weight"] if dist.get_rank() == 1 else [])
+
+
 def main(rank, world, store):
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
     torch.set_num_threads(1)

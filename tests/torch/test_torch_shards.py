@@ -31,4 +31,4 @@ def test_eight_ranks(tmp_path):
         for rank in ranks:
             rank.kill()
             rank.wait()
-    assert outputs[0].read_text().count("ok check_") == 7
+    assert outputs[0].read_text().count("ok check_") == 8
