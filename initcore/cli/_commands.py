@@ -17,9 +17,8 @@ import typer
 
 from .._version import __version__
 from ..errors import ArgumentError
-from ..files import _chains as _files
 from ..files._text import shown, shown_name
-from ._guard import guarded
+from ._guard import guarded, say
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -57,7 +56,8 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 @app.command()
 @guarded
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights: .npz or .safetensors.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file or folder of weights: .safetensors, .npz, .pt, "
+                                                          ".gguf, .h5, .keras, .onnx, .msgpack.")],
     activation: Annotated[str | None, typer.Option(
         help="Of the hidden layers: one name, or one for each with commas. (default: tanh)")] = None,
     output_activation: Annotated[str, typer.Option(help="Of the last layer.")] = "identity",
@@ -73,29 +73,32 @@ def check(
     baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
     format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Be content with any share of the parameters judged.")
+                       ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code tells.")
+                     ] = False,
 ) -> None:
     """Judge saved weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
-    from ..verdict import check as run
+    from ..files import check_file
     _one_of("--format", format, ("text", "json", "sarif"))
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
     if output is not None:
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
-    with _working(f"checking {shown_name(file.name)}"):
-        loaded = _files.load_network(file, activation=_list(activation), output_activation=output_activation,
-                                     layout=layout, order=_list(order))
-        x, y = (None, None) if data is None else _files.load_data(data, loaded.network)
-        report = run(loaded.network, x, y, loss=loss, optimizer=optimizer, select=_list(select), ignore=_list(ignore),
-                     fail_level=fail_level, baseline=None if baseline is None else str(baseline))
+    with _working(f"checking {shown_name(file.name)}", quiet):
+        report = check_file(file, activation=_list(activation), output_activation=output_activation, layout=layout,
+                            order=_list(order), data=data, loss=loss, optimizer=optimizer, select=_list(select),
+                            ignore=_list(ignore), fail_level=fail_level, partial=partial,
+                            baseline=None if baseline is None else str(baseline))
     if format == "text":
-        names = ", ".join(la.activation.name for la in loaded.network.layers)
-        head = [f"{shown_name(file)}: {loaded.network!r}, {names}", *(f"note: {note}" for note in loaded.notes)]
-        text = "\n".join([*map(_wrapped, head), str(report)])
+        text = str(report)
     else:
         text = report.to_json() if format == "json" else report.to_sarif(uri=quote(os.fsencode(file.as_posix())))
-        for note in loaded.notes:
+        for note in () if quiet else report.notes:
             typer.echo(shown(f"note: {note}"), err=True)
-    _emit(text, output)
-    raise typer.Exit(0 if report.ok else 1)
+    _emit(text, output, quiet)
+    if not report.failed and not report.enough:
+        say(report.verdict)
+    raise typer.Exit(1 if report.failed else 0 if report.enough else 2)
 
 
 @app.command()
@@ -164,19 +167,21 @@ def _wrapped(line: str) -> str:
         textwrap.wrap(line, 80, break_on_hyphens=False, break_long_words=False))
 
 
-def _emit(text: str, output: Path | None) -> None:
+def _emit(text: str, output: Path | None, quiet: bool = False) -> None:
     if output is None:
-        typer.echo(shown(text))
+        if not quiet:
+            typer.echo(shown(text))
     else:
         write_text(output, shown(text).rstrip("\n") + "\n")
-        typer.echo(f"wrote {shown_name(output)}", err=True)
+        if not quiet:
+            typer.echo(f"wrote {shown_name(output)}", err=True)
 
 
-def _working(what: str) -> Any:
+def _working(what: str, quiet: bool = False) -> Any:
     """A spinner on stderr while something runs; nothing where stderr is not a terminal."""
     from rich.console import Console
     console = Console(stderr=True)
-    if not (sys.stderr.isatty() and console.is_terminal):
+    if quiet or not (sys.stderr.isatty() and console.is_terminal):
         from contextlib import nullcontext
         return nullcontext()
     return console.status(what)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, FileFormatError
+from ._tensor import Tensor
 
-Array = np.ndarray
 LAYOUTS = ("io", "oi")
 # Last part of a name -> (is it a weight?, the layout its library writes; None: both are found under this name).
 _ENDINGS = {"weight": (True, "oi"), "kernel": (True, "io"), "coefs": (True, "io"), "w": (True, None),
@@ -28,6 +28,10 @@ _LAST = re.compile(rf"(.*?)(?:^|(?<=[\W_\d]))({_WORD})", re.IGNORECASE)
 # "W_in", "b_hidden": the word first. Not "weight": PyTorch's weight_ih_l0, weight_g are no dense layers.
 _FIRST = re.compile(r"()(w|weights|b|biases)[_.](\w+)", re.IGNORECASE)
 _MAX_STEPS = 20_000
+
+
+class NoChain(FileFormatError):
+    """The layers do not follow one another in any order."""
 
 
 class Part(NamedTuple):
@@ -54,7 +58,9 @@ class _Group(NamedTuple):
     bias_size: int | None
 
     def sizes(self, layout: str) -> tuple[int, int]:
-        """(fan_in, fan_out) if the weight is in this layout."""
+        """(fan_in, fan_out) if the weight is in this layout; a squeezed weight (n,) has one output."""
+        if len(self.shape) == 1:
+            return self.shape[0], 1
         return (self.shape[0], self.shape[1]) if layout == "io" else (self.shape[1], self.shape[0])
 
     def fits(self, layout: str) -> bool:
@@ -82,7 +88,7 @@ def _number(digits: str) -> tuple[int, int, str]:
 
 def parse(name: str) -> tuple[str, bool, str | None] | None:
     """``(stem, is it a weight?, layout convention)`` of a parameter name, or None if it is not one."""
-    bare = re.sub(r":\d+$", "", name)
+    bare = re.sub(r"[./](?:raw_)?value$", "", re.sub(r":\d+$", "", name))          # Flax nnx: layers.0.kernel.value
     for pattern in (_NUMBERED, _LAST, _FIRST):
         match = pattern.fullmatch(bare)
         if match:
@@ -94,42 +100,41 @@ def parse(name: str) -> tuple[str, bool, str | None] | None:
     return None
 
 
-def plan(arrays: Mapping[str, Array], *, layout: str | None = None, order: Sequence[str] | None = None,
+def plan(arrays: Mapping[str, Tensor], *, layout: str | None = None, order: Sequence[str] | None = None,
          source: str = "the file") -> Plan:
     """The layers that these arrays describe, in order, each with its layout."""
     if layout is not None and layout not in LAYOUTS:
         raise ArgumentError(f"layout={layout!r} is not known; use 'io' for (fan_in, fan_out) or 'oi' for "
                             "(fan_out, fan_in).")
-    groups, unread = _groups(arrays, source)
+    groups, unread = _groups(arrays, source, None if order is None else set(order))
     notes = [f"Not part of the check: {listing(unread)}."] if unread else []
     chains = _chains(_in_order(groups, order), layout, free=order is None)
     if not chains:
-        raise FileFormatError(_broken(groups, layout, source))
+        raise NoChain(_broken(groups, layout, source))
     chosen = _choose(chains, arrays, source)
     odd = [g.weight for g, lay in chosen if layout is None and g.convention not in (None, lay)]
     if odd:
         notes.append(f"By its name {odd[0]!r} would be in the other layout, but only {chosen[0][1]!r} fits the shapes.")
-    return Plan(tuple(Part(g.weight, g.bias, lay) for g, lay in chosen), tuple(notes))
+    return Plan(tuple(Part(g.weight, g.bias, lay if len(g.shape) == 2 else "io") for g, lay in chosen), tuple(notes))
 
 
-def _groups(arrays: Mapping[str, Array], source: str) -> tuple[list[_Group], list[str]]:
-    """Weight matrices with their biases, and the names of all arrays that are neither."""
+def _groups(arrays: Mapping[str, Tensor], source: str, only: set[str] | None) -> tuple[list[_Group], list[str]]:
+    """Weight matrices with their biases, and the names of all arrays that are neither.
+
+    ``only``: the layers that will be asked for; what is wrong with others does not matter then.
+    """
     weights: dict[str, tuple[str, str | None]] = {}
     biases: dict[str, str] = {}
-    positional = bool(arrays) and all(re.fullmatch(r"arr_\d+", n) for n in arrays)
-    last = ""
-    for name, array in sorted(arrays.items(), key=lambda item: natural(item[0])) if positional else arrays.items():
-        parsed: tuple[str, bool, str | None] | None = parse(name)
-        if positional:                                 # numpy.savez(file, w1, b1, w2, b2)
-            last = name if array.ndim == 2 else last
-            parsed = (last, array.ndim == 2, None)
-        if parsed is None or (parsed[1] and array.ndim < 2):
-            continue
-        stem, is_weight, convention = parsed
-        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+    for name, array, (stem, is_weight, convention) in _parsed(arrays):
+        wanted = only is None or bool({stem, name} & only)
+        if not array.judged:
+            if not wanted or (only is None and not is_weight):
+                continue
             raise FileFormatError(f"{name!r} holds {array.dtype}, but weights must be floating point (float16, "
                                   "bfloat16, float32 or float64); save it with .astype('float32').")
         if is_weight and array.ndim > 2:
+            if not wanted:
+                continue
             raise FileFormatError(f"{name!r} has shape {array.shape}: a convolution or an attention head; only dense "
                                   "layers (2-D weights) can be checked from a file.")
         if stem in (weights if is_weight else biases):
@@ -143,16 +148,44 @@ def _groups(arrays: Mapping[str, Array], source: str) -> tuple[list[_Group], lis
     groups, used = [], set()
     for stem, (name, convention) in weights.items():
         bias = biases.get(stem)
+        size = None if bias is None else arrays[bias].size
+        if arrays[name].ndim == 1 and size not in (None, 1):
+            continue                                   # a scale and a shift of one length: a normalisation
         used.update({name} if bias is None else {name, bias})
-        groups.append(_Group(stem, name, bias, convention, arrays[name].shape,
-                             None if bias is None else int(arrays[bias].size)))
-    if not groups:
+        groups.append(_Group(stem, name, bias, convention, arrays[name].shape, size))
+    if not any(len(g.shape) == 2 for g in groups):
         raise FileFormatError(f"{source} has no weight matrices: it holds {listing(arrays)}. Names such as "
                               "'fc1.weight', 'dense_1/kernel' or 'W1' are understood.")
     empty = [g for g in groups if 0 in g.shape]
     if empty:
         raise FileFormatError(f"{empty[0].weight!r} has shape {empty[0].shape}: a layer without weights.")
     return groups, [name for name in arrays if name not in used]
+
+
+def _parsed(arrays: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, tuple[str, bool, str | None]]]:
+    """Each array that is a layer's, with the layer's name and what it is there."""
+    if arrays and all(re.fullmatch(r"arr_\d+", n) for n in arrays):
+        yield from _positional(arrays)
+        return
+    for name, array in arrays.items():
+        found = parse(name)
+        if found is not None and not (found[1] and array.ndim == 0):
+            yield name, array, found
+
+
+def _positional(arrays: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, tuple[str, bool, str | None]]]:
+    """numpy.savez(file, w1, b1, w2, b2): a matrix opens a layer, the vector after it is its bias.
+
+    A vector after a bias, as long as that bias, is the weight of one squeezed output unit.
+    """
+    last, bias = "", 0
+    for name, array in sorted(arrays.items(), key=lambda item: natural(item[0])):
+        if array.ndim >= 2 or (array.ndim == 1 and bias and array.size == bias):
+            last, bias = name, 0
+            yield name, array, (name, True, None)
+        elif last and not bias:
+            bias = array.size
+            yield name, array, (last, False, None)
 
 
 def _in_order(groups: list[_Group], order: Sequence[str] | None) -> list[_Group]:
@@ -219,11 +252,18 @@ def _chains(groups: list[_Group], layout: str | None, free: bool) -> list[list[t
     return found
 
 
-def _choose(chains: list[list[tuple[_Group, str]]], arrays: Mapping[str, Array],
+def _symmetric(tensor: Tensor) -> bool:
+    if tensor.ndim == 2 and tensor.shape[0] != tensor.shape[1]:
+        return False
+    a = tensor.array()
+    return bool(np.array_equal(a, a.T, equal_nan=True))
+
+
+def _choose(chains: list[list[tuple[_Group, str]]], arrays: Mapping[str, Tensor],
             source: str) -> list[tuple[_Group, str]]:
     """The only reading, or the question that decides between several."""
     orders = {tuple(g.stem for g, _ in chain) for chain in chains}
-    symmetric = len(orders) == 1 and all(np.array_equal(arrays[g.weight], arrays[g.weight].T, equal_nan=True)
+    symmetric = len(orders) == 1 and all(_symmetric(arrays[g.weight])
                                          for g, _ in chains[0])
     if len(chains) == 1 or symmetric:                  # all zeros, one constant: both readings are one network
         return chains[0]

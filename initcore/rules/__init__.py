@@ -1,8 +1,8 @@
 """The rules of a verdict: identifier, severity, thresholds and words of each, and the families that run them."""
 
-from . import symmetry, saturation, signal, numeric, output  # isort: skip   # the order of the catalogue
+from . import symmetry, saturation, signal, numeric, output, tensors  # isort: skip   # the order of the catalogue
 from ._catalogue import CATALOGUE, SEVERITIES, Rule, chosen, get, thresholds
 from ._finding import CAUSES, Finding
 
 __all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "Finding", "Rule", "chosen", "get", "numeric", "output", "saturation",
-           "signal", "symmetry", "thresholds"]
+           "signal", "symmetry", "tensors", "thresholds"]

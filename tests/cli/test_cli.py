@@ -142,6 +142,33 @@ def test_baseline_sets_known_findings_aside(saved, tmp_path):
     refused("check", path, "--baseline", tmp_path / "none.json", about="none.json")
 
 
+def test_what_is_no_chain_is_judged_tensor_by_tensor(saved):
+    """A convolution is no dense layer, and matrices that do not follow one another are no network."""
+    rng = np.random.default_rng(3)
+    code, out, _ = call("check", saved({"conv.weight": rng.normal(size=(4, 3, 3, 3)) / 5}, "conv.npz"))
+    assert code == 0 and "as a network: 0%" in out and "a convolution" in out
+    assert "was not judged" in out.replace("\n", " ")
+    arrays = {"W1": rng.normal(size=(3, 4)), "W2": np.full((5, 2), 0.25)}
+    code, out, _ = call("check", saved(arrays, "broken.npz"))
+    assert code == 0 and "do not chain" in out.replace("\n", " ") and "--order" in out and "TEN802" in out
+    assert call("check", saved(arrays, "broken.npz"), "--fail-level", "warn")[0] == 1
+    arrays = {"W1": rng.normal(size=(3, 4)), "conv.weight": np.ones((2, 2, 2, 2))}
+    code, _, err = call("check", saved(arrays, "both.npz"), "--data", "x.npz")
+    assert code == 2 and "--data needs a network" in err
+
+
+def test_too_little_judged_is_no_ok(tmp_path, saved):
+    """A file most of whose numbers cannot be read gets no verdict, unless --partial asks for what there is."""
+    from safetensors.numpy import save_file
+    path = tmp_path / "quantised.safetensors"
+    save_file({"conv.weight": np.random.default_rng(0).normal(size=(8, 3, 3, 3)),
+               "big.qweight": np.zeros((64, 64), np.uint8)}, path)
+    code, out, err = call("check", path)
+    assert code == 2 and "NO VERDICT" in out and "--partial" in err and "big.qweight" in out
+    assert call("check", path, "--partial")[0] == 0
+    assert call("check", path, "--quiet", "--partial") == (0, "", "")
+
+
 # ---- cannot run: exit 2, one or two lines on stderr, nothing on stdout
 
 def refused(*arguments, about):
@@ -154,10 +181,10 @@ def refused(*arguments, about):
 def test_bad_input(saved, tmp_path):
     good = saved(weights("good"))
     refused("check", tmp_path / "none.npz", about="no such file")
-    refused("check", tmp_path, about="is a directory")
+    refused("check", tmp_path, about="is a directory without")
     refused("check", saved({"mean": np.ones(3)}, "other.npz"), about="no weight matrices")
-    refused("check", saved({"conv.weight": np.ones((4, 3, 3, 3))}, "conv.npz"), about="convolution")
-    refused("check", saved({"W1": np.ones((3, 4)), "W2": np.ones((5, 2))}, "broken.npz"), about="do not chain")
+    refused("check", saved({"W1": np.ones((3, 4)), "W2": np.ones((5, 2))}, "broken.npz"), "--order", "1,2",
+            about="do not chain")
     refused("check", saved({"W1": np.ones((3, 4), int)}, "int.npz"), about="int64")
     refused("check", saved({"W1": np.eye(4)[[1, 2, 3, 0]], "W2": np.ones((4, 4))}, "square.npz"), about="--layout")
     refused("check", good, "--activation", "tahn", about="did you mean 'tanh'")

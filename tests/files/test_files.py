@@ -208,12 +208,14 @@ def test_files_that_cannot_be_read(tmp_path):
             _files.read_arrays(path)
 
     refused("none.npz", None, "no such file")
-    refused("net.pt", b"x", "is not read; convert")
+    refused("net.dat", b"x", "is not read; convert")
+    refused("net.pt", b"x", "is not a PyTorch file")
     refused("garbage.npz", b"PK not a zip", "not an .npz")
     refused("empty.npz", b"", "not an .npz")
     refused("garbage.safetensors", b"x" * 20, "not a .safetensors")
-    with pytest.raises(errors.FileFormatError, match="is a directory"):
-        _files.read_arrays(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(errors.FileFormatError, match="is a directory without"):
+        _files.read_arrays(tmp_path / "empty")
     np.save(tmp_path / "one.npy", np.ones(3))
     refused("one.npz", (tmp_path / "one.npy").read_bytes(), "a single array")
     np.savez(tmp_path / "whole.npz", **stored("plain"))
@@ -267,11 +269,19 @@ def test_data(tmp_path):
             _files.load_data(path, net)
 
 
-def test_missing_extra(monkeypatch, tmp_path):
+def test_safetensors_needs_no_package(monkeypatch, tmp_path):
+    from safetensors.numpy import save_file
+    save_file(stored("torch_fc"), tmp_path / "net.safetensors")
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    (tmp_path / "net.safetensors").write_bytes(b"")
-    with pytest.raises(errors.MissingExtraError, match=r"initcore\[safetensors\]"):
-        _files.read_arrays(tmp_path / "net.safetensors")
+    assert same(_files.load_network(tmp_path / "net.safetensors", activation="tanh"))
+
+
+def test_missing_extra(monkeypatch, tmp_path):
+    for module, name, head in (("h5py", "net.h5", b"\x89HDF\r\n\x1a\n"), ("onnx", "net.onnx", b"")):
+        monkeypatch.setitem(sys.modules, module, None)
+        (tmp_path / name).write_bytes(head)
+        with pytest.raises(errors.MissingExtraError, match=r"initcore\[files\]"):
+            _files.read_arrays(tmp_path / name)
 
 
 @pytest.mark.parametrize("name, expected", [

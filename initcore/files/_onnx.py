@@ -1,0 +1,121 @@
+"""``.onnx``: the initialisers of an exported graph; the onnx package reads the frame, values stay in their places.
+
+An ONNX file is the network of inference: batch norms are folded into convolutions, dropout is gone, names may be
+lost. External data are opened only inside the model's own folder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileFormatError, MissingExtraError
+from ._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
+from ._text import shown_name
+
+_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
+          10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16"}
+_LARGEST = 2 << 30          # bytes of the frame, protobuf's own limit
+_HOW = "export it again with torch.onnx.export or onnx.save"
+
+
+def read_onnx(path: Any) -> Weights:
+    """Every initialiser of an .onnx model."""
+    file = RegularFile(path)
+    if file.size > _LARGEST:
+        raise FileFormatError(f"{file.shown} has {file.size} bytes, more than protobuf can hold; {_HOW} with external "
+                              "data.")
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("reading .onnx needs the onnx package: pip install 'initcore[files]'") from None
+    from google.protobuf.message import DecodeError
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(file.read(0, file.size))
+    except (DecodeError, RecursionError, ValueError, UnicodeDecodeError):
+        raise FileFormatError(f"{file.shown} is not an .onnx file, or it is damaged; {_HOW}.") from None
+    if not model.HasField("graph"):
+        raise FileFormatError(f"{file.shown} holds no graph; {_HOW}.")
+    used = _uses(model.graph)
+    tensors = [_tensor(file, proto, used.get(proto.name, "")) for proto in _initialisers(model.graph)]
+    return collect(file.shown, "ONNX", tensors, notes=[
+        "An ONNX file is the exported network: norms may be folded in, names may be lost, dropout is gone."])
+
+
+def _initialisers(graph: Any) -> Iterator[Any]:
+    """Of the graph and of constants among its nodes; subgraphs (loops, branches) too."""
+    todo = [(graph, 0)]
+    while todo:
+        at, depth = todo.pop()
+        yield from at.initializer
+        for node in at.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t") and node.op_type == "Constant" and node.output:
+                    attribute.t.name = node.output[0]
+                    yield attribute.t
+                if attribute.HasField("g") and depth < 50:
+                    todo.append((attribute.g, depth + 1))
+
+
+def _uses(graph: Any) -> dict[str, str]:
+    """Initialiser -> the operation that reads it and at which place."""
+    return {name: f"{node.op_type}:{i}" for node in graph.node for i, name in enumerate(node.input)}
+
+
+_ROLES = {"Conv:1": "conv", "ConvTranspose:1": "conv", "Gather:0": "embedding", "LSTM:1": "recurrent",
+          "LSTM:2": "recurrent", "GRU:1": "recurrent", "GRU:2": "recurrent", "RNN:1": "recurrent", "RNN:2": "recurrent"}
+
+
+def _tensor(file: RegularFile, proto: Any, use: str) -> Tensor:
+    name = proto.name or "unnamed"
+    shape = checked_shape(list(proto.dims), file.shown, name)
+    dtype = _TYPES.get(proto.data_type, f"ONNX type {proto.data_type}")
+    words = (FLOATS | INTEGERS).get(dtype)
+    role = _ROLES.get(use) or ("norm" if "Normalization" in use else None)
+    if words is None or 0 in shape:
+        return Tensor(name, shape, dtype, None, role=role)
+    if proto.data_location == 1:
+        return Tensor(name, shape, dtype, _external(file, proto, name, math.prod(shape), words), role=role)
+    if proto.HasField("raw_data"):
+        data = np.frombuffer(proto.raw_data, np.uint8)
+        if data.size != math.prod(shape) * np.dtype(words).itemsize:
+            raise FileFormatError(f"{file.shown}: {shown_name(name)!r} of shape {shape} and type {dtype} has "
+                                  f"{data.size} bytes; {_HOW}.")
+        return Tensor(name, shape, dtype, whole(lambda: data.view(words)), role=role)
+    return Tensor(name, shape, dtype, _typed(file, proto, name, dtype, math.prod(shape), words), role=role)
+
+
+def _typed(file: RegularFile, proto: Any, name: str, dtype: str, count: int, words: str) -> Stream:
+    """Values kept as a list of protobuf numbers."""
+    field = {"float32": "float_data", "float64": "double_data", "int64": "int64_data", "uint64": "uint64_data",
+             "uint32": "uint64_data"}.get(dtype, "int32_data")
+    values = np.array(getattr(proto, field))
+    if values.size != count:
+        raise FileFormatError(f"{file.shown}: {shown_name(name)!r} lists {values.size} values for {count}; {_HOW}.")
+    if dtype in ("float16", "bfloat16"):                       # their bits, as integers
+        return whole(lambda: values.astype(np.uint16).view(words))
+    return whole(lambda: values.astype(words))
+
+
+def _external(file: RegularFile, proto: Any, name: str, count: int, words: str) -> Stream:
+    facts = {entry.key: entry.value for entry in proto.external_data}
+    place, shown = facts.get("location", ""), shown_name(name)
+    folder = file.path.parent.resolve()
+    target = (folder / place).resolve()
+    if not place or Path(place).is_absolute() or ".." in Path(place).parts or folder not in target.parents:
+        raise FileFormatError(f"{file.shown}: the values of {shown!r} would lie at {shown_name(place)!r}, outside the "
+                              "model's folder, which is not opened; put them beside the model.")
+    try:
+        offset = int(facts.get("offset") or 0)
+    except ValueError:
+        offset = -1
+    other, size = RegularFile(target), count * np.dtype(words).itemsize
+    if offset < 0 or offset + size > other.size:
+        raise FileFormatError(f"{file.shown}: the values of {shown!r} reach beyond the end of {shown_name(place)!r}; "
+                              "the file is cut short.")
+    return other.region(offset, count, words)
