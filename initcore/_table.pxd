@@ -128,11 +128,13 @@ ctypedef struct KernelTable:
                              const double* v, double* f, double* a) noexcept nogil
     void (*ties_project_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
                              const double* v, double* f, double* a) noexcept nogil
-    # e[h, j] = sum_i r[h, i] w[i, j] in F_p, p = 2^61 - 1, h < k; r < p.
+    # e[h, j] = sum_i r[h, i] w[i, j] mod p[h mod 2], h < k = 2 or 4; r < p; p, 1/p mod 2^64 and powers[2][2048] of two.
     void (*ties_fields_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
-                            const u64* r, Py_ssize_t k, u64* e) noexcept nogil
+                            const u64* r, Py_ssize_t k, const u64* p, const u64* inverse, const u64* powers,
+                            u64* e) noexcept nogil
     void (*ties_fields_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
-                            const u64* r, Py_ssize_t k, u64* e) noexcept nogil
+                            const u64* r, Py_ssize_t k, const u64* p, const u64* inverse, const u64* powers,
+                            u64* e) noexcept nogil
     # plus[h, j] = sum_i mix(colour[h, i] + bits(sign_i w[i, j])) mod 2^64, minus (may be NULL) of -sign_i.
     void (*ties_multisets_f32)(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
                                const u64* colour, Py_ssize_t k, const double* sign,

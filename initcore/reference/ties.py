@@ -27,14 +27,11 @@ def project(w: Array, v: Array) -> tuple[Array, Array]:
     return f, a
 
 
-def field_sums(w: Array, v: Array) -> Array:
-    """``e_kj = sum_i v_ki w_ij`` in F_p, exactly; v and the result are elements of F_p."""
-    e = np.zeros((v.shape[0], w.shape[1]), dtype=np.uint64)
-    step = _rows(w)
-    for i in range(0, w.shape[0], step):
-        part = field.embed(w[i:i + step])
-        for k in range(len(v)):
-            e[k] = field.add(e[k], field.total(field.multiply(part, v[k, i:i + step, None])))
+def field_sums(w: Array, r: Array, fields: field.Field) -> Array:
+    """``e_hgj = sum_i r_hgi w_ij`` modulo the prime g, exactly; ``r (k, 2, sources)``, the result ``(k, 2, units)``."""
+    e = np.zeros((len(r), 2, w.shape[1]), dtype=np.uint64)
+    for i in range(w.shape[0]):
+        e = fields.add(e, fields.multiply(fields.embed(w[i]), r[:, :, i, None]))
     return e
 
 

@@ -12,8 +12,10 @@ from ._analyze import analyze, break_ties, quotient
 from ._graph import Graph
 from ._optimizers import rule as invariance
 from ._quotient import Broken, Change, Quotient
-from ._report import LayerSymmetry, NearTie, Report
+from ._report import LayerSymmetry, NearTie, SymmetryReport
 from ._zero_flow import ZeroFlow
 
-__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze",
-           "break_ties", "invariance", "quotient"]
+Report = SymmetryReport
+
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "SymmetryReport", "ZeroFlow",
+           "analyze", "break_ties", "invariance", "quotient"]

@@ -21,12 +21,12 @@ from ._graph import Graph
 from ._grouping import group
 from ._optimizers import rule
 from ._quotient import Broken, Change, Quotient, freed, quotient_of
-from ._report import LayerSymmetry, NearTie, Report
+from ._report import LayerSymmetry, NearTie, SymmetryReport
 from ._system import chain
 from ._verdicts import report_on
 from ._zero_flow import ZeroFlow
 
-__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "ZeroFlow", "analyze",
+__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "SymmetryReport", "ZeroFlow", "analyze",
            "break_ties", "quotient"]
 Array = np.ndarray
 
@@ -65,7 +65,7 @@ def _labels(name: str, value: Any, n: int) -> Array | None:
 
 def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: Any = None,
             output_groups: Any = None, tolerance: float | None = None, hidden_dropout: bool = False,
-            max_sweeps: int = 10_000) -> Report:
+            max_sweeps: int = 10_000) -> SymmetryReport:
     """Prove which hidden units are tied for ever, sign-tied, proportional or dead.
 
     Parameters
@@ -83,7 +83,7 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
 
     Returns
     -------
-    Report : ``.layers[l]`` for each hidden layer, ``.zero_flow``, ``.ok``, ``.verdict``, ``.explain(layer, a, b)``.
+    SymmetryReport : ``.layers[l]`` for each hidden layer, ``.zero_flow``, ``.ok``, ``.verdict``, ``.explain(layer, a, b)``.
 
     Raises
     ------
@@ -103,13 +103,13 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
             raise ArgumentError("give groups= to Graph.inputs and Graph.outputs, not input_groups, output_groups.")
         system = net.system()
         masked = any(b.structural for b in system.blocks)
-        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked)
-        return report_on(system, law, float(l2), max_sweeps, tolerance)
+        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked, normed=net.normed_weights)
+        return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
     network = as_network(net)
     law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
-    return report_on(system, law, float(l2), max_sweeps, tolerance)
+    return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
 
 
 def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:

@@ -27,13 +27,15 @@ def explain(system: System, settings: dict[str, Any], final: list[State], axis: 
                      "signal coming back:"]
         else:
             ratio = state.unit[b] / state.unit[a]
-            kind = "equal" if state.unit_p[a] == state.unit_p[b] else f"in the ratio {ratio:g}"
+            kind = "equal" if (state.unit_p[:, a] == state.unit_p[:, b]).all() else f"in the ratio {ratio:g}"
             lines = [f"{head}: {status[0].upper()} ({kind} for ever). Every line below holds exactly:"]
-        for values, label in system.axes[axis].colours:
+        here = system.axes[axis]
+        for values, label in (*here.colours, *((g.values, g.name) for g in here.gains)):
             for row in np.reshape(np.asarray(values), (-1, system.axes[axis].n)):
                 lines.append(f"  {label}: {row[a]:.9g} and {row[b]:.9g}")
-        for values, label, _ in system.axes[axis].bias:
-            lines.append(f"  bias {label}: {values[a]:.9g} and {values[b]:.9g}")
+        for t in here.bias:
+            note = " (the loss does not depend on it)" if t.null else ""
+            lines.append(f"  bias {t.name}: {t.values[a]:.9g} and {t.values[b]:.9g}{note}")
         if state.cell[a] == 0 and system.axes[axis].forward_zero:
             lines += _sums(system, final, axis, a, b, FORWARD)
             lines.append("  the slope there is 0 too, so whatever comes back is multiplied by 0")
@@ -68,9 +70,9 @@ def _separation(system: System, settings: dict[str, Any], axis: int, a: int, b: 
         return f"{head}: parted at {where}: the groups they belong to are made of different cells."
     lines = [f"{head}: parted at {where}. The first sums that differ:"]
     if direction == FORWARD:
-        for values, label, _ in system.axes[axis].bias:
-            if values[a] != values[b]:
-                lines.append(f"  bias {label}: {values[a]:.9g} and {values[b]:.9g}")
+        for t in system.axes[axis].bias:
+            if t.values[a] != t.values[b] and not t.null:
+                lines.append(f"  bias {t.name}: {t.values[a]:.9g} and {t.values[b]:.9g}")
     lines += _sums(system, before, axis, a, b, direction, differing=True,
                    multiset=settings.get("strength") == "elementwise")
     return "\n".join(lines)
@@ -85,10 +87,14 @@ def _sums(system: System, states: list[State], axis: int, a: int, b: int, direct
         other = block.source if direction == FORWARD else block.target
         w = block.w if direction == FORWARD else block.w.T
         state, label = states[other], system.axes[other].name
+        there, here = (block.rows, block.cols) if direction == FORWARD else (block.cols, block.rows)
         shown = hidden = 0
         for cell, units in _cells(state):
-            x, y = w[units, a].astype(float), w[units, b].astype(float)
+            x, y = _entries(w, units, a, there, here), _entries(w, units, b, there, here)
             unit = state.unit[units]
+            if (direction == FORWARD and system.axes[other].even) or (direction == BACKWARD and block.part in
+                                                                      system.axes[other].plain):
+                unit = np.ones(len(units))
             sum_x, sum_y = _total(x, unit), _total(y, unit)
             same = sorted((x * unit).tolist()) == sorted((y * unit).tolist()) if multiset else sum_x == sum_y
             if cell == 0 or (differing and same):
@@ -109,6 +115,17 @@ def _sums(system: System, states: list[State], axis: int, a: int, b: int, direct
         if hidden:
             lines.append(f"  ... and {hidden} more cells of {label}")
     return lines
+
+
+def _entries(w: Array, units: Array, j: int, there: slice | None, here: slice | None) -> Array:
+    """What unit j has from (to) some units on the other side; 0 where the block does not reach."""
+    out = np.zeros(len(units))
+    first, stop = (0, w.shape[1]) if here is None else (here.start, here.stop)
+    if first <= j < stop:
+        start, end = (0, len(w)) if there is None else (there.start, there.stop)
+        inside = (units >= start) & (units < end)
+        out[inside] = w[units[inside] - start, j - first]
+    return out
 
 
 def _total(x: Array, unit: Array) -> Fraction:

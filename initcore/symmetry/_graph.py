@@ -1,12 +1,13 @@
 """Networks that are not chains: axes, and the layers that read from one and write to another.
 
 An axis is a set of units that share one partition: the channels of a convolution, the features of a residual
-stream however many layers write to it. Layers add the conditions theory 4.5 gives for them.
+stream however many layers write to it. Layers add the conditions theory 4.5 and 4.9 give for them; the cells of
+recurrent networks, attention and experts stand in :mod:`._graph_cells`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 import numpy as np
@@ -14,43 +15,77 @@ import numpy as np
 from .. import activations
 from .._checks import float_array, integer
 from ..errors import ArgumentError, ShapeError, unknown_name
-from ._graph_base import Assembly
-from ._system import Axis, Coupling
+from ._graph_base import Norm
+from ._graph_cells import Cells
+from ._system import Axis, Coupling, Gain, Term
 
+_NORMS = ("layer", "rms", "batch", "instance", "group")
 _IDENTITY = activations.get("identity")
 
 
-class Graph(Assembly):
+class Graph(Cells):
     """A network as axes and layers, for :func:`initcore.symmetry.analyze`.
 
-    Weights are ``(source units, target units)``. Axes made with :meth:`inputs` and :meth:`outputs` are arbitrary
-    data; every other axis is reported, in the order of creation.
+    Axes are declared by :meth:`inputs` (arbitrary data), :meth:`axis` (hidden units) and :meth:`outputs` (what the
+    loss sees); hidden axes are reported in the order of creation. Layers then name the axes between which they lie.
+    Weights are ``(source units, target units)``, float32 or float64, and are never copied or changed; the same array
+    given twice is one tied parameter. Recurrent cells take PyTorch's ``(target, source)``, gate by gate.
+
+    Layers : :meth:`linear`, :meth:`conv`, :meth:`depthwise`, :meth:`norm`, :meth:`scale`, :meth:`embedding`,
+    :meth:`positions`, :meth:`concat`, :meth:`gated`, :meth:`lora`, :meth:`attention`, :meth:`recurrent`, :meth:`rnn`,
+    :meth:`lstm`, :meth:`gru`, :meth:`experts`. What each asks of tied units stands in its docstring.
+
+    Raises
+    ------
+    ShapeError, DTypeError, NonFiniteError : weights that do not fit the axes; the message names the layer.
+    ArgumentError : a cycle that is neither ``residual=True`` nor ``recurrent=True``, an axis declared twice.
+    UnknownNameError : an axis or a kind that does not exist.
 
     >>> import numpy as np
+    >>> from initcore.symmetry import analyze
     >>> g = Graph()
     >>> g.inputs("x", 3); g.axis("h", 4, "tanh"); g.outputs("y", 2)
     >>> g.linear("x", "h", np.ones((3, 4)), name="up"); g.linear("h", "y", np.ones((4, 2)), name="down")
-    >>> g.system().axes[1].name
-    'h'
+    >>> analyze(g, optimizer="adamw").axes["h"].verdict
+    'TIED 4 of 4 (elementwise), effective width 1'
     """
 
-
-
     def linear(self, source: str, target: str, w: Any, b: Any = None, *, mask: Any = None, name: str = "",
-               residual: bool = False, recurrent: bool = False, frozen: bool = False) -> None:
-        """``target += source w + b``.
+               residual: bool = False, recurrent: bool = False, frozen: bool = False, weight_norm: Any = None) -> None:
+        """``target += source w + b``.  Tied units: equal sums of w from and to every cell, equal sums of the biases.
 
+        Parameters
+        ----------
+        w : ``(source units, target units)``.   b : ``(target units,)``; several layers' biases need an equal sum only.
         mask : True where a weight exists (pruning); the others are 0 and stay so.
         residual : the target is a stream that was read before; this layer adds to it.
         recurrent : the edge goes to the next time step; equal units must start in equal states.
         frozen : the weight is not trained (the base of an adapter).
+        weight_norm : ``g (target units,)``: the weight is ``g w / norm(w)``, column by column; equal g and norms too.
         """
         s, t = self._at(source), self._at(target)
         name = name or f"{source}->{target}"
         w = self._weights(f"{name}.w", w, (self._axes[s].n, self._axes[t].n))
         self._edge(s, t, residual or recurrent)
+        if residual:
+            self._streams.add(t)
         self._block(s, t, w, f"{name}.w", mask=mask, frozen=frozen)
+        if weight_norm is not None:
+            self._weight_norm(t, w, weight_norm, name)
         self._bias(t, b, f"{name}.b")
+
+    def _weight_norm(self, t: int, w: Any, g: Any, name: str) -> None:
+        axis = self._axes[t]
+        if any(b.target == t for b in self._blocks[:-1]):
+            raise ArgumentError(f"{name}: with weight_norm= this must be the only layer that writes to {axis.name!r}.")
+        norms = np.array([math.sqrt(math.fsum(float(v) ** 2 for v in column)) for column in w.T])
+        if (norms == 0).any():
+            raise ArgumentError(f"{name}.w has a column of zeros, unit {int(np.argmin(norms))}: g w / norm(w) is not "
+                                "defined there.")
+        axis.gains.append(Gain(self._weights(f"{name}.g", g, (axis.n,)), f"{name}.g"))
+        axis.colours.append((norms, f"{name}.norm"))
+        axis.homogeneous = False
+        self.normed_weights = True
 
     def recurrent(self, axis: str, w: Any, *, name: str = "") -> None:
         """``h_t += h_{t-1} w``: one partition for all time steps."""
@@ -63,6 +98,10 @@ class Graph(Assembly):
         s = self._add(Axis(f"{name}.tokens", table.shape[0], fixed=np.arange(table.shape[0])))
         self._edge(s, t, True)
         self._block(s, t, table, f"{name}.w")
+
+    def positions(self, axis: str, table: Any, *, name: str = "positions") -> None:
+        """Row p of ``table (positions, units)`` is added at position p: an embedding of the place."""
+        self.embedding(axis, table, name=name)
 
     def conv(self, source: str, target: str, w: Any, b: Any = None, *, groups: int = 1, layout: str = "hwio",
              name: str = "", residual: bool = False) -> None:
@@ -86,6 +125,8 @@ class Graph(Assembly):
             a = np.moveaxis(a, (1, 0), (-2, -1))
         taps = self._weights(f"{name}.w", a.reshape(-1, *a.shape[-2:]), (None, n // groups, m))
         self._edge(s, t, residual)
+        if residual:
+            self._streams.add(t)
         self._axes[t].odd = self._axes[s].odd = False             # max pooling would not keep signs
         mask = None
         if groups > 1:
@@ -102,30 +143,76 @@ class Graph(Assembly):
         self._bias(t, b, f"{name}.b")
 
     def depthwise(self, axis: str, w: Any, b: Any = None, *, name: str = "") -> None:
-        """A convolution of each channel with itself, ``w (taps..., channels)``: taps must be equal within a cell."""
+        """A convolution of each channel with itself, ``w (taps..., channels)``, after the axis's activation.
+
+        Taps must be equal within a cell. They are a factor of the unit: two of row, taps and column zero is dead.
+        """
         i = self._at(axis)
         name = name or f"{axis}.depthwise"
         a = float_array(f"{name}.w", w)
-        self._colour(i, self._weights(f"{name}.w", a.reshape(-1, a.shape[-1]), (None, self._axes[i].n)), f"{name}.w")
+        self._gain(i, self._weights(f"{name}.w", a.reshape(-1, a.shape[-1]), (None, self._axes[i].n)), f"{name}.w")
         if b is not None:
-            self._colour(i, self._weights(f"{name}.b", b, (self._axes[i].n,)), f"{name}.b")
+            shift = self._weights(f"{name}.b", b, (self._axes[i].n,))
+            self._axes[i].bias.append(Term(shift, f"{name}.b", term=50 + len(self._axes[i].bias)))
+            self._axes[i].forward_zero = self._axes[i].half_line = False
+
+    def scale(self, axis: str, value: Any, *, name: str = "") -> None:
+        """The axis's outputs times a trained number (ReZero) or one a unit (layer scale, ``(units,)``).
+
+        A number asks nothing of tied units; values of a unit's own must be equal. Zero is a factor: the number learns
+        at once, what is below it a step later, and nothing ever where the weights into the axis are zero too.
+        """
+        i = self._at(axis)
+        name = name or f"{axis}.scale"
+        if np.ndim(value) == 0:
+            one = self._weights(name, np.reshape(float_array(name, value), (1,)), (1,))
+            self._gain(i, np.repeat(one, self._axes[i].n), name, scalar=True)
+        else:
+            self._gain(i, self._weights(name, value, (self._axes[i].n,)), name)
+
+    def _gain(self, i: int, values: Any, name: str, scalar: bool = False) -> None:
+        axis = self._axes[i]
+        axis.gains.append(Gain(values, name, after=True, scalar=scalar))
+        axis.homogeneous = axis.even = False
+
+    def concat(self, target: str, *sources: str) -> None:
+        """``target`` holds the units of the sources, in order: one axis with several writers (DenseNet, U-Net).
+
+        Units of different sources can be tied; under optimisers that scale tensor by tensor only where the
+        tensors correspond as wholes. The sources keep their own lines in the report.
+        """
+        t, parts = self._at(target), [self._at(s) for s in sources]
+        total = sum(self._axes[i].n for i in parts)
+        if len(set(parts)) < len(parts) or t in parts or any(self._axes[i].fixed is not None for i in parts):
+            raise ArgumentError(f"concat({target!r}, ...) takes different hidden axes, got {sources!r}.")
+        if any(i in done for i in parts for _, done in self._joins) or any(t == done for done, _ in self._joins):
+            raise ArgumentError("an axis is part of one concatenation only; let later layers read the joint axis.")
+        if total != self._axes[t].n or self._axes[t].activation is not _IDENTITY:
+            raise ShapeError(f"{target!r} must be an 'identity' axis of the sources' {total} units, it has "
+                             f"{self._axes[t].n}.")
+        for i in parts:
+            self._edge(i, t, False)
+        self._joins.append((t, parts))
 
     def norm(self, axis: str, kind: str = "layer", *, gamma: Any = None, beta: Any = None, mean: Any = None,
              var: Any = None, groups: int | None = None, name: str = "") -> None:
-        """Layer, RMS, batch or group normalisation of an axis: its per-unit parameters must be equal within a cell.
+        """Layer, RMS, batch, instance or group normalisation of an axis: gains equal within a cell, shifts too.
+
+        It stands between the weights into the axis and its activation; in a residual stream, on the way to its
+        readers. Batch, instance and RMS norm keep sign ties (shift negated) and dead units; layer and group norm only
+        where the signs cancel in every cell. A bias before batch or instance norm is no parameter at all. An axis
+        of one cell under layer norm passes on a constant: dead.
 
         mean, var : running statistics (batch).   groups : channel groups (group); a unit's cell then knows the
             make-up of its group.
         """
         i = self._at(axis)
-        if kind not in ("layer", "rms", "batch", "group"):
-            raise unknown_name("kind", kind, ("layer", "rms", "batch", "group"))
+        if kind not in _NORMS:
+            raise unknown_name("kind", kind, _NORMS)
         n = self._axes[i].n
         name = name or f"{axis}.{kind}_norm"
-        self._plain.add(i)
-        for label, value in (("gamma", gamma), ("beta", beta), ("mean", mean), ("var", var)):
-            if value is not None:
-                self._colour(i, self._weights(f"{name}.{label}", value, (n,)), f"{name}.{label}")
+        gamma, beta, mean, var = (None if v is None else self._weights(f"{name}.{label}", v, (n,)) for label, v in
+                                  (("gamma", gamma), ("beta", beta), ("mean", mean), ("var", var)))
         if (groups is None) == (kind == "group"):
             raise ArgumentError(f"groups={groups!r} with kind={kind!r}: only group normalisation needs groups=.")
         if groups is not None:
@@ -133,53 +220,26 @@ class Graph(Assembly):
             if n % groups:
                 raise ShapeError(f"groups={groups} must divide the {n} units of {axis!r}.")
             self._couplings.append(Coupling([(i, np.repeat(np.arange(groups), n // groups))], groups, f"{name}.groups"))
+        self._norms.setdefault(i, []).append(Norm(kind, name, gamma, beta, mean, var, groups or 1))
 
-    def attention(self, source: str, wq: Any, wk: Any, wv: Any, wo: Any, *, heads: int = 1, target: str | None = None,
-                  name: str = "attention", biases: Sequence[Any] = (None, None, None, None)) -> None:
-        """Softmax attention from a stream back to it (or to ``target``), weights (units, heads x channels) and back.
+    def gated(self, source: str, units: str, gate: Any, up: Any, *, activation: Any = "silu", gate_source: Any = None,
+              gate_bias: Any = None, up_bias: Any = None, name: str = "") -> None:
+        """Makes the axis ``units = phi(gate_source gate) * (source up)`` (GLU, SwiGLU, adaLN): both rows must agree.
 
-        Makes the axes ``name.qk`` (a unit is a query-key pair) and ``name.v``. Heads are tied when their channels
-        are. The biases are those of wq, wk, wv, wo.
+        Up and column both negated is a sign tie. Dead: up and column zero; with phi(0) = 0 any two of gate, up
+        and column.   gate_source : the axis the gate reads, default ``source``.
         """
         s = self._at(source)
-        t = s if target is None else self._at(target)
-        heads = integer("heads", heads, low=1)
-        given = (("wq", wq), ("wk", wk), ("wv", wv))
-        parts = [self._weights(f"{name}.{k}", w, (self._axes[s].n, None)) for k, w in given]
-        if parts[0].shape != parts[1].shape or parts[0].shape[1] % heads or parts[2].shape[1] % heads:
-            raise ShapeError(f"{name}: wq {parts[0].shape} and wk {parts[1].shape} must agree, and heads={heads} "
-                             f"divide them and wv {parts[2].shape}.")
-        out = self._weights(f"{name}.wo", wo, (parts[2].shape[1], self._axes[t].n))
-        qk = self._inner(f"{name}.qk", parts[0].shape[1], _IDENTITY, "attention")
-        v = self._inner(f"{name}.v", parts[2].shape[1], _IDENTITY)
-        self._axes[qk].forward_zero = True
-        self._axes[qk].partner = v
-        for axis, w, key, part, b in ((qk, parts[0], "q", 0, biases[0]), (qk, parts[1], "k", 1, biases[1]),
-                                      (v, parts[2], "v", 0, biases[2])):
-            self._edge(s, axis, False)
-            self._block(s, axis, w, f"{name}.w{key}", part=part)
-            self._bias(axis, b, f"{name}.b{key}", part=part)
-        self._edge(v, t, target is None)
-        self._block(v, t, out, f"{name}.wo")
-        self._bias(t, biases[3], f"{name}.bo")
-        owner = [(a, np.repeat(np.arange(heads), self._axes[a].n // heads)) for a in (qk, v)]
-        self._couplings.append(Coupling(owner, heads, f"{name}.heads"))
-
-    def gated(self, source: str, units: str, gate: Any, up: Any, *, activation: Any = "silu", gate_bias: Any = None,
-              up_bias: Any = None, name: str = "") -> None:
-        """Makes the axis ``units = phi(source gate) * (source up)`` (GLU, SwiGLU): both rows must agree."""
-        s = self._at(source)
+        g = s if gate_source is None else self._at(gate_source)
         name = name or units
-        gate = self._weights(f"{name}.gate", gate, (self._axes[s].n, None))
-        up = self._weights(f"{name}.up", up, gate.shape)
+        up = self._weights(f"{name}.up", up, (self._axes[s].n, None))
+        gate = self._weights(f"{name}.gate", gate, (self._axes[g].n, up.shape[1]))
         phi = activations.get(activation)
-        i = self._inner(units, gate.shape[1], phi, "gated")
-        axis = self._axes[i]
-        axis.zero, axis.forward_zero, axis.half_line = True, phi.phi0 == 0, False
-        axis.odd = axis.homogeneous = False
-        self._edge(s, i, False)
-        for part, (w, b, key) in enumerate(((gate, gate_bias, "gate"), (up, up_bias, "up"))):
-            self._block(s, i, w, f"{name}.{key}", part=part)
+        i = self._inner(units, gate.shape[1], phi, "gated", 2)
+        self._gate(i, phi.phi0 == 0)
+        for part, (axis, w, b, key) in enumerate(((g, gate, gate_bias, "gate"), (s, up, up_bias, "up"))):
+            self._edge(axis, i, False)
+            self._block(axis, i, w, f"{name}.{key}", part=part)
             self._bias(i, b, f"{name}.{key}_bias", part=part)
 
     def lora(self, source: str, target: str, a: Any, b: Any, *, w: Any = None, name: str = "lora") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,23 @@ from .. import activations
 from .._checks import float_array, integer
 from ..errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
 from . import _weight_passes as passes
-from ._system import Axis, Block, Coupling, System, admit
+from ._joint import joined
+from ._system import Axis, Block, Coupling, Gain, System, Term, admit, plain
 
 Array = np.ndarray
+
+
+@dataclass
+class Norm:
+    """A normalisation of an axis as the caller declared it."""
+
+    kind: str
+    name: str
+    gamma: Array | None
+    beta: Array | None
+    mean: Array | None
+    var: Array | None
+    groups: int
 
 
 class Assembly:
@@ -24,7 +39,12 @@ class Assembly:
         self._blocks: list[Block] = []
         self._couplings: list[Coupling] = []
         self._plain: set[int] = set()          # axes where only equality is a relation
+        self._norms: dict[int, list[Norm]] = {}
+        self._streams: set[int] = set()        # axes that layers add to after they were read
+        self._joins: list[tuple[int, list[int]]] = []
         self._edges: dict[int, set[int]] = {}
+        self._queries: list[tuple[str, int, int, int, int]] = []
+        self.normed_weights = False
         self._hidden = 0
 
     # --- axes ----------------------------------------------------------------------------------------
@@ -33,16 +53,28 @@ class Assembly:
         """Arbitrary data: all n values differ, unless ``groups`` promises values of one label to be always equal."""
         self._add(Axis(name, integer("n", n, low=0), fixed=self._promise(n, groups)))
 
-    def outputs(self, name: str, n: int, *, groups: Any = None) -> None:
-        """What the loss sees: n arbitrary back-signals."""
-        self._add(Axis(name, integer("n", n, low=0), fixed=self._promise(n, groups)))
+    def outputs(self, name: str, n: int, *, groups: Any = None, same_targets: bool = False) -> None:
+        """What the loss sees: n arbitrary back-signals.
 
-    def axis(self, name: str, n: int, activation: Any = "identity") -> None:
-        """n hidden units with one elementwise activation; "identity" for a residual stream."""
+        groups : outputs of one label are promised to get equal back-signals always; with ``same_targets`` only that
+            they have one target, so that they are equal where the outputs themselves are (two towers, one label).
+        """
+        self._add(Axis(name, integer("n", n, low=0), fixed=self._promise(n, groups), coloured=bool(same_targets)))
+
+    def axis(self, name: str, n: int, activation: Any = "identity", *, dropout: bool = False) -> None:
+        """n hidden units with one elementwise activation; "identity" for a residual stream.
+
+        dropout : each unit is dropped (or scaled) by draws of its own, which part it from all others.
+        """
         axis = admit(Axis(name, integer("n", n, low=0)), activations.get(activation))
+        if dropout:
+            axis.colours.append((np.arange(axis.n, dtype=np.float64), f"{name}.draws"))
+        self._hide(axis)
+        self._add(axis)
+
+    def _hide(self, axis: Axis) -> None:
         axis.layer = self._hidden
         self._hidden += 1
-        self._add(axis)
 
     @staticmethod
     def _promise(n: int, groups: Any) -> Array:
@@ -62,10 +94,12 @@ class Assembly:
 
     def _at(self, name: str) -> int:
         if name not in self._index:
-            raise unknown_name("axis", name, self._index)
+            raise unknown_name("axis", name, list(self._index))
         return self._index[name]
 
-    def _weights(self, name: str, w: Any, shape: tuple[int | None, ...]) -> Array:
+    @staticmethod
+    def _weights(name: str, w: Any, shape: tuple[int | None, ...]) -> Array:
+        """Finite float32 or float64 weights of a shape (None: any length)."""
         a = float_array(name, w, ndim=len(shape))
         if any(want is not None and want != got for want, got in zip(shape, a.shape)):
             hint = " (weights are (source units, target units): transpose PyTorch's)" if a.shape[::-1] == shape else ""
@@ -78,10 +112,10 @@ class Assembly:
 
     # --- assembly ------------------------------------------------------------------------------------
 
-    def _inner(self, name: str, n: int, activation: activations.Activation, product: str = "") -> int:
+    def _inner(self, name: str, n: int, activation: activations.Activation, product: str = "", parts: int = 1) -> int:
         self.axis(name, n, activation)
         i = self._at(name)
-        self._axes[i].product = product
+        self._axes[i].product, self._axes[i].parts = product, parts
         return i
 
     def _edge(self, s: int, t: int, closing: bool) -> None:
@@ -99,8 +133,8 @@ class Assembly:
                 stack.extend(self._edges.get(i, ()))
         self._edges.setdefault(s, set()).add(t)
 
-    def _block(self, s: int, t: int, w: Array, name: str, *, mask: Any = None, part: int = 0,
-               frozen: bool = False) -> None:
+    def _block(self, s: int, t: int, w: Array, name: str, *, mask: Any = None, part: int = 0, frozen: bool = False,
+               rows: slice | None = None, cols: slice | None = None) -> None:
         if mask is not None:
             keep = np.asarray(mask, dtype=bool)
             if keep.shape != w.shape:
@@ -110,7 +144,7 @@ class Assembly:
         for other in self._blocks:
             if not other.structural and other.w.shape in (w.shape, w.shape[::-1]) and _same_memory(other.w, w):
                 self._share(other, s, t, w)
-        self._blocks.append(Block(s, t, w, name, part, frozen))
+        self._blocks.append(Block(s, t, w, name, part, frozen, rows=rows, cols=cols))
 
     def _share(self, other: Block, s: int, t: int, w: Array) -> None:
         """One array used twice: both uses share their partitions."""
@@ -121,22 +155,45 @@ class Assembly:
                 self._couplings.append(Coupling([(a, every), (b, every)], len(every), "shared weights"))
                 self._plain |= {a, b}
 
-    def _bias(self, i: int, b: Any, name: str, part: int = 0) -> None:
+    def _bias(self, i: int, b: Any, name: str, part: int = 0, null: bool = False) -> None:
         if b is not None:
-            self._axes[i].bias.append((self._weights(name, b, (self._axes[i].n,)), name, part))
-
-    def _colour(self, i: int, values: Array, name: str) -> None:
-        self._plain.add(i)
-        self._axes[i].colours.append((values, name))
+            self._axes[i].bias.append(Term(self._weights(name, b, (self._axes[i].n,)), name, part, null=null))
 
     def system(self) -> System:
         """What the refinement works on."""
         if not self._axes:
             raise ShapeError("the graph has no axes; declare inputs, axes and outputs first.")
+        axes = [replace(a, bias=list(a.bias), colours=list(a.colours), gains=list(a.gains)) for a in self._axes]
+        for i, norms in self._norms.items():
+            axes[i] = self._normalised(axes[i], norms, i in self._streams or len(norms) > 1)
         for i in self._plain:
-            axis = self._axes[i]
-            axis.zero = axis.forward_zero = axis.half_line = axis.odd = axis.homogeneous = False
-        return System(self._axes, self._blocks, self._couplings)
+            axes[i] = plain(axes[i])
+        return joined(System(axes, self._blocks, self._couplings, queries=list(self._queries)), self._joins)
+
+    @staticmethod
+    def _normalised(axis: Axis, norms: list[Norm], stream: bool) -> Axis:
+        """An axis with its norms: right after the weights, or (a stream) on the way to some of its readers."""
+        axis.homogeneous = axis.homogeneous and all(n.kind == "rms" and n.gamma is n.beta is None for n in norms)
+        per_unit = all(n.kind in ("batch", "instance") for n in norms)
+        if not per_unit:
+            axis.half_line = axis.half_line and not axis.bias
+        if per_unit and not stream:
+            axis.bias = [t._replace(null=True) if t.term == 0 else t for t in axis.bias]
+        for k, n in enumerate(norms):
+            if n.kind in ("layer", "group"):
+                axis.norm, axis.norm_groups = n.kind, max(axis.norm_groups, n.groups)
+            axis.norm = axis.norm or n.kind
+            if n.gamma is not None and stream:
+                axis.colours.append((n.gamma, f"{n.name}.gamma"))
+            elif n.gamma is not None:
+                axis.gains.append(Gain(n.gamma, f"{n.name}.gamma"))
+            if n.beta is not None:
+                axis.bias.append(Term(n.beta, f"{n.name}.beta", term=1 + k))
+            if n.mean is not None and n.mean.any():
+                axis = plain(axis)
+            axis.colours += [(v, f"{n.name}.{word}") for v, word in ((n.mean, "mean"), (n.var, "var")) if v is not None]
+        axis.direct = not stream
+        return axis
 
 
 def _same_memory(a: Array, b: Array) -> bool:

@@ -18,10 +18,11 @@ DEFAULT = 1e-3
 def near_ties(system: System, found: Refinement, axis: int, labels: Array, first: Array,
               tolerance: float | None) -> tuple[NearTie, ...]:
     """Groups of cells whose representatives' weights differ by at most ``tolerance`` of their root mean square."""
-    if axis not in found.probes or len(first) < 2:
+    blocks = [*system.incoming(axis), *system.outgoing(axis)]
+    if axis not in found.probes or len(first) < 2 or any(b.partial for b in blocks):
         return ()
     rows = [b.w.T for b in system.incoming(axis)] + [b.w for b in system.outgoing(axis)]
-    rows += [np.asarray(v)[:, None] for v, _, _ in system.axes[axis].bias]
+    rows += [np.asarray(v)[:, None] for v in [t.values for t in system.axes[axis].bias]]
     free = sum(w.shape[1] for w in rows)
     limit = DEFAULT if tolerance is None else tolerance
     if tolerance is None:

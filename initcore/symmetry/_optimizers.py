@@ -14,8 +14,11 @@ from ..errors import ArgumentTypeError, unknown_name
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What an optimiser keeps: ``strength`` "affine", "elementwise" or "none"; signs; multiples; and on what terms."""
+class Invariance:
+    """What an optimiser keeps: ``strength`` "affine", "elementwise" or "none"; signs; multiples; and on what terms.
+
+    per_tensor : every tensor is scaled (or orthogonalised) by itself, so units of two tensors part.
+    """
 
     name: str
     kind: str
@@ -23,6 +26,7 @@ class Rule:
     signs: bool
     scales: bool
     bias_stays: bool
+    per_tensor: bool
     conditions: tuple[str, ...]
 
 
@@ -38,11 +42,16 @@ _KINDS = {
 _ALIASES = {"signsgd": "sign_sgd", "signum": "sign_sgd", "gd": "sgd", "sgdm": "momentum", "nag": "nesterov",
             "heavy_ball": "momentum", "sgd_momentum": "momentum", "k_fac": "kfac", "l_bfgs": "lbfgs",
             "sgd_nesterov": "nesterov", "dpsgd": "dp_sgd", "full_matrix_adagrad": "full_adagrad"}
+_PER_TENSOR = {"lars", "lamb", "adafactor", "muon", "shampoo", "kfac"}
 names = tuple(_KINDS)
 
 
-def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, masked: bool = False) -> Rule:
-    """The :class:`Rule` of an optimiser with an L2 penalty of weight ``l2`` in the gradient."""
+def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, masked: bool = False,
+         normed: bool = False) -> Invariance:
+    """The :class:`Invariance` of an optimiser with an L2 penalty of weight ``l2`` in the gradient.
+
+    normed : weights are normalised, which puts a term along the weights into their gradient (theory 4.9.6).
+    """
     if not isinstance(optimizer, str):
         raise ArgumentTypeError(f"optimizer must be a name such as 'sgd' or 'adam', got {optimizer!r}.")
     key = optimizer.lower().replace("-", "_").replace(" ", "_")
@@ -52,19 +61,22 @@ def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, maske
     l2 = number("l2", l2, low=0.0)
     kind = _KINDS[key]
     decoupled = key == "adamw"
-    strength = "elementwise" if kind == "entry" and l2 > 0 and not decoupled else "affine"
+    strength = "elementwise" if kind == "entry" and (normed or (l2 > 0 and not decoupled)) else "affine"
     conditions = ["equal optimiser state within a cell (fresh, or loaded equal)",
                   "exact arithmetic: rounding that differs between units breaks ties at its own pace"]
-    if hidden_dropout or kind == "none" or (masked and kind == "matrix"):
+    if kind == "none" or ((masked or normed) and kind == "matrix"):
         strength = "none"
-        conditions = ["per-unit randomness: hidden dropout separates units" if hidden_dropout else
-                      "a masked orthogonalised update is not covered by the theorem" if kind == "matrix" else
-                      f"{key} adds noise or an arbitrary choice to each weight"]
+        conditions = [f"an orthogonalised update of {'masked' if masked else 'normalised'} weights is not covered by "
+                      "the theorem" if kind == "matrix" else f"{key} adds noise or an arbitrary choice to each weight"]
     else:
-        conditions.append("no per-unit randomness (hidden dropout, gradient noise, stochastic rounding)")
+        conditions.append("hidden dropout: a unit's own draws part it from all others; a dead one stays dead"
+                          if hidden_dropout else
+                          "no per-unit randomness (hidden dropout, gradient noise, stochastic rounding)")
+        if strength == "affine":
+            conditions.append("no L1 penalty, no clipping of single weights (they break sums and multiples)")
         if strength == "affine" and kind == "entry":
-            conditions.append("weight decay decoupled, no clipping of single weights")
+            conditions.append("weight decay decoupled")
         if kind == "matrix":
             conditions.append("the exact polynomial iteration; biases by an update linear in the gradient or entrywise")
-    return Rule(key, kind, strength, strength != "none", kind in ("linear", "matrix") and strength != "none",
-                l2 == 0 or key in ("sgd", "adamw"), tuple(conditions))
+    return Invariance(key, kind, strength, strength != "none", kind in ("linear", "matrix") and strength != "none",
+                      l2 == 0 or key in ("sgd", "adamw"), key in _PER_TENSOR, tuple(conditions))

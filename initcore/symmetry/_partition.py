@@ -4,12 +4,15 @@ Design
 A. State: each unit has a cell and a multiplier. Cell 0 holds the units that are identically zero; in any other
    cell unit j is ``multiplier_j`` times one common quantity (1; -1 for odd activations; any positive number for
    homogeneous ones under updates linear in the gradient). Everything starts in one cell and is only ever split.
+   A unit leaves cell 0 when at most one of its factors (row, literal gate, gains, column) is still zero: theory 4.9,
+   Lemma 6.
 B. One step takes one axis and one direction: every unit gets the signature of its incoming (outgoing) weights
    over the cells on the other side, divided by its multiplier; units of a cell with unequal signatures part.
    ``affine`` signatures are sums over cells (theory 4.1, conditions F and B), ``elementwise`` ones multisets (F*, B*).
 C. A float64 projection with a rigorous error bound comes first: two units whose intervals do not meet differ for
-   certain. Only what it leaves together is compared exactly, in F_p or by a 64-bit hash, with two seeds each.
-   So a split is always right, and a merge wrong with probability below 1e-30.
+   certain. Only what it leaves together is compared exactly, modulo two random primes or by two 64-bit hashes. So a
+   split is always right, and a merge wrong with probability below 1e-30, whatever the weights: the random bits are
+   the process's own (initcore/reference/field.py).
 D. A sweep goes forward through all axes, then backward. Only a sweep without a split certifies; a loop stopped
    before says so.
 """
@@ -21,11 +24,12 @@ import numpy as np
 
 from ..reference import field
 from ._grouping import Array, clusters, group, linked
-from ._signatures import Signatures, State
-from ._system import Axis, Block, Coupling, System
+from ._signatures import COLUMN, GATE, ROW, Signatures, State, View
+from ._system import Axis, Block, Coupling, System, Term
 
 FORWARD, BACKWARD = "forward", "backward"
 _EPS = 2.0 ** -53
+_TINY, _LIFT = 1e-280, 600
 _WATCH = Callable[["Refinement", int, str], bool]
 
 
@@ -36,35 +40,32 @@ class Refinement:
     signs, scales : admit units that are each other's negative; or multiples.
     bias_stays : does a negative bias that gets no gradient keep its sign (half-line activations)?
     tolerance : count sums as equal that differ by at most this share of their absolute terms; proves nothing.
+    joint : may units of two tensors be tied (blocks of equal kin)?
     """
 
     def __init__(self, system: System, *, strength: str = "affine", signs: bool = True, scales: bool = False,
                  bias_stays: bool = True, start: list[State] | None = None, seed: int = 0,
-                 tolerance: float | None = None) -> None:
+                 tolerance: float | None = None, joint: bool = True) -> None:
         self.system, self.strength, self.signs = system, strength, signs
         self.scales, self.tolerance = scales and strength == "affine", tolerance
         self.bias_stays, self.seed, self.sweeps, self.certified = bias_stays, seed, 0, False
+        self.fields, self.joint = field.drawn(), joint
         self._step = 0
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
         self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
-        self.states = [self._first(a) for a in system.axes] if start is None else start
+        self.colours = [_colours(a) for a in system.axes]
+        self.states = [self._first(i, a) for i, a in enumerate(system.axes)] if start is None else start
         self._equal_sums = start is not None     # every cell agrees in its sums already
 
-    def _first(self, axis: Axis) -> State:
-        n = axis.n
-        cell = np.full(n, 0 if axis.zero and axis.fixed is None else 1, dtype=np.int64)
+    def _first(self, i: int, axis: Axis) -> State:
+        cell = np.full(axis.n, 0 if axis.zero and axis.fixed is None else 1, dtype=np.int64)
         if axis.fixed is not None:
             cell = group(np.asarray(axis.fixed)) + 1
-        for values, _ in axis.colours:
-            for column in np.reshape(np.asarray(values, dtype=np.float64), (-1, n)):
-                cell = group(cell, column + 0.0) + 1
-        state = State(cell, np.ones(n), np.ones(n, dtype=np.uint64))
-        state.settle()
-        return state
+        return State.of(np.where(cell == 0, 0, group(cell, self.colours[i]) + 1))
 
     def run(self, max_sweeps: int, watch: _WATCH | None = None) -> None:
         """Sweep until nothing splits, or ``max_sweeps``; ``watch(self, axis, direction)`` -> True stops it."""
-        free = [i for i, a in enumerate(self.system.axes) if a.fixed is None]
+        free = [i for i, a in enumerate(self.system.axes) if a.fixed is None or a.coloured]
         incoming = {i: self.system.incoming(i) for i in free}
         outgoing = {i: self.system.outgoing(i) for i in free}
         while not self.certified and self.sweeps < max_sweeps:
@@ -78,7 +79,8 @@ class Refinement:
                             if watch is not None and watch(self, i, direction):
                                 return
                 if direction == FORWARD and not self.forward_only:
-                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell, s.unit_p) for s in self.states]
+                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell, *(s.unit_p * np.uint64(not a.even))) for s, a in
+                                         zip(self.states, self.system.axes)]
                 for coupling in self.system.couplings:
                     for i in self.couple(coupling):
                         changed = True
@@ -89,58 +91,140 @@ class Refinement:
     # --- one step ------------------------------------------------------------------------------------
 
     def refine(self, i: int, direction: str, blocks: list[Block]) -> bool:
-        """Split the cells of axis i by the signatures of one direction; True if any split."""
+        """Split the cells of axis i by the signatures of one direction; True if any split.
+
+        Literal parts are summed apart from those that go with the unit's multiplier, and before them.
+        """
         axis, state = self.system.axes[i], self.states[i]
-        if self._equal_sums and all(b.constant and (not state.zeros or b.w[0, 0] == 0) for b in blocks if b.w.size):
+        if self._equal_sums and all(b.constant and not b.partial and (not state.zeros or b.w[0, 0] == 0)
+                                    for b in blocks if b.w.size):
             return False                         # equal entries throughout: equal sums are equal multisets
+        if axis.fixed is not None and direction == BACKWARD:
+            return False
+        if direction == BACKWARD:
+            return self._split(i, self._views(blocks, False), [], COLUMN, not axis.even)
+        literal = [b for b in blocks if b.part in axis.plain]
+        changed = False
+        if axis.plain:
+            terms = [t for t in axis.bias if t.part in axis.plain]
+            changed = self._split(i, self._views(literal, True), terms, GATE, False)
+            if self.states[i].discrete:
+                return changed
+        rest = [b for b in blocks if b.part not in axis.plain]
+        terms = [t for t in axis.bias if t.part not in axis.plain]
+        return self._split(i, self._views(rest, True), terms, ROW, True) or changed
+
+    def _views(self, blocks: list[Block], ahead: bool) -> list[View]:
+        axes, out = self.system.axes, []
+        for index, b in enumerate(blocks):
+            kin = index if b.kin is None or not self.joint else b.kin
+            other = b.source if ahead else b.target
+            signed = not axes[other].even if ahead else b.part not in axes[other].plain
+            there, here = (b.rows, b.cols) if ahead else (b.cols, b.rows)
+            out.append(View(b, b.w if ahead else b.w.T, self.states[other], kin, signed, there or slice(None), here))
+        return out
+
+    def _split(self, i: int, views: list[View], terms: list[Term], factor: int, signed: bool) -> bool:
+        """Split by one sum a unit: of the factor ROW, GATE (literal parts) or COLUMN; ``signed``: over its multiplier."""
+        axis, state = self.system.axes[i], self.states[i]
         self._step += 1
         count = np.bincount(state.cell)
-        active = np.flatnonzero((count[state.cell] > 1) | (state.cell == 0))
-        if direction == BACKWARD and axis.forward_zero:
-            active = active[state.cell[active] != 0]         # a zero unit's back-signal is zero by itself
+        some = count[state.cell] > 1
+        if axis.even and factor == ROW:
+            some |= True                         # signs are made anew
+        if state.zeros:
+            if factor == GATE and axis.gate is None or (factor == COLUMN and axis.forward_zero and not axis.gains):
+                some &= state.cell != 0          # a zero unit's literal parts are free, its back-signal zero by itself
+            else:
+                some |= state.cell == 0
+        active = np.flatnonzero(some)
         if not len(active):
             return False
-        ahead = direction == FORWARD
-        views = [(b, b.w if ahead else b.w.T, self.states[b.source if ahead else b.target]) for b in blocks]
-        look = Signatures(axis, views, active, axis.half_line and self.bias_stays and ahead, ahead,
-                          (self.seed, self._step))
+        look = Signatures(axis, views, terms, active, axis.half_line and self.bias_stays and factor == ROW,
+                          self.fields, (self.seed, self._step))
         zero = state.cell[active] == 0
-        scaled = self.scales and axis.homogeneous
-        free_sign = axis.odd and self.signs
+        scaled = self.scales and axis.homogeneous and signed
+        free_sign = axis.odd and self.signs and signed
+        even = axis.even and self.signs and factor == ROW
         sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
-        if direction == FORWARD and len(active) == axis.n and i not in self.probes:
-            self.probes[i] = (sums, sum(w.shape[0] for _, w, _ in look.views) + len(look.bias))
+        if factor == ROW and len(active) == axis.n and i not in self.probes:
+            self.probes[i] = (sums, sum(v.w.shape[0] for v in look.views) + len(look.bias))
+        lift = np.zeros(len(active), dtype=np.int64)
+        if scaled and (tiny := zero & (look.size < _TINY)).any():
+            # Ratios of sums that underflow: once more, a power of two larger.
+            lift[tiny] = _LIFT
+            sums[:, tiny], bound[tiny], parted[tiny], part_bound[tiny] = look.lifted(np.flatnonzero(tiny),
+                                                                                     2.0 ** _LIFT)
         if self.tolerance is not None:
             return self._merge_near(state, active, look, sums, bound, zero, free_sign)
-        low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, sums, bound,
-                                                    parted, part_bound)
+        low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, even, even or not signed,
+                                                    sums, bound, parted, part_bound)
         component = clusters(pseudo, low, high)
-        if int(component.max()) + 1 == len(active) and not unsure.any():
+        plain = not (axis.gains or axis.even or axis.gate is not None)
+        if plain and int(component.max()) + 1 == len(active) and not unsure.any():
             return self._scatter(state, active)
         ask = (np.bincount(component)[component] > 1) | unsure
+        if even:
+            ask |= np.abs(sums[0]) <= bound
         keys = np.zeros((4, len(active)), dtype=np.uint64)
         stay = np.zeros(len(active), dtype=bool)
-        unit, unit_p = state.unit[active].copy(), state.unit_p[active].copy()
-        sign = np.where(sums[0] < 0, -1.0, 1.0)
+        unit, unit_p = state.unit[active].copy(), state.unit_p[:, active].copy()
+        negative = sums[0] < 0
+        if even:
+            unit, unit_p = np.where(negative, -1.0, 1.0), self.fields.sign(negative)
         if ask.any():
-            some = np.flatnonzero(ask)
             exact = self._exact if self.strength == "affine" else self._hashed
-            exact(look, some, zero, scaled, free_sign, keys, stay, unit, unit_p, sums)
+            exact(look, np.flatnonzero(ask), zero, scaled, free_sign, even, signed, keys, stay, unit, unit_p, sums)
         if scaled:
             # A multiplier is positive unless the function is odd; what the bound cannot tell apart stands alone.
             doubtful = np.abs(sums[0]) <= bound
-            kind = np.where(doubtful, 2 + np.arange(len(active)), 0 if free_sign else (sign > 0))
+            kind = np.where(doubtful, 2 + np.arange(len(active)), 0 if free_sign else ~negative)
             component = group(component, np.where(zero & ~stay, kind, 0))
-        label = group(np.where(zero, -1, state.cell[active]), component, *keys) + 1 + int(state.cell.max())
+        return self._assign(i, active, zero, stay, factor, signed, component, keys, unit, unit_p,
+                            bound / np.maximum(np.abs(sums[0]), 1e-300) if scaled else None, free_sign or scaled, lift)
+
+    def _assign(self, i: int, active: Array, zero: Array, stay: Array, factor: int, signed: bool, component: Array,
+                keys: Array, unit: Array, unit_p: Array, error: Array | None, multiples: bool, lift: Array) -> bool:
+        """Give the units their new cells: those in cell 0 (``zero``) leave it unless this sum or others keep them."""
+        axis, state = self.system.axes[i], self.states[i]
+        marks = np.where(zero & stay, 0, factor).astype(np.uint8)
+        state.seen = state.seen.copy()
+        state.seen[active] |= np.where(zero, marks, 0).astype(np.uint8)
+        if zero.any():
+            stay = zero & (stay | (not signed and factor != COLUMN) | self._dead(axis, state.seen[active], active, bool((state.seen & ROW).any())))
+        leaves = zero & ~stay
+        label = group(np.where(zero, -1, state.cell[active]), component, *keys,
+                      np.where(leaves, self.colours[i][active], 0),
+                      np.where(leaves, state.seen[active], 0)) + 1 + int(state.cell.max())
         state.cell = state.cell.copy()
         state.cell[active] = np.where(stay, 0, label)
         state.unit, state.unit_p = state.unit.copy(), state.unit_p.copy()
-        state.unit[active], state.unit_p[active] = unit, unit_p
-        if zero.any() and (free_sign or scaled):
-            gone = zero & ~stay
-            error = bound[gone] / np.maximum(np.abs(sums[0][gone]), 1e-300) if scaled else np.zeros(gone.sum())
-            self._normalise(state, active[gone], error)
+        unit[stay], unit_p[:, stay] = 1.0, 1
+        state.unit[active], state.unit_p[:, active] = unit, unit_p
+        if leaves.any() and multiples:
+            self._normalise(state, active[leaves], np.zeros(int(leaves.sum())) if error is None else error[leaves],
+                            lift[leaves])
         return state.settle()
+
+    @staticmethod
+    def _dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:
+        """Which units are zero for ever by the factors not seen to be non-zero (theory 4.9, Lemma 6).
+
+        A gain that is one number for all units is none while any of them could move it (``moving``).
+        """
+        row, gate, column = (seen & ROW) == 0, (seen & GATE) == 0, (seen & COLUMN) == 0
+        if axis.gate is not None:
+            return row.astype(int) + gate + column >= 2
+        before, after = np.zeros(len(units), dtype=int), np.zeros(len(units), dtype=int)
+        for g in axis.gains:
+            if not (g.scalar and moving):
+                (after if g.after else before)[:] += ~np.asarray(g.values).reshape(-1, axis.n).any(axis=0)[units]
+        low = row | (before > 0)
+        if axis.shifted:
+            return (low if axis.forward_zero else low & column) & ~_lifted(axis)[units]
+        if axis.forward_zero:
+            return low | ((after > 0) & column)
+        return row + before + after + column >= 2
 
     def _merge_near(self, state: State, active: Array, look: Signatures, sums: Array, bound: Array, zero: Array,
                     free_sign: bool) -> bool:
@@ -149,7 +233,7 @@ class Refinement:
         stay = zero & (np.abs(sums).max(axis=0) <= radius)
         state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
         flip = zero & ~stay & free_sign & (sums[0] < 0)
-        state.unit[active[flip]], state.unit_p[active[flip]] = -1.0, field.P - 1
+        state.unit[active[flip]], state.unit_p[:, active[flip]] = -1.0, (self.fields.p - np.uint64(1))
         label = linked(np.where(zero, -1, state.cell[active]), sums / state.unit[active], radius)
         state.cell[active] = np.where(stay, 0, label + 1 + int(state.cell.max()))
         return state.settle()
@@ -159,19 +243,19 @@ class Refinement:
         """Every active unit differs from every other for certain: each becomes a cell of its own."""
         n = len(state.cell)
         if len(active) == n:
-            state.cell, state.unit, state.unit_p = np.arange(1, n + 1), np.ones(n), np.ones(n, dtype=np.uint64)
+            state.cell, state.unit, state.unit_p = np.arange(1, n + 1), np.ones(n), np.ones((2, n), np.uint64)
             state.cells, state.zeros, state.discrete = n, 0, True
             return True
         state.cell, state.unit, state.unit_p = state.cell.copy(), state.unit.copy(), state.unit_p.copy()
         state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
-        state.unit[active], state.unit_p[active] = 1.0, 1
+        state.unit[active], state.unit_p[:, active] = 1.0, 1
         return state.settle()
 
     @staticmethod
-    def _intervals(state: State, active: Array, zero: Array, scaled: bool, free_sign: bool, sums: Array,
-                   bound: Array, parted: Array, part_bound: Array) -> tuple[Array, Array, Array, Array]:
+    def _intervals(state: State, active: Array, zero: Array, scaled: bool, free_sign: bool, even: bool, bare: bool,
+                   sums: Array, bound: Array, parted: Array, part_bound: Array) -> tuple[Array, Array, Array, Array]:
         """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
-        u = state.unit[active]
+        u = np.ones(len(active)) if bare else state.unit[active]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, radius = sums[0] / u, bound / np.abs(u)
             radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
@@ -182,54 +266,61 @@ class Refinement:
                 certain = np.abs(sums[0]) > 2 * bound
                 value = np.where(zero, np.where(certain, ratio, 0.0), value)
                 radius = np.where(zero, np.where(certain, spread, np.inf), radius)
-            elif free_sign:
-                value = np.where(zero, np.abs(value), value)
+            elif free_sign or even:
+                value = np.where(zero | even, np.abs(value), value)
             low, high = value - radius, value + radius
         wild = ~(np.isfinite(low) & np.isfinite(high))
         low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
         return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)
 
-    @staticmethod
-    def _exact(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
-               stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
-        """F_p signatures of the units ``some``: keys that are equal exactly for equal normalised sums."""
-        whole, part, positive = look.fields(some, 4 if scaled else 2)
+    def _exact(self, look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, even: bool,
+               signed: bool, keys: Array, stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
+        """Exact signatures of the units ``some``: keys that are equal for equal normalised sums."""
+        fields = self.fields
+        whole, part, positive = look.exact(some, 2 if scaled else 1)
         z = zero[some]
-        stay[some] = z & (part == 0).all(axis=0) & ~positive
+        stay[some] = z & (part == 0).all(axis=(0, 1)) & ~positive
+        if even:
+            flip = fields.upper(whole[0])[0]
+            keys[:2, some] = fields.size(whole[0])
+            nothing = (whole[0] == 0).all(axis=0)
+            at = 0.0 if look.axis.activation is None or look.axis.activation.dphi0 == 0 else 1.0
+            unit[some] = np.where(nothing, at, np.where(flip, -1.0, 1.0))
+            unit_p[:, some] = np.where(nothing, np.uint64(at), fields.sign(flip))
+            return
         live = np.flatnonzero(~z)
         if len(live):
-            u, e = unit_p[some[live]], whole[:2, live]
-            keys[:2, some[live]] = e if (u == 1).all() else field.multiply(e, field.inverse(u))
+            u, e = unit_p[:, some[live]], whole[0][:, live]
+            if signed and not (u == 1).all():
+                e = fields.multiply(e, fields.inverse(u))
+            keys[:2, some[live]] = e
         gone = np.flatnonzero(z & ~stay[some])
         if not len(gone):
             return
-        e, at = whole[:, gone], some[gone]
+        e, at = whole[..., gone], some[gone]
         if scaled:
-            keys[:3, at] = field.multiply(e[1:], field.inverse(e[:1]))
-            unit[at], unit_p[at] = sums[0][at], e[0]
+            keys[:2, at] = fields.multiply(e[1], fields.inverse(e[0]))
+            unit[at], unit_p[:, at] = sums[0][at], e[0]
         elif free_sign:
-            flip = np.where(e[0] == 0, e[1] > field.P // 2, e[0] > field.P // 2)
-            keys[:2, at] = np.where(flip, field.negative(e), e)
-            unit[at] = np.where(flip, -1.0, 1.0)
-            unit_p[at] = np.where(flip, np.uint64(field.P - 1), np.uint64(1))
+            flip = fields.upper(e[0])[0]
+            keys[:2, at] = fields.size(e[0])
+            unit[at], unit_p[:, at] = np.where(flip, -1.0, 1.0), fields.sign(flip)
         else:
-            keys[:2, at] = e
+            keys[:2, at] = e[0]
 
-    @staticmethod
-    def _hashed(look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, keys: Array,
-                stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
+    def _hashed(self, look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, even: bool,
+                signed: bool, keys: Array, stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """Multiset hashes of the units ``some``, each with that of its negative."""
         plus, minus, part_plus, part_minus, positive = look.hashes(some)
         z = zero[some]
         stay[some] = z & (part_plus == part_minus).all(axis=0) & ~positive
-        flip = np.where(z, free_sign & (plus[0] > minus[0]), unit[some] < 0)
+        flip = np.where(z | even, (free_sign | even) & (plus[0] > minus[0]), (unit[some] < 0) & signed)
         keys[:2, some] = np.where(flip, minus, plus)
-        if free_sign:
-            keys[2:, some] = np.where(flip, plus, minus)
-            at = some[z & ~stay[some]]
-            f = flip[z & ~stay[some]]
-            unit[at] = np.where(f, -1.0, 1.0)
-            unit_p[at] = np.where(f, np.uint64(field.P - 1), np.uint64(1))
+        if free_sign or even:
+            keys[2:4, some] = np.where(flip, plus, minus)
+            change = np.flatnonzero(even | (z & ~stay[some]))
+            f = flip[change]
+            unit[some[change]], unit_p[:, some[change]] = np.where(f, -1.0, 1.0), self.fields.sign(f)
 
     def backward_only(self) -> list[Array]:
         """Labels of linear units with equal sums to every cell above, whatever is below: one backward pass.
@@ -239,7 +330,7 @@ class Refinement:
         axes = self.system.axes
         if not any(a.odd and a.homogeneous for a in axes):
             return [np.arange(a.n) for a in axes]
-        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False,
+        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False, gains=[],
                          fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
         other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
         for i in range(len(axes) - 1, -1, -1):
@@ -247,19 +338,20 @@ class Refinement:
                 other.refine(i, BACKWARD, other.system.outgoing(i))
         return [s.cell for s in other.states]
 
-    @staticmethod
-    def _normalise(state: State, left: Array, error: Array) -> None:
+    def _normalise(self, state: State, left: Array, error: Array, lift: Array) -> None:
         """Divide the multipliers of units that left the zero cell by those of their cell's first unit."""
         if not len(left):
             return
         _, first, back = np.unique(state.cell[left], return_index=True, return_inverse=True)
         if len(first) == len(left):
-            state.unit[left], state.unit_p[left] = 1.0, 1
+            state.unit[left], state.unit_p[:, left] = 1.0, 1
             return
         head = left[first][back]
         many = np.bincount(back)[back] > 1
-        state.unit[left] = np.where(many, state.unit[left] / state.unit[head], 1.0)
-        state.unit_p[left] = field.multiply(state.unit_p[left], field.inverse(state.unit_p[head]))
+        with np.errstate(all="ignore"):
+            ratio = np.ldexp(state.unit[left] / state.unit[head], lift[first][back] - lift)
+            state.unit[left] = np.where(many, ratio, 1.0)
+        state.unit_p[:, left] = self.fields.multiply(state.unit_p[:, left], self.fields.inverse(state.unit_p[:, head]))
         state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
 
     def groups_of(self, coupling: Coupling) -> Array:
@@ -272,10 +364,9 @@ class Refinement:
         made = np.zeros((2, coupling.groups), dtype=np.uint64)
         for index, (i, owner) in enumerate(coupling.members):
             state = self.states[i]
-            size = np.minimum(state.unit_p, field.negative(state.unit_p))
-            cell = group(state.cell, np.where(state.cell == 0, 0, size))
-            n = int(cell.max(initial=0)) + 1
-            w = field.words(2 * n, self.seed, self._step, index, 3).reshape(2, n)[:, cell]
+            size = np.where(state.cell == 0, np.uint64(0), self.fields.size(state.unit_p))
+            cell = group(state.cell, *size)
+            w = self.fields.words(1, int(cell.max(initial=0)) + 1, self.seed, self._step, index, 3)[0][:, cell]
             for k in (0, 1):
                 np.add.at(made[k], owner, w[k])
         _, first, label = np.unique(group(made[0], made[1]), return_index=True, return_inverse=True)
@@ -289,7 +380,28 @@ class Refinement:
             state = self.states[i]
             if self.system.axes[i].fixed is None and not state.discrete:
                 zero = state.cell == 0
+                if coupling.together and zero.any():
+                    alone = np.bincount(owner[~zero], minlength=coupling.groups)[owner] == 0
+                    zero = zero & alone
                 state.cell = np.where(zero, 0, group(state.cell, np.where(zero, 0, label[owner])) + 1)
                 if state.settle():
                     changed.append(i)
         return changed
+
+
+def _colours(axis: Axis) -> Array:
+    """One label a unit for everything that must simply be equal."""
+    label = np.zeros(axis.n, dtype=np.int64)
+    for values in (*(c[0] for c in axis.colours), *(g.values for g in axis.gains)):
+        for column in np.reshape(np.asarray(values, dtype=np.float64), (-1, axis.n)):
+            label = group(label, column + 0.0)
+    return label
+
+
+def _lifted(axis: Axis) -> Array:
+    """Units that a number added after their gains keeps from being zero."""
+    out = np.zeros(axis.n, dtype=bool)
+    for t in axis.bias:
+        if t.term:
+            out |= np.asarray(t.values) > 0 if axis.half_line else np.asarray(t.values) != 0
+    return out

@@ -13,7 +13,7 @@ from .. import random
 from ..errors import ArgumentError
 from ..network import Dense, LayerGradient, Network
 from ..random import Key, as_key
-from ._report import LayerSymmetry, Report
+from ._report import LayerSymmetry, SymmetryReport
 
 Array = np.ndarray
 
@@ -24,7 +24,7 @@ class Quotient(NamedTuple):
 
     network: Network
     lr_factors: list[LayerGradient]
-    report: Report
+    report: SymmetryReport
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Broken(NamedTuple):
     changes: list[Change]
 
 
-def quotient_of(net: Network, report: Report) -> Quotient:
+def quotient_of(net: Network, report: SymmetryReport) -> Quotient:
     """``A_CD = sum_{i in C} t_i W_i,rep(D)``, factors ``sum_C t^2 / sum_D s^2`` (theory 4.5, multipliers of 4.3)."""
     layers, factors = [], []
     cells, multiples = np.arange(net.widths[0]), np.ones(net.widths[0])
@@ -90,7 +90,7 @@ def _live(la: LayerSymmetry) -> tuple[Array, Array, Array]:
     return number[la.labels], np.where(dead, 0.0, la.multipliers), heads
 
 
-def freed(net: Network, analyze: Callable[[Network], Report], rng: object, scale: float) -> Broken:
+def freed(net: Network, analyze: Callable[[Network], SymmetryReport], rng: object, scale: float) -> Broken:
     """Add noise to the incoming weights of all but one unit of each cell, from the last layer back, until free."""
     key: Key = as_key(rng)
     changes: list[Change] = []

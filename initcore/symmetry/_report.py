@@ -123,7 +123,7 @@ class LayerSymmetry:
 
 
 @dataclass
-class Report:
+class SymmetryReport:
     """The answer for a network; ``str(report)`` is readable in 80 columns.
 
     layers : one :class:`LayerSymmetry` a hidden layer.
@@ -146,8 +146,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Is every hidden unit certainly neither tied, sign-tied nor dead?"""
-        return self.certified and all(la.ok for la in self.layers)
+        """Is every hidden unit certainly neither tied, sign-tied nor dead, and does every weight move some day?"""
+        return self.certified and all(la.ok for la in self.layers) and not self.stuck
 
     @property
     def near_ties(self) -> tuple[NearTie, ...]:
@@ -165,6 +165,11 @@ class Report:
         return tuple(k for k, v in self.zero_flow.items() if v is None)
 
     @property
+    def stuck(self) -> tuple[str, ...]:
+        """Parameters that never get a gradient though the loss depends on them (a head of zeros on a dead layer)."""
+        return tuple(k for k in self.frozen if k not in self.zero_flow.null)
+
+    @property
     def verdict(self) -> str:
         """One line for the network."""
         if not self.certified:
@@ -178,6 +183,8 @@ class Report:
             widths = [la.effective_width for la in self.layers]
             shown = ", ".join(map(str, widths[:8])) + (", ..." if len(widths) > 8 else "")
             return f"{'; '.join(words)}; effective width {shown} under {self.optimizer}"
+        if self.stuck:
+            return f"STUCK: {', '.join(self.stuck[:4])}{', ...' if len(self.stuck) > 4 else ''} never get a gradient"
         notes = []
         if any(la.forward_duplicates for la in self.layers):
             notes.append("forward-degenerate at step 0, broken by the first updates")
@@ -235,10 +242,12 @@ def _list(units: Sequence[int]) -> str:
 
 
 def _late(flow: ZeroFlow) -> list[str]:
-    never = [k for k, v in flow.items() if v is None]
+    never = [k for k, v in flow.items() if v is None and k not in flow.null]
     out = []
     if never:
         out.append(f"never gets a gradient: {', '.join(never[:6])}{', ...' if len(never) > 6 else ''}")
+    if flow.null:
+        out.append(f"the loss does not depend on: {', '.join(flow.null[:6])}{', ...' if len(flow.null) > 6 else ''}")
     steps = sorted({v for v in flow.values() if v})
     for s in steps[:6]:
         names = [k for k, v in flow.items() if v == s]

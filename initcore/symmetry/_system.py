@@ -1,11 +1,11 @@
 """What the refinement works on: axes (sets of units that share one partition) and the weights between them.
 
-A chain of dense layers is one axis a layer and one block a weight matrix; :mod:`initcore._graph` builds
+A chain of dense layers is one axis a layer and one block a weight matrix; :class:`Graph` builds
 richer systems (taps of a convolution are blocks, a residual stream is one axis with many writers and readers).
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,15 +17,25 @@ Array = np.ndarray
 
 @dataclass
 class Block:
-    """Weights ``w (source units, target units)`` between two axes; ``name`` says whose they are in reports."""
+    """Weights ``w (source units, target units)`` between two axes; ``name`` says whose they are in reports.
+
+    part : which of its target's parts they feed.
+    frozen : they take part in the conditions, but receive no gradient.
+    structural : no weights but a mask: where weights of that name exist.
+    rows, cols : the source and target units they cover, where not all (a joint axis has several writers).
+    kin : blocks of equal kin play one role for different units of a joint axis.
+    """
 
     source: int
     target: int
     w: Array
     name: str
-    part: int = 0                     # which factor of a product unit it feeds (gate 0, up 1; query 0, key 1)
-    frozen: bool = False              # takes part in the conditions, receives no gradient
-    structural: bool = False          # not weights but a mask: where weights of that name exist
+    part: int = 0
+    frozen: bool = False
+    structural: bool = False
+    rows: slice | None = None
+    cols: slice | None = None
+    kin: int | None = None
     _constant: bool | None = None
 
     @property
@@ -35,34 +45,85 @@ class Block:
             self._constant = passes.look(self.w) == 1
         return self._constant
 
+    @property
+    def partial(self) -> bool:
+        """Does it cover some units of its axes only?"""
+        return self.rows is not None or self.cols is not None
+
+
+class Term(NamedTuple):
+    """A per-unit number added to a unit: ``term`` 0 in its pre-activation, others elsewhere (a norm's shift).
+
+    Terms of one part and number enter as a sum only. ``null``: the loss does not depend on them.
+    """
+
+    values: Array
+    name: str
+    part: int = 0
+    term: int = 0
+    null: bool = False
+    span: slice | None = None         # the units that have it, where not all
+
+
+class Gain(NamedTuple):
+    """Per-unit numbers ``(..., n)`` that multiply a unit before its activation, or after; ``scalar``: one for all."""
+
+    values: Array
+    name: str
+    after: bool = False
+    scalar: bool = False
+    span: slice | None = None
+
 
 @dataclass
 class Axis:
     """Units that share one partition, and which relations other than equality they admit.
 
+    A unit is a function of its parts (its pre-activation; the gates of a cell). Parts in ``plain`` agree literally
+    in units of one cell, the others and the output up to the unit's multiplier.
+
     fixed : labels that hold by promise (inputs, outputs), else None.
-    bias : per-unit terms added to the pre-activation, each ``(values, name, part)``.
-    colours : per-unit parameters that must simply be equal (norm gains, depthwise taps), ``(values, name)``.
+    bias : per-unit terms.
+    colours : per-unit parameters that must simply be equal in units that are not zero, ``(values, name)``.
+    gains : such parameters that multiply the unit, and so count as factors.
     zero : a unit whose pre-activation and back-signal are 0 stays so (phi(0) = 0).
     forward_zero : its back-signal is then 0 by itself (phi'(0) = 0, or a product of two zeros).
     half_line : the same holds for every pre-activation <= 0 (ReLU).
     odd : units may be each other's negative.   homogeneous : ... or multiples by a positive factor.
+    even : pre-activations may be each other's negative, outputs are then equal.
+    gate : a plain part that is 0 makes the unit 0 (a gate of phi(0) = 0).
     """
 
     name: str
     n: int
     activation: Activation | None = None
     fixed: Array | None = None
-    bias: list[tuple[Array, str, int]] = field(default_factory=list)
+    bias: list[Term] = field(default_factory=list)
     colours: list[tuple[Array, str]] = field(default_factory=list)
+    gains: list[Gain] = field(default_factory=list)
     zero: bool = False
     forward_zero: bool = False
     half_line: bool = False
     odd: bool = False
     homogeneous: bool = False
-    product: str = ""                 # "", "gated" or "attention": units are products of two parts
+    even: bool = False
+    plain: frozenset[int] = frozenset()
+    gate: int | None = None
+    coloured: bool = False            # fixed labels are colours, not promises: refined by what comes in
+    norm: str = ""                    # the normalisation before its activation, or on its way to its readers
+    norm_groups: int = 1
+    direct: bool = False              # the normalisation is followed by everything that reads the axis
+    product: str = ""                 # "", "gated", "attention", "lstm", "gru", "router": how parts make the unit
+    parts: int = 1
+    groups: int = 1                   # attention: heads of keys; what the units are split into
+    stops: int = 0                    # a step before which its back-signal is 0 (the router of equal experts)
     partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
+
+    @property
+    def shifted(self) -> bool:
+        """Is a trained number added after the gains?"""
+        return bool(self.gains) and any(t.term for t in self.bias)
 
 
 @dataclass
@@ -72,11 +133,22 @@ class Coupling:
     Group g of every axis in ``members`` (axis index -> group of each unit) takes as its colour the multiset of
     its units' labels; a unit takes its group's colour. ``one_to_one``: the groups are single units, so the
     axes share one partition.
+    together : units of a group are zero only all of them.
     """
 
     members: list[tuple[int, Array]]
     groups: int
     name: str = ""
+    together: bool = False
+
+
+class Slice(NamedTuple):
+    """A reported axis that is part of a joint one."""
+
+    name: str
+    layer: int
+    axis: int
+    units: slice
 
 
 @dataclass
@@ -86,6 +158,8 @@ class System:
     axes: list[Axis]
     blocks: list[Block]
     couplings: list[Coupling] = field(default_factory=list)
+    slices: list[Slice] = field(default_factory=list)
+    queries: list[tuple[str, int, int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._incoming: list[list[Block]] = [[] for _ in self.axes]
@@ -103,6 +177,18 @@ class System:
         return self._outgoing[axis]
 
 
+def is_even(activation: Activation) -> bool:
+    """Is phi(-z) = phi(z), bit for bit at 211 points without a pattern, and not constant?"""
+    if activation.odd:
+        return False
+    z = np.modf(np.arange(1, 212) * 0.6180339887498949)[0] * 9.0
+    with np.errstate(all="ignore"):
+        if activation(z[:1]) != activation(-z[:1]):
+            return False
+        y = activation(z)
+        return bool(np.array_equal(y, activation(-z)) and np.ptp(y) > 0)
+
+
 def admit(axis: Axis, activation: Activation) -> Axis:
     """Set the relations an elementwise activation allows between units."""
     axis.activation = activation
@@ -111,7 +197,19 @@ def admit(axis: Axis, activation: Activation) -> Axis:
     axis.forward_zero = axis.zero and activation.dphi0 == 0.0
     axis.odd = activation.odd and axis.zero
     axis.homogeneous = activation.homogeneous
+    axis.even = is_even(activation)
+    axis.homogeneous = axis.homogeneous and not axis.even
     return axis
+
+
+def plain(axis: Axis) -> Axis:
+    """The axis with equality for its only relation."""
+    return replace(axis, zero=False, forward_zero=False, half_line=False, odd=False, homogeneous=False, even=False)
+
+
+def dropped(axis: Axis) -> Axis:
+    """The axis with draws of each unit's own: no two units agree, but 0 times a draw is 0."""
+    return replace(axis, colours=[*axis.colours, (np.arange(axis.n, dtype=np.float64), f"{axis.name}.draws")])
 
 
 def chain(layers: Any, input_labels: Array | None = None, output_labels: Array | None = None) -> System:
@@ -129,7 +227,7 @@ def chain(layers: Any, input_labels: Array | None = None, output_labels: Array |
             admit(axis, layer.activation)
             axis.layer = i
         if layer.b is not None:
-            axis.bias.append((layer.b, f"layers[{i}].b", 0))
+            axis.bias.append(Term(layer.b, f"layers[{i}].b"))
         axes.append(axis)
         blocks.append(Block(i, i + 1, layer.w, f"layers[{i}].w"))
     return System(axes, blocks)

@@ -2,53 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..reference import field
 from ._evidence import explain
 from ._grouping import group
 from ._near_ties import near_ties
-from ._optimizers import Rule, rule
+from ._optimizers import Invariance, rule
 from ._partition import Refinement
-from ._report import LayerSymmetry, Report
+from ._report import LayerSymmetry, SymmetryReport
 from ._signatures import State
-from ._system import System
+from ._system import Axis, System, dropped, plain
 from ._zero_flow import flow
 
 Array = np.ndarray
 
 
-def _refine(system: System, law: Rule, max_sweeps: int) -> Refinement:
-    """The partition for an optimiser."""
-    refinement = Refinement(system, strength=law.strength, signs=law.signs, scales=law.scales,
-                            bias_stays=law.bias_stays)
-    refinement.run(max_sweeps)
-    return refinement
+def _refine(system: System, law: Invariance, max_sweeps: int) -> tuple[System, Refinement]:
+    """The partition for an optimiser, and the system it is of: without relations that a norm turns out to break."""
+    joint = True
+    while True:
+        refinement = Refinement(system, strength=law.strength, signs=law.signs, scales=law.scales,
+                                bias_stays=law.bias_stays, joint=joint)
+        refinement.run(max_sweeps)
+        broken = [i for i, a in enumerate(system.axes) if not _centred(a, refinement.states[i])]
+        if broken:
+            axes = [plain(a) if i in broken else a for i, a in enumerate(system.axes)]
+            system = replace(system, axes=axes)
+        elif joint and law.per_tensor and not _whole(system, refinement.states):
+            joint = False
+        else:
+            return system, refinement
+
+
+def _centred(axis: Axis, state: State) -> bool:
+    """Do layer and group norm keep the relations found: none but equality, or a mean of 0 by structure?"""
+    if axis.norm not in ("layer", "group") or ((state.unit == 1.0).all() and not state.zeros):
+        return True
+    cells = int(state.cell.max(initial=0)) + 1
+    for unit, cell in zip(*(np.split(a, axis.norm_groups) for a in (state.unit, state.cell))):
+        if np.bincount(cell, unit * (cell > 0), cells).any():
+            return False
+    return True
+
+
+def _whole(system: System, states: list[State]) -> bool:
+    """Do tensors with units in common cells correspond as wholes (what per-tensor scaling asks)?"""
+    for i, state in enumerate(states):
+        spans = {(s.start, s.stop) for b in system.blocks for j, s in ((b.target, b.cols), (b.source, b.rows))
+                 if s is not None and j == i}
+        counts = [np.bincount(state.cell[a:b], minlength=state.cells + 1)[1:] for a, b in spans]
+        for k, x in enumerate(counts):
+            if any(((x > 0) & (y > 0)).any() and (x != y).any() for y in counts[:k]):
+                return False
+    return True
 
 
 def _elementwise(system: System, found: Refinement, max_sweeps: int) -> Refinement | None:
     """The elementwise partition, refined further from an affine one; None if there is nothing to refine."""
     if found.strength == "elementwise" or all(s.discrete for s, a in zip(found.states, system.axes) if a.fixed is None):
         return None
-    start = []
+    fields, start = found.fields, []
     for s in found.states:
-        plus = np.minimum(s.unit_p, field.negative(s.unit_p))
-        sign = np.where(s.unit_p > field.P // 2, -1.0, 1.0)
-        cell = np.where(s.cell == 0, 0, group(s.cell, plus) + 1)
-        state = State(cell, np.where(cell == 0, 1.0, sign), np.where(sign < 0, np.uint64(field.P - 1), np.uint64(1)))
-        state.settle()
-        start.append(state)
-    refinement = Refinement(system, strength="elementwise", bias_stays=found.bias_stays, start=start)
+        cell = np.where(s.cell == 0, 0, group(s.cell, *fields.size(s.unit_p)) + 1)
+        negative = fields.upper(s.unit_p)[0] & (cell != 0)
+        start.append(State.of(cell, np.where(negative, -1.0, 1.0), fields))
+    refinement = Refinement(system, strength="elementwise", bias_stays=found.bias_stays, start=start,
+                            joint=found.joint)
     refinement.run(max_sweeps)
     return refinement
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What :meth:`Report.explain` asks; a value, so that reports can be pickled."""
+    """What :meth:`SymmetryReport.explain` asks; a value, so that reports can be pickled."""
 
     system: System
     settings: dict[str, Any]
@@ -63,14 +92,19 @@ class _Evidence:
                        self.max_sweeps)
 
 
-def report_on(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: float | None) -> Report:
+def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, tolerance: float | None,
+              hidden_dropout: bool = False) -> SymmetryReport:
+    """What is true of a system under an optimiser."""
     none = law.strength == "none"
-    found = _refine(system, law if not none else rule("sgd"), max_sweeps)
+    if hidden_dropout:
+        system = replace(system, axes=[dropped(a) if a.layer is not None else a for a in system.axes])
+    system, found = _refine(system, law if not none else rule("sgd"), max_sweeps)
     finer = None if none else _elementwise(system, found, max_sweeps)
-    dead = [(s.cell == 0) & (a.fixed is None) & (found.certified and not none)
-            for s, a in zip(found.states, system.axes)]
+    sure = found.certified and not none
+    flat = {i for i, (a, s) in enumerate(zip(system.axes, found.states)) if sure and _flat(a, s)}
+    dead = [(s.cell == 0) & (a.fixed is None) & sure for s, a in zip(found.states, system.axes)]
     inner = [i for i, a in enumerate(system.axes) if a.layer is not None]
-    layers = [_layer(system, i, found, finer, none) for i in inner]
+    layers = [_layer(system, i, found, finer, none, i in flat) for i in inner]
     _degenerate(system, found, layers)
     for i, la in zip(inner, layers):
         la.near_ties = near_ties(system, found, i, la.labels, la.representative, tolerance)
@@ -80,16 +114,27 @@ def report_on(system: System, law: Rule, l2: float, max_sweeps: int, tolerance: 
         for i, la in zip(inner, layers):
             la.tolerance_labels = _first_seen(loose.states[i].cell)[1]
             la.tolerance_cells = int(la.tolerance_labels.max(initial=-1)) + 1
-    settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays}
+    settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays,
+                "joint": found.joint}
 
     why = _Evidence(system, settings, found.states, inner, [la.status for la in layers], max_sweeps)
-    return Report(layers, flow(system, dead), law.name, l2, law.conditions, found.certified, found.sweeps,
-                  {system.axes[i].name: la for i, la in zip(inner, layers)},
-                  {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)
+    return SymmetryReport(layers, flow(system, dead, flat=flat), law.name, l2, law.conditions, found.certified,
+                          found.sweeps, {system.axes[i].name: la for i, la in zip(inner, layers)},
+                          {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)
 
 
-def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool) -> LayerSymmetry:
+def _flat(axis: Axis, state: State) -> bool:
+    """Is what the axis passes on a constant: one cell under layer norm (in every group), experts that are all equal?"""
+    if axis.product == "router":
+        return state.cells == 1
+    if not axis.direct or axis.norm not in ("layer", "group") or state.zeros or not (state.unit == 1.0).all():
+        return False
+    return all(np.ptp(cell) == 0 for cell in np.split(state.cell, axis.norm_groups) if len(cell))
+
+
+def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool, flat: bool) -> LayerSymmetry:
     axis, state = system.axes[i], found.states[i]
+    fields, unit_p = found.fields, np.ones_like(state.unit_p) if system.axes[i].even else state.unit_p
     n = axis.n
     cell = state.cell if not none else np.arange(1, n + 1)
     first, labels = _first_seen(cell)
@@ -101,16 +146,19 @@ def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, 
         many = sizes[labels] > 1
         live = np.flatnonzero(many & ~zero)
         if len(live):
-            multipliers[live] = state.unit[live] / state.unit[first[labels[live]]]
-            key = group(labels[live], state.unit_p[live])
+            if not axis.even:
+                multipliers[live] = state.unit[live] / state.unit[first[labels[live]]]
+            key = group(labels[live], *unit_p[:, live])
             negative = group(np.r_[labels[live], labels[live]],
-                             np.r_[state.unit_p[live], field.negative(state.unit_p[live])])
+                             *np.concatenate([unit_p[:, live], fields.negative(unit_p[:, live])], axis=1))
             own, other = negative[:len(live)], negative[len(live):]
             count = np.bincount(key)
             has = np.isin(own, other)
             status[live] = np.where(count[key] > 1, "tied", np.where(has, "sign-tied", "proportional"))
         status[zero] = "dead"
         multipliers[zero] = 0.0
+    if flat:
+        status[:], multipliers[:] = "dead", 0.0
     if not found.certified:
         status[(sizes[labels] > 1) | zero] = "undetermined"
     strength = None
@@ -118,7 +166,7 @@ def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, 
         same = finer is None or (finer.certified and finer.states[i].cells == state.cells
                                  and bool(((finer.states[i].cell == 0) == zero).all()))
         strength = "elementwise" if same else "affine"
-    live_cells = len(first) - int(zero.any())
+    live_cells = 0 if flat else len(first) - int(zero.any())
     return LayerSymmetry(axis.layer if axis.layer is not None else -1, axis.name, labels, tuple(status.tolist()),
                          multipliers, len(first), live_cells, first, sizes, strength)
 

@@ -1,12 +1,13 @@
 """One pass over a weight matrix: what every unit sums, in floating point with its error bound, and exactly.
 
 All functions take ``w (sources, units)`` with any strides (pass ``w.T`` for the backward direction), read every
-weight once and need memory for the units only. Kernels: src/variant/ties.pxi; twin: :mod:`initcore._ties_reference`.
+weight once and need memory for the units only. Kernels: src/variant/ties.pxi; twin: :mod:`initcore.reference.ties`.
 """
 
 import numpy as np
 
 from .. import kernels
+from ..reference.field import Field
 
 Array = np.ndarray
 
@@ -28,9 +29,15 @@ def project(w: Array, v: Array) -> tuple[Array, Array]:
     return f[:k], a
 
 
-def field_sums(w: Array, r: Array) -> Array:
-    """``e_kj = sum_i r_ki w_ij`` in F_p, exactly; r and the result are elements of F_p."""
-    return kernels._ties_fields(_plain(w), np.ascontiguousarray(r))
+def field_sums(w: Array, r: Array, fields: Field) -> Array:
+    """``e_hgj = sum_i r_hgi w_ij`` modulo the prime g, exactly; ``r (k, 2, sources)``, the result ``(k, 2, units)``."""
+    w = _plain(w)
+    if w.size == 0:
+        return np.zeros((len(r), 2, w.shape[1]), dtype=np.uint64)
+    known = fields.p.ravel(), fields.inverse_p.ravel(), fields.powers
+    parts = [kernels._ties_fields(w, np.ascontiguousarray(r[h:h + 2]).reshape(-1, w.shape[0]), *known)
+             for h in range(0, len(r), 2)]
+    return np.concatenate(parts).reshape(len(r), 2, w.shape[1])
 
 
 def multisets(w: Array, colour: Array, sign: Array, live: Array) -> tuple[Array, Array]:

@@ -1,14 +1,17 @@
-"""When each weight first gets a gradient: the boolean propagation of theory 4.4, unit by unit.
+"""When each parameter first gets a gradient: the boolean propagation of theory 4.4 and 4.9, unit by unit.
 
 A unit's output can be non-zero iff phi(0) != 0, or its bias is not 0, or a non-zero weight leads to it from a unit
 that can be. Its back-signal likewise, and phi' must not vanish there. A weight gets a gradient iff both ends are
-live; after that step it counts as non-zero. Units proved identically zero never count.
+live; after that step it counts as non-zero. Units proved identically zero never count, nor do parameters on which
+the loss does not depend (a key's bias, a bias before batch normalisation). Softmax scores see only what varies
+over the keys.
 """
 
 import numpy as np
 
 from . import _weight_passes as passes
-from ._system import Block, System
+from ._cells import ADJOINTS, OUTPUTS
+from ._system import Axis, Block, System
 
 Array = np.ndarray
 
@@ -16,8 +19,14 @@ Array = np.ndarray
 class ZeroFlow(dict[str, int | None]):
     """First step with a gradient (0 = the very first), by parameter name; None = never.
 
-    Looks up ``"layers[0].w"`` and prints one line a parameter that does not learn at once.
+    Looks up ``"layers[0].w"`` and prints one line a parameter that does not learn at once. ``null``: the names of
+    those on which the loss does not depend.
+
+    >>> print(ZeroFlow({"layers[0].w": 1, "layers[1].w": 0}))
+    layers[0].w: step 1
     """
+
+    null: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         late = [f"{k}: {'never' if v is None else f'step {v}'}" for k, v in self.items() if v != 0]
@@ -29,8 +38,14 @@ class _Reach:
 
     def __init__(self, block: Block, mask: Array | None) -> None:
         self.block, self.mask = block, mask
+        self.rows, self.cols = block.rows or slice(None), block.cols or slice(None)
         self.learnt: list[tuple[Array, Array]] = []
         self._all: bool | None = None
+
+    def onto(self, out: Array, live: Array, backward: bool = False) -> None:
+        """Mark in ``out`` what a live unit on the other side reaches."""
+        there, here = (self.cols, self.rows) if backward else (self.rows, self.cols)
+        out[here] |= self(live[there], backward)
 
     def __call__(self, live: Array, backward: bool = False) -> Array:
         w = self.block.w.T if backward else self.block.w
@@ -59,6 +74,7 @@ class _Reach:
 
     def learn(self, x: Array, d: Array) -> bool:
         """Record a gradient on the block x by d; True if it adds anything."""
+        x, d = x[self.rows], d[self.cols]
         if not (x.any() and d.any()) or any((x <= a).all() and (d <= b).all() for a, b in self.learnt):
             return False
         self.learnt.append((x.copy(), d.copy()))
@@ -71,71 +87,113 @@ def _touched(w: Array, live: Array) -> Array:
 
 
 class _Flow:
-    """The sets of live outputs ``x``, pre-activations ``pre`` and back-signals ``d``; they only ever grow."""
+    """Sets of live units of each axis; they only ever grow.
 
-    def __init__(self, system: System, dead: list[Array]) -> None:
-        self.system, self.dead = system, dead
+    pre, vary : of each part: can it be non-zero, does it vary over data and time?   x, moves : the same of the output.
+    back : the signal that comes back to the output.   d : to each part.
+    numbers : live per-unit parameters, by name.
+    """
+
+    def __init__(self, system: System, dead: list[Array], flat: set[int]) -> None:
+        self.system, self.dead, self.flat, self.step = system, dead, flat, 0
         self.axes, self.blocks = system.axes, system.blocks
         masks = {(b.name, b.source, b.target): b.w for b in self.blocks if b.structural}
         self.reach = [_Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
         self.incoming: list[list[int]] = [[] for _ in self.axes]
         self.outgoing: list[list[int]] = [[] for _ in self.axes]
-        self.scores: dict[int, int] = {a.partner: i for i, a in enumerate(self.axes) if a.partner is not None}
+        self.scores: dict[int, list[int]] = {}
+        for i, a in enumerate(self.axes):
+            if a.partner is not None:
+                self.scores.setdefault(a.partner, []).append(i)
         for k, b in enumerate(self.blocks):
-            if b.structural:
-                continue
-            self.incoming[b.target].append(k)
-            self.outgoing[b.source].append(k)
-        self.bias = [[(np.asarray(v) > 0) if a.half_line else (np.asarray(v) != 0) for v, _, _ in a.bias]
-                     for a in self.axes]
+            if not b.structural:
+                self.incoming[b.target].append(k)
+                self.outgoing[b.source].append(k)
+        self.terms = [[np.asarray(t.values) > 0 if a.half_line else np.asarray(t.values) != 0 for t in a.bias]
+                      for a in self.axes]
+        self.gains = [[(np.asarray(g.values).reshape(-1, a.n) != 0).any(axis=0) for g in a.gains] for a in self.axes]
         self.x = [np.full(a.n, a.fixed is not None and not self.incoming[i]) for i, a in enumerate(self.axes)]
-        self.pre = [[np.zeros(a.n, dtype=bool)] * (2 if a.product else 1) for a in self.axes]
-        self.d = [[np.zeros(a.n, dtype=bool)] * (2 if a.product else 1) for a in self.axes]
+        self.moves, self.inner = [x.copy() for x in self.x], [x.copy() for x in self.x]
+        none = [[np.zeros(a.n, dtype=bool)] * a.parts for a in self.axes]
+        self.pre, self.vary, self.d = list(none), list(none), list(none)
+        self.back = [np.zeros(a.n, dtype=bool) for a in self.axes]
 
     def forward(self, i: int) -> bool:
         """Update ``pre`` and ``x`` of axis i; True if they grew."""
         axis = self.axes[i]
         if axis.fixed is not None and not self.incoming[i]:
             return False
-        pre = [np.zeros(axis.n, dtype=bool) for _ in self.pre[i]]
+        pre = [np.zeros(axis.n, dtype=bool) for _ in range(axis.parts)]
+        vary = [p.copy() for p in pre]
         for k in self.incoming[i]:
             b = self.blocks[k]
-            pre[b.part] |= self.reach[k](self.x[b.source])
-        for (_, _, part), live in zip(axis.bias, self.bias[i]):
-            pre[part] |= live
-        phi0 = axis.activation is not None and axis.activation.phi0 != 0
-        if axis.product == "attention":
-            x = pre[0] & pre[1]
-        elif axis.product == "gated":
-            x = (pre[0] | phi0) & pre[1]
-        else:
-            x = pre[0] | phi0
-        x &= ~self.dead[i]
-        grew = bool((x != self.x[i]).any()) or any((p != q).any() for p, q in zip(pre, self.pre[i]))
-        self.x[i], self.pre[i] = x, pre
-        return grew
+            self.reach[k].onto(pre[b.part], self.x[b.source])
+            self.reach[k].onto(vary[b.part], self.moves[b.source])
+        for t, live in zip(axis.bias, self.terms[i]):
+            if t.term == 0 and not (t.null and axis.norm):
+                pre[t.part] |= live
+        inner = OUTPUTS[axis.product](axis, pre, self._level(i, pre)) & ~self.dead[i]
+        x = inner & self._before(i, after=True)
+        moves = x & np.logical_or.reduce(vary) & self._before(i) & (i not in self.flat)
+        new, old = (x, moves, *pre, *vary), (self.x[i], self.moves[i], *self.pre[i], *self.vary[i])
+        self.inner[i], self.x[i], self.moves[i], self.pre[i], self.vary[i] = inner, x, moves, pre, vary
+        return any((p != q).any() for p, q in zip(new, old))
+
+    def _before(self, i: int, after: bool = False) -> Array:
+        """Are all gains before (after) the activation non-zero?"""
+        out = np.ones(self.axes[i].n, dtype=bool)
+        for g, live in zip(self.axes[i].gains, self.gains[i]):
+            if g.after == after:
+                out = out & live
+        return out
+
+    def _level(self, i: int, pre: list[Array]) -> Array:
+        """Is the argument of an elementwise activation non-zero, then the output?"""
+        axis = self.axes[i]
+        y = pre[0] & self._before(i) & (i not in self.flat)
+        for t, live in zip(axis.bias, self.terms[i]):
+            if t.term:
+                y = y | live
+        return y
 
     def backward(self, i: int) -> bool:
         """Update ``d`` of axis i; True if it grew."""
         axis, pre = self.axes[i], self.pre[i]
         back = np.full(axis.n, axis.fixed is not None)
         if axis.partner is not None:              # a score moves what the loss sees through the values it weighs
-            back |= bool((self.x[axis.partner] & self.d[axis.partner][0]).any())
+            back |= self._weighed(axis)
         for k in self.outgoing[i]:
             b = self.blocks[k]
-            back |= self.reach[k](self.d[b.target][b.part], backward=True)
+            self.reach[k].onto(back, self.d[b.target][b.part], backward=True)
+        if self.step < axis.stops:
+            back[:] = False
+        back &= ~self.dead[i]
+        inner = back & self._before(i, after=True)
+        d = [p & ~self.dead[i] for p in ADJOINTS[axis.product](axis, pre, self.vary[i], self._slope(i, inner), inner)]
+        new, old = (back, *d), (self.back[i], *self.d[i])
+        self.back[i], self.d[i] = back, d
+        return any((p != q).any() for p, q in zip(new, old))
+
+    def _slope(self, i: int, back: Array) -> Array:
+        """What of the back-signal passes an elementwise activation."""
+        axis = self.axes[i]
         phi = axis.activation
-        slope = pre[0] | (phi is None or phi.dphi0 != 0)
-        if axis.product == "attention":
-            d = [back & pre[1], back & pre[0]]
-        elif axis.product == "gated":
-            d = [back & pre[1] & slope, back & (pre[0] | (phi is not None and phi.phi0 != 0))]
-        else:
-            d = [back if axis.fixed is not None else back & slope]
-        d = [part & ~self.dead[i] for part in d]
-        grew = any((p != q).any() for p, q in zip(d, self.d[i]))
-        self.d[i] = d
-        return grew
+        return back if axis.fixed is not None or phi is None or phi.dphi0 != 0 else back & self._level(i, self.pre[i])
+
+    def _weighed(self, axis: Axis) -> Array:
+        """Heads (experts) whose weights the loss sees: those with a value that varies and is read."""
+        partner = axis.partner if axis.partner is not None else 0
+        seen = self.d[partner][0] & (self.moves[partner] if axis.product == "attention" else self.x[partner])
+        if axis.product == "router":
+            return np.full(axis.n, bool(seen.any()) and axis.n > 1)
+        return np.repeat(seen.reshape(axis.groups, -1).any(axis=1), axis.n // axis.groups)
+
+    def entering(self, i: int) -> list[Array]:
+        """The back-signal that reaches the blocks writing to each part."""
+        d = self.d[i]
+        if self.axes[i].gains:
+            d = [p & self._before(i) for p in d]
+        return [np.zeros_like(p) for p in d] if i in self.flat else d
 
     def spread(self, dirty: set[int]) -> set[int]:
         """Propagate from the axes in ``dirty`` until nothing grows, forward and back; the axes that grew."""
@@ -146,7 +204,7 @@ class _Flow:
                 ahead.discard(i)
                 if self.forward(i):
                     touched.add(i)
-                    behind.update({i, self.scores.get(i, i)})
+                    behind.update({i, *self.scores.get(i, ())})
                     ahead.update(self.blocks[k].target for k in self.outgoing[i])
             while behind:
                 i = max(behind)
@@ -154,34 +212,66 @@ class _Flow:
                 if self.backward(i):
                     touched.add(i)
                     behind.update(self.blocks[k].source for k in self.incoming[i])
-                    if i in self.scores:
-                        behind.add(self.scores[i])
+                    behind.update(self.scores.get(i, ()))
         return touched
 
+    def learn(self, i: int, first: ZeroFlow) -> bool:
+        """Record the gradients of the per-unit parameters of axis i; True if any of them grew."""
+        axis, grew = self.axes[i], False
+        for j, t in enumerate(axis.bias):
+            if not t.null:
+                d = self.d[i][0] if t.term else self.entering(i)[t.part]
+                grew |= self._record(first, t.name, self.terms[i], j, _within(d, t.span))
+        for j, g in enumerate(axis.gains):
+            others = [live for k, (o, live) in enumerate(zip(axis.gains, self.gains[i])) if k != j and o.after == g.after]
+            d = self.back[i] & self.inner[i] if g.after else self.d[i][0] & self.pre[i][0] & (i not in self.flat)
+            d = _within(np.logical_and.reduce([d, *others]), g.span)
+            grew |= self._record(first, g.name, self.gains[i], j, d | (g.scalar and bool(d.any())))
+        return grew
 
-def flow(system: System, dead: list[Array], max_steps: int | None = None) -> ZeroFlow:
-    """First step with a gradient of every block and bias; ``dead[i]`` marks units of axis i that are zero for ever."""
-    state, first = _Flow(system, dead), ZeroFlow()
+    def _record(self, first: ZeroFlow, name: str, live: list[Array], j: int, d: Array) -> bool:
+        if not d.any() or (first[name] is not None and not (d & ~live[j]).any()):
+            return False
+        live[j] = live[j] | d
+        if first[name] is None:
+            first[name] = self.step
+        return True
+
+
+def _within(d: Array, span: slice | None) -> Array:
+    if span is None:
+        return d
+    out = np.zeros_like(d)
+    out[span] = d[span]
+    return out
+
+
+def flow(system: System, dead: list[Array], max_steps: int | None = None, flat: set[int] = frozenset()) -> ZeroFlow:
+    """First step with a gradient of every parameter.
+
+    dead : ``dead[i]`` marks units of axis i that are zero for ever.
+    flat : axes whose normalisation always gives a constant (one cell).
+    """
+    state, first = _Flow(system, dead, set(flat)), ZeroFlow()
     for i, axis in enumerate(system.axes):
         first.update({b.name: None for b in system.incoming(i) if not b.frozen})
-        first.update({name: None for _, name, _ in axis.bias})
-    dirty, step = set(range(len(system.axes))), 0
-    while dirty and (max_steps is None or step <= max_steps):
-        touched = state.spread(dirty)
+        first.update({t.name: None for t in axis.bias})
+        first.update({g.name: None for g in axis.gains})
+    first.null = tuple(t.name for a in system.axes for t in a.bias if t.null)
+    waits = {i for i, a in enumerate(system.axes) if a.stops}
+    dirty = set(range(len(system.axes)))
+    while (dirty or waits) and (max_steps is None or state.step <= max_steps):
+        touched = state.spread(dirty | waits)
         dirty = set()
         for k in {k for i in touched for k in (*state.incoming[i], *state.outgoing[i])}:
             b = system.blocks[k]
-            if not b.frozen and state.reach[k].learn(state.x[b.source], state.d[b.target][b.part]):
+            if not b.frozen and state.reach[k].learn(state.x[b.source], state.entering(b.target)[b.part]):
                 dirty |= {b.source, b.target}
                 if first[b.name] is None:
-                    first[b.name] = step
+                    first[b.name] = state.step
         for i in touched:
-            for j, (_, name, part) in enumerate(system.axes[i].bias):
-                d = state.d[i][part]
-                if (d & ~state.bias[i][j]).any() or (first[name] is None and d.any()):
-                    dirty.add(i)
-                    state.bias[i][j] = state.bias[i][j] | d
-                    if first[name] is None:
-                        first[name] = step
-        step += 1
+            if state.learn(i, first):
+                dirty.add(i)
+        state.step += 1
+        waits = {i for i in waits if system.axes[i].stops >= state.step}
     return first

@@ -33,24 +33,33 @@ def _ties_project(w, v):
     return sums, sizes[0]
 
 
-def _ties_fields(w, r):
-    """``e_kj = sum_i r_ki w_ij`` in F_p for ``w (n, m)``, ``r (k, n)`` uint64 below p."""
-    cdef Matrix wm, rm, e
+def _ties_fields(w, r, p, inverse, powers):
+    """``e_kj = sum_i r_ki w_ij mod p[k mod 2]`` for ``w (n, m)``, ``r (2 or 4, n)`` uint64 below p; reference.field.Field
+    says what the primes ``p (2,)``, their inverses mod 2^64 and the ``powers (2, 2048)`` of two are."""
+    cdef Matrix wm, rm, pm, im, tm, e
     cdef int kind
     w = plain("w", w, 2, None)
     r = exactly("r", r, np.dtype(np.uint64), (-1, w.shape[0]), "w", w.shape)
+    if r.shape[0] != 2 and r.shape[0] != 4:
+        raise _ShapeError(f"r has {r.shape[0]} rows, but it must have 2 or 4: one or two for each prime.")
+    p = exactly("p", p, np.dtype(np.uint64), (2,), "w", w.shape)
+    inverse = exactly("inverse", inverse, np.dtype(np.uint64), (2,), "w", w.shape)
+    powers = exactly("powers", powers, np.dtype(np.uint64), (2, 2048), "w", w.shape)
     kind = kind_of(w)
     measured(w, kind, &wm)
     measured(r, cnp.NPY_UINT64, &rm)
+    measured(p, cnp.NPY_UINT64, &pm)
+    measured(inverse, cnp.NPY_UINT64, &im)
+    measured(powers, cnp.NPY_UINT64, &tm)
     sums = zeros(rm.rows, wm.cols, cnp.NPY_UINT64, &e)
-    if wm.rows > 0 and wm.cols > 0 and rm.rows > 0:
+    if wm.rows > 0 and wm.cols > 0:
         with nogil:
             if kind == cnp.NPY_FLOAT32:
                 table.ties_fields_f32(<float*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> rm.data, rm.rows,
-                                      <u64*> e.data)
+                                      <u64*> pm.data, <u64*> im.data, <u64*> tm.data, <u64*> e.data)
             else:
                 table.ties_fields_f64(<double*> wm.data, wm.row, wm.col, wm.rows, wm.cols, <u64*> rm.data, rm.rows,
-                                      <u64*> e.data)
+                                      <u64*> pm.data, <u64*> im.data, <u64*> tm.data, <u64*> e.data)
     return sums
 
 

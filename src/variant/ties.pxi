@@ -1,16 +1,19 @@
-# Signature passes of the partition refinement (initcore/_partition.py). Twin: initcore/_passes.py, _field.py.
+# Signature passes of the partition refinement (initcore/symmetry/_partition.py). Twins: initcore/reference/ties.py, field.py.
 #
 # Design
 # A. A matrix is n sources by m units with any strides. One pass reads every weight once, in the order it lies in
 #    memory: along lines of at most TIES_LINE weights, across the units ("axpy": one coefficient a line, one
 #    accumulator a weight) or along the sources ("dot": the other way round), whichever has the smaller stride.
 # B. A line is widened to float64 in a buffer (exact), so each operation is written once. Memory: the buffer.
-# C. Exact arithmetic is in F_p, p = 2^61 - 1 (2^61 = 1): multiplying by 2^s turns the 61 bits by s places.
+# C. Exact arithmetic is modulo two primes of 62 bits that the caller drew at random (initcore/reference/field.py): a
+#    table holds the powers of two, products are reduced by Montgomery's method.
 # D. The projection is a filter with an error bound, so its order of summation is free and may differ by variant;
 #    field sums and multiset hashes are integers, the same on every machine.
 
 cdef enum:
     TIES_LINE = 1024
+    TIES_ROWS = 4
+    TIES_EXPONENTS = 2048
 
 ctypedef fused ties_real:
     float
@@ -18,35 +21,35 @@ ctypedef fused ties_real:
 
 cdef extern from *:
     """
-    #define TIES_P 0x1FFFFFFFFFFFFFFFULL
+    typedef struct { unsigned long long high, low; } ties_wide;
     #if defined(__SIZEOF_INT128__)
-    static inline unsigned long long ties_product(unsigned long long a, unsigned long long b) {
+    static inline ties_wide ties_product(unsigned long long a, unsigned long long b) {
         unsigned __int128 t = (unsigned __int128)a * b;
-        return ((unsigned long long)t & TIES_P) + (unsigned long long)(t >> 61);
+        ties_wide r = {(unsigned long long)(t >> 64), (unsigned long long)t};
+        return r;
     }
     #else
-    static inline unsigned long long ties_product(unsigned long long a, unsigned long long b) {
-        unsigned long long a1 = a >> 31, a0 = a & 0x7FFFFFFFULL, b1 = b >> 31, b0 = b & 0x7FFFFFFFULL;
-        unsigned long long cross = a1 * b0 + a0 * b1, low = a0 * b0;
-        unsigned long long s = 2 * a1 * b1 + (cross >> 30) + ((cross & 0x3FFFFFFFULL) << 31);
-        return (s & TIES_P) + (s >> 61) + (low & TIES_P) + (low >> 61);
+    static inline ties_wide ties_product(unsigned long long a, unsigned long long b) {
+        unsigned long long a1 = a >> 32, a0 = a & 0xFFFFFFFFULL, b1 = b >> 32, b0 = b & 0xFFFFFFFFULL;
+        unsigned long long low = a0 * b0, left = a1 * b0, right = a0 * b1;
+        unsigned long long middle = (low >> 32) + (left & 0xFFFFFFFFULL) + (right & 0xFFFFFFFFULL);
+        ties_wide r = {a1 * b1 + (left >> 32) + (right >> 32) + (middle >> 32),
+                       (low & 0xFFFFFFFFULL) | (middle << 32)};
+        return r;
     }
     #endif
     """
-    u64 TIES_P
-    u64 ties_product(u64 a, u64 b) nogil        # a b mod p for a, b <= p, below 2^63, not reduced
+    ctypedef struct ties_wide:
+        u64 high
+        u64 low
+    ties_wide ties_product(u64 a, u64 b) nogil          # a b in two words
 
 cdef inline Py_ssize_t ties_abs(Py_ssize_t x) noexcept nogil:
     return -x if x < 0 else x
 
-cdef inline u64 ties_fold(u64 x) noexcept nogil:
-    """x mod p up to one p: below 2^61 + 8."""
-    return (x & TIES_P) + (x >> 61)
-
-cdef inline u64 ties_reduce(u64 x) noexcept nogil:
-    """x mod p."""
-    x = ties_fold(x)
-    return x - TIES_P if x >= TIES_P else x
+cdef inline u64 ties_reduced(ties_wide x, u64 p, u64 inverse) noexcept nogil:
+    """x / 2^64 mod p up to one p, for x.high < p and inverse = 1/p mod 2^64 (Montgomery 1985)."""
+    return x.high - ties_product(x.low * inverse, p).high + p
 
 cdef inline u64 ties_mix(u64 x) noexcept nogil:
     """splitmix64's output function."""
@@ -61,16 +64,20 @@ cdef inline u64 ties_bits(double x) noexcept nogil:
     memcpy(&b, &x, 8)
     return b
 
-cdef inline u64 ties_times(u64 r, double x) noexcept nogil:
-    """r x in F_p, r < p, x a finite float m 2^e: m (2^(e mod 61) r); below 2^63, not reduced."""
-    cdef u64 b = ties_bits(x), e = (b >> 52) & 0x7FF, m = b & <u64> 0xFFFFFFFFFFFFF, s, t
-    if e == 0:
-        e = 1
-    else:
+cdef inline u64 ties_image(double x, u64 p, u64 inverse, const u64* powers) noexcept nogil:
+    """2^64 x in F_p up to one p, x a finite float m 2^(e - 1075): m times powers[e] = 2^(e - 1075 + 128)."""
+    cdef u64 b = ties_bits(x), e = (b >> 52) & 0x7FF, m = b & <u64> 0xFFFFFFFFFFFFF, t
+    if e != 0:
         m |= <u64> 1 << 52
-    s = (e + 23) % 61                                  # 23 = -1075 mod 61
-    t = ties_product(m, ((r << s) & TIES_P) | (r >> (61 - s)))
-    return 4 * TIES_P - t if b >> 63 else t
+    t = ties_reduced(ties_product(m, powers[e]), p, inverse)
+    return 2 * p - t if b >> 63 else t
+
+cdef inline void ties_sum(u64* high, u64* low, u64 r, u64 c, u64 p) noexcept nogil:
+    """(high, low) += r c, high < p kept so by subtracting 2^64 p: for r < p, c <= 2 p, p between 2^61 and 2^62."""
+    cdef ties_wide t = ties_product(r, c)
+    cdef u64 s = low[0] + t.low, h = high[0] + t.high + (s < t.low)
+    low[0] = s
+    high[0] = h - p if h >= p else h
 
 cdef inline const double* ties_line(const ties_real* w, Py_ssize_t stride, Py_ssize_t count,
                                     double* buffer) noexcept nogil:
@@ -156,41 +163,69 @@ cdef void ties_project(const ties_real* w, Py_ssize_t row, Py_ssize_t col, Py_ss
         j += TIES_LINE
 
 
-# --- exact sums: e[k, j] = sum_i r[k, i] w[i, j] in F_p ----------------------------------------------------
+# --- exact sums: e[h, j] = sum_i r[h, i] w[i, j] in F_p, p = p[h mod 2] --------------------------------------
 
 cdef void ties_fields(const ties_real* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
-                      const u64* r, Py_ssize_t k, u64* e) noexcept nogil:
-    """e, zeroed by the caller; reduced on return."""
+                      const u64* r, Py_ssize_t k, const u64* p, const u64* inverse, const u64* powers,
+                      u64* e) noexcept nogil:
+    """k even, at most TIES_ROWS; r[h] < p[h mod 2]; p between 2^61 and 2^62, inverse 1/p mod 2^64, two rows of powers.
+
+    A line's images are worked out once for each prime; sums stay in two words until the end.
+    """
     cdef double[TIES_LINE] buffer
-    cdef Py_ssize_t h, i, j = 0, t, count
+    cdef u64[2 * TIES_LINE] image
+    cdef u64[TIES_ROWS * TIES_LINE] high
+    cdef u64[TIES_ROWS * TIES_LINE] low
+    cdef Py_ssize_t h, i, j = 0, t, g, count
+    cdef bint dot = ties_abs(row) < ties_abs(col)
     cdef const double* x
-    cdef u64 s, c
-    cdef u64* to
-    if ties_abs(row) < ties_abs(col):
-        while j < n:
-            count = min(TIES_LINE, n - j)
-            for i in range(m):
+    cdef ties_wide s
+    cdef u64 c
+    if dot:                                                        # units in turn, lines along the sources
+        for i in range(m):
+            for h in range(k):
+                high[h] = low[h] = 0
+            j = 0
+            while j < n:
+                count = min(TIES_LINE, n - j)
                 x = ties_line(w + j * row + i * col, row, count, buffer)
                 for h in range(k):
-                    s = e[h * m + i]
+                    g = h & 1
                     for t in range(count):
-                        s = ties_fold(s + ties_times(r[h * n + j + t], x[t]))
-                    e[h * m + i] = s
-            j += TIES_LINE
-    else:
-        while j < m:
-            count = min(TIES_LINE, m - j)
-            for i in range(n):
-                x = ties_line(w + i * row + j * col, col, count, buffer)
-                for h in range(k):
-                    c = r[h * n + i]
-                    to = e + h * m + j
-                    if c != 0:
-                        for t in range(count):
-                            to[t] = ties_fold(to[t] + ties_times(c, x[t]))
-            j += TIES_LINE
-    for j in range(k * m):
-        e[j] = ties_reduce(e[j])
+                        ties_sum(high + h, low + h, r[h * n + j + t],
+                                 ties_image(x[t], p[g], inverse[g], powers + g * TIES_EXPONENTS), p[g])
+                j += TIES_LINE
+            for h in range(k):
+                s.high = high[h]
+                s.low = low[h]
+                c = ties_reduced(s, p[h & 1], inverse[h & 1])
+                e[h * m + i] = c - p[h & 1] if c >= p[h & 1] else c
+        return
+    while j < m:                                                   # sources in turn, lines across the units
+        count = min(TIES_LINE, m - j)
+        for t in range(k * count):
+            high[t] = low[t] = 0
+        for i in range(n):
+            c = 0
+            for h in range(k):
+                c |= r[h * n + i]
+            if c == 0:
+                continue
+            x = ties_line(w + i * row + j * col, col, count, buffer)
+            for g in range(2):
+                for t in range(count):
+                    image[g * TIES_LINE + t] = ties_image(x[t], p[g], inverse[g], powers + g * TIES_EXPONENTS)
+            for h in range(k):
+                for t in range(count):
+                    ties_sum(high + h * count + t, low + h * count + t, r[h * n + i],
+                             image[(h & 1) * TIES_LINE + t], p[h & 1])
+        for h in range(k):
+            for t in range(count):
+                s.high = high[h * count + t]
+                s.low = low[h * count + t]
+                c = ties_reduced(s, p[h & 1], inverse[h & 1])
+                e[h * m + j + t] = c - p[h & 1] if c >= p[h & 1] else c
+        j += TIES_LINE
 
 
 # --- multisets: plus[k, j] = sum_i mix(colour[k, i] + bits(sign_i w[i, j])) mod 2^64, minus of -sign_i -------
@@ -290,12 +325,14 @@ cdef void ties_project_f64(const double* w, Py_ssize_t row, Py_ssize_t col, Py_s
     ties_project(w, row, col, n, m, v, f, a)
 
 cdef void ties_fields_f32(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
-                          const u64* r, Py_ssize_t k, u64* e) noexcept nogil:
-    ties_fields(w, row, col, n, m, r, k, e)
+                          const u64* r, Py_ssize_t k, const u64* p, const u64* inverse, const u64* powers,
+                          u64* e) noexcept nogil:
+    ties_fields(w, row, col, n, m, r, k, p, inverse, powers, e)
 
 cdef void ties_fields_f64(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
-                          const u64* r, Py_ssize_t k, u64* e) noexcept nogil:
-    ties_fields(w, row, col, n, m, r, k, e)
+                          const u64* r, Py_ssize_t k, const u64* p, const u64* inverse, const u64* powers,
+                          u64* e) noexcept nogil:
+    ties_fields(w, row, col, n, m, r, k, p, inverse, powers, e)
 
 cdef void ties_multisets_f32(const float* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
                              const u64* colour, Py_ssize_t k, const double* sign,

@@ -315,3 +315,30 @@ def test_path_graph_takes_half_its_length_in_sweeps():
         capped = symmetry.analyze(net, optimizer="adam", max_sweeps=2)
         assert not capped.certified and not capped.ok and "UNDETERMINED" in capped.verdict
         assert not any({"tied", "dead"} & set(la.status) for la in capped.layers)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_agree_modulo_one_prime_are_not_tied(dtype):
+    """2^61 = 1 modulo 2^61 - 1, so 2^-63 beside 1e14 and 2^-2 beside it have one image there; the float filter cannot
+    part them either."""
+    big = np.float32(1e14)
+    for shift in (61, 122, -61):
+        w = np.array([[2.0 ** -63, 2.0 ** (shift - 63)], [big, big]], dtype)
+        net = [(w, np.zeros(2, dtype), "tanh"), (np.ones((2, 1), dtype), np.zeros(1, dtype), "identity")]
+        assert symmetry.analyze(net).layers[0].status == ("free", "free")
+        w[:, 1] = w[:, 0]
+        assert symmetry.analyze(net).layers[0].status == ("tied", "tied")
+
+
+def test_ties_of_the_smallest_numbers():
+    """Denormal weights: their projections underflow, exact sums do not."""
+    rng = np.random.default_rng(3)
+    for phi in ("tanh", "relu", "sigmoid"):
+        for scale in (2.0 ** -1074, 2.0 ** -1060, 2.0 ** -1030):
+            w = rng.integers(-9, 10, (3, 4)) * scale
+            w[0] = scale
+            w[:, 1] = w[:, 0]
+            v = rng.integers(1, 9, (4, 2)) * 1.0
+            v[1] = v[0]
+            status = symmetry.analyze([(w, np.zeros(4), phi), (v, np.zeros(2), "identity")]).layers[0].status
+            assert status == ("tied", "tied", "free", "free"), (phi, scale, status)

@@ -1,0 +1,128 @@
+"""Several axes made one: the sources of a concatenation, the layers of networks that are judged together.
+
+Units of the parts can then be tied to each other. Blocks keep their arrays and say which units they cover; blocks that
+play one role in different parts (same ends, same part, same place in the order) are kin.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._system import Axis, Block, Coupling, Slice, System, Term
+
+Array = np.ndarray
+_KIN = 1 << 20                     # above every index of a block in its axis
+
+
+def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
+    """``joins``: (axis, its parts in order); each axis takes the place of its parts, which are reported as slices."""
+    if not joins:
+        return system
+    place: dict[int, tuple[int, int]] = {}         # part -> (joint axis, first unit)
+    axes, slices = list(system.axes), list(system.slices)
+    for target, parts in joins:
+        start = 0
+        for i in parts:
+            place[i] = (target, start)
+            a = system.axes[i]
+            if a.layer is not None:
+                slices.append(Slice(a.name, a.layer, target, slice(start, start + a.n)))
+            start += a.n
+        axes[target] = _merged(axes[target], [system.axes[i] for i in parts])
+        for i in parts:
+            axes[i] = Axis(system.axes[i].name, 0, fixed=np.arange(0))
+    place = {i: _final(i, place) for i in place}
+    slices = [_moved(s, place) for s in slices]
+    count: dict[tuple[int, ...], int] = {}
+    roles: dict[tuple[int, ...], int] = {}
+    blocks = []
+    for b in system.blocks:
+        ends = (b.source, b.target, b.part, b.structural, b.frozen)
+        order = count[ends] = count.get(ends, -1) + 1
+        source, rows = _placed(b.source, b.rows, system.axes, place)
+        target, cols = _placed(b.target, b.cols, system.axes, place)
+        kin = None
+        if rows is not None or cols is not None:
+            kin = _KIN + roles.setdefault((source, target, b.part, b.structural, b.frozen, order), len(roles))
+        blocks.append(replace(b, source=source, target=target, rows=rows, cols=cols, kin=kin))
+    couplings = [Coupling([_member(i, owner, c.groups, axes, place) for i, owner in c.members], c.groups + 1, c.name)
+                 if any(i in place for i, _ in c.members) else c for c in system.couplings]
+    return System(axes, blocks, couplings, slices, system.queries)
+
+
+def _final(i: int, place: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Where a part of a part of a joint axis ends up."""
+    start = 0
+    while i in place:
+        i, first = place[i]
+        start += first
+    return i, start
+
+
+def _moved(s: Slice, place: dict[int, tuple[int, int]]) -> Slice:
+    axis, start = _final(s.axis, place)
+    return s._replace(axis=axis, units=slice(s.units.start + start, s.units.stop + start))
+
+
+def _placed(i: int, span: slice | None, axes: list[Axis], place: dict[int, tuple[int, int]]) -> tuple[int, slice | None]:
+    if i not in place:
+        return i, span
+    axis, start = place[i]
+    span = span or slice(0, axes[i].n)
+    return axis, slice(span.start + start, span.stop + start)
+
+
+def _member(i: int, owner: Array, groups: int, axes: list[Axis], place: dict[int, tuple[int, int]]) -> tuple[int, Array]:
+    """Units outside the part belong to a group of their own kind, the last."""
+    if i not in place:
+        return i, owner
+    axis, start = place[i]
+    wide = np.full(axes[axis].n, groups)
+    wide[start:start + len(owner)] = owner
+    return axis, wide
+
+
+def _merged(target: Axis, parts: list[Axis]) -> Axis:
+    """One axis of the units of several: relations that all admit, parameters side by side, absent ones a colour."""
+    n, first = sum(p.n for p in parts), parts[0]
+    edges = np.cumsum([0, *(p.n for p in parts)])
+    spans = [slice(int(a), int(b)) for a, b in zip(edges, edges[1:])]
+    out = replace(first, name=target.name, n=n, layer=target.layer, fixed=target.fixed, coloured=target.coloured,
+                  bias=[], colours=list(target.colours), gains=[],
+                  norm=target.norm or first.norm, norm_groups=target.norm_groups, direct=False)
+
+    def wide(values: Array, span: slice, fill: float = 0.0) -> Array:
+        full = np.full((*np.shape(values)[:-1], n), fill)
+        full[..., span] = values
+        return full
+
+    kinds = {(t.part, t.term, t.null) for p in parts for t in p.bias}
+    for kind in sorted(kinds):
+        has = np.zeros(n)
+        for p, span in zip(parts, spans):
+            for t in p.bias:
+                if (t.part, t.term, t.null) == kind:
+                    out.bias.append(Term(wide(t.values, span), t.name, *kind, span))
+                    has[span] += 1
+        out.colours.append((has, f"{target.name}.biases"))
+    for p, span in zip(parts, spans):
+        out.colours += [(wide(np.reshape(v, (-1, p.n)), span), name) for v, name in p.colours]
+        out.gains += [g._replace(values=wide(np.reshape(g.values, (-1, p.n)), span, 1.0), span=span) for g in p.gains]
+    out.gains = [g._replace(after=True) for g in target.gains] + out.gains
+    out.zero, out.forward_zero, out.half_line, out.odd, out.homogeneous, out.even = (
+        all(getattr(p, key) for p in parts)
+        for key in ("zero", "forward_zero", "half_line", "odd", "homogeneous", "even"))
+    if target.bias:                  # numbers added after the functions
+        out.forward_zero = out.half_line = False
+        out.bias += [t._replace(term=t.term + 100) for t in target.bias]
+    names = {_kind(p): k for k, p in enumerate(parts)}
+    which = [names[_kind(p)] for p in parts]
+    if any(which):                   # different functions: their units have nothing in common
+        out.colours.append((np.repeat(which, [p.n for p in parts]).astype(float), f"{target.name}.function"))
+    return out
+
+
+def _kind(p: Axis) -> tuple[object, ...]:
+    """What two parts must have in common for their units to be comparable."""
+    phi = p.activation
+    return (phi and (phi.name, phi.phi), p.product, p.norm, p.plain, len(p.gains), len(p.colours))
