@@ -83,7 +83,8 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
 
     Returns
     -------
-    SymmetryReport : ``.layers[l]`` for each hidden layer, ``.zero_flow``, ``.ok``, ``.verdict``, ``.explain(layer, a, b)``.
+    SymmetryReport : ``.layers[l]`` for each hidden layer, ``.zero_flow``, ``.ok``, ``.verdict``,
+        ``.explain(layer, a, b)``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """How the parts of a unit make its output, as booleans: what can be non-zero, and which back-signals are (theory 4.9).
 
 OUTPUTS[kind](axis, parts, level) -> output;   ADJOINTS[kind](axis, parts, vary, slope, back) -> one signal a part.
-``parts``: can each part be non-zero; ``vary``: does it vary over the keys; ``level``: can the argument of an elementwise
-activation be non-zero; ``slope``: the back-signal behind that activation; ``back``: the one before.
+``parts``: can each part be non-zero; ``vary``: does it vary over the keys; ``level``: can the argument of an
+elementwise activation be non-zero; ``slope``: the back-signal behind that activation; ``back``: the one before.
 """
 
 from collections.abc import Callable

@@ -46,7 +46,7 @@ class Cells(Assembly):
             "interleaved" (pairs 2c, 2c + 1). A rotated channel is like no other of its head, and dead only in pairs.
         qk_norm : "rms" or "layer" norm of queries and keys in each head, ``qk_gains`` their gains, ``(channels,)``
             where heads share them or ``(heads x channels,)``.
-        head_values : ``(heads, k)`` numbers of each head's own (ALiBi slope, relative biases, gate): equal in tied heads.
+        head_values : ``(heads, k)`` numbers of each head's own (ALiBi slope, relative biases), equal in tied heads.
         biases : those of wq, wk, wv, wo.
         """
         s = self._at(source)

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ._system import Axis, Block, Coupling, Slice, System, Term
+from ._system import Axis, Coupling, Slice, System, Term
 
 Array = np.ndarray
+_Place = dict[int, tuple[int, int]]       # part -> (joint axis, first unit)
 _KIN = 1 << 20                     # above every index of a block in its axis
 
 
@@ -18,7 +19,7 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
     """``joins``: (axis, its parts in order); each axis takes the place of its parts, which are reported as slices."""
     if not joins:
         return system
-    place: dict[int, tuple[int, int]] = {}         # part -> (joint axis, first unit)
+    place: _Place = {}
     axes, slices = list(system.axes), list(system.slices)
     for target, parts in joins:
         start = 0
@@ -50,7 +51,7 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
     return System(axes, blocks, couplings, slices, system.queries)
 
 
-def _final(i: int, place: dict[int, tuple[int, int]]) -> tuple[int, int]:
+def _final(i: int, place: _Place) -> tuple[int, int]:
     """Where a part of a part of a joint axis ends up."""
     start = 0
     while i in place:
@@ -59,12 +60,12 @@ def _final(i: int, place: dict[int, tuple[int, int]]) -> tuple[int, int]:
     return i, start
 
 
-def _moved(s: Slice, place: dict[int, tuple[int, int]]) -> Slice:
+def _moved(s: Slice, place: _Place) -> Slice:
     axis, start = _final(s.axis, place)
     return s._replace(axis=axis, units=slice(s.units.start + start, s.units.stop + start))
 
 
-def _placed(i: int, span: slice | None, axes: list[Axis], place: dict[int, tuple[int, int]]) -> tuple[int, slice | None]:
+def _placed(i: int, span: slice | None, axes: list[Axis], place: _Place) -> tuple[int, slice | None]:
     if i not in place:
         return i, span
     axis, start = place[i]
@@ -72,7 +73,7 @@ def _placed(i: int, span: slice | None, axes: list[Axis], place: dict[int, tuple
     return axis, slice(span.start + start, span.stop + start)
 
 
-def _member(i: int, owner: Array, groups: int, axes: list[Axis], place: dict[int, tuple[int, int]]) -> tuple[int, Array]:
+def _member(i: int, owner: Array, groups: int, axes: list[Axis], place: _Place) -> tuple[int, Array]:
     """Units outside the part belong to a group of their own kind, the last."""
     if i not in place:
         return i, owner

@@ -79,8 +79,8 @@ class Refinement:
                             if watch is not None and watch(self, i, direction):
                                 return
                 if direction == FORWARD and not self.forward_only:
-                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell, *(s.unit_p * np.uint64(not a.even))) for s, a in
-                                         zip(self.states, self.system.axes)]
+                    self.forward_only = [s.cell - 1 if s.discrete else group(s.cell) if a.even else
+                                         group(s.cell, *s.unit_p) for s, a in zip(self.states, self.system.axes)]
                 for coupling in self.system.couplings:
                     for i in self.couple(coupling):
                         changed = True
@@ -125,7 +125,7 @@ class Refinement:
         return out
 
     def _split(self, i: int, views: list[View], terms: list[Term], factor: int, signed: bool) -> bool:
-        """Split by one sum a unit: of the factor ROW, GATE (literal parts) or COLUMN; ``signed``: over its multiplier."""
+        """Split by one sum a unit: of its ROW, GATE (literal parts) or COLUMN; ``signed``: over its multiplier."""
         axis, state = self.system.axes[i], self.states[i]
         self._step += 1
         count = np.bincount(state.cell)
@@ -133,7 +133,7 @@ class Refinement:
         if axis.even and factor == ROW:
             some |= True                         # signs are made anew
         if state.zeros:
-            if factor == GATE and axis.gate is None or (factor == COLUMN and axis.forward_zero and not axis.gains):
+            if (factor == GATE and axis.gate is None) or (factor == COLUMN and axis.forward_zero and not axis.gains):
                 some &= state.cell != 0          # a zero unit's literal parts are free, its back-signal zero by itself
             else:
                 some |= state.cell == 0
@@ -191,7 +191,8 @@ class Refinement:
         state.seen = state.seen.copy()
         state.seen[active] |= np.where(zero, marks, 0).astype(np.uint8)
         if zero.any():
-            stay = zero & (stay | (not signed and factor != COLUMN) | self._dead(axis, state.seen[active], active, bool((state.seen & ROW).any())))
+            dead = self._dead(axis, state.seen[active], active, bool((state.seen & ROW).any()))
+            stay = zero & (stay | (not signed and factor != COLUMN) | dead)
         leaves = zero & ~stay
         label = group(np.where(zero, -1, state.cell[active]), component, *keys,
                       np.where(leaves, self.colours[i][active], 0),
@@ -218,7 +219,8 @@ class Refinement:
         before, after = np.zeros(len(units), dtype=int), np.zeros(len(units), dtype=int)
         for g in axis.gains:
             if not (g.scalar and moving):
-                (after if g.after else before)[:] += ~np.asarray(g.values).reshape(-1, axis.n).any(axis=0)[units]
+                count = after if g.after else before
+                count += ~np.any(np.reshape(g.values, (-1, axis.n))[:, units], axis=0)
         low = row | (before > 0)
         if axis.shifted:
             return (low if axis.forward_zero else low & column) & ~_lifted(axis)[units]
@@ -284,9 +286,9 @@ class Refinement:
             flip = fields.upper(whole[0])[0]
             keys[:2, some] = fields.size(whole[0])
             nothing = (whole[0] == 0).all(axis=0)
-            at = 0.0 if look.axis.activation is None or look.axis.activation.dphi0 == 0 else 1.0
-            unit[some] = np.where(nothing, at, np.where(flip, -1.0, 1.0))
-            unit_p[:, some] = np.where(nothing, np.uint64(at), fields.sign(flip))
+            still = look.axis.activation is None or look.axis.activation.dphi0 == 0
+            unit[some] = np.where(nothing, 0.0 if still else 1.0, np.where(flip, -1.0, 1.0))
+            unit_p[:, some] = np.where(nothing, np.uint64(not still), fields.sign(flip))
             return
         live = np.flatnonzero(~z)
         if len(live):

@@ -91,7 +91,8 @@ class Signatures:
     @staticmethod
     def _columns(view: View, chosen: Array) -> tuple[Array, Array, Array | slice]:
         """The columns of w to work on, where each covered unit finds its own among them, and which are covered."""
-        w, covered = view.w, slice(None)
+        w = view.w
+        covered: Array | slice = slice(None)
         if view.here is not None:
             covered = np.flatnonzero((chosen >= view.here.start) & (chosen < view.here.stop))
             chosen = chosen[covered] - view.here.start

@@ -132,7 +132,8 @@ def _flat(axis: Axis, state: State) -> bool:
     return all(np.ptp(cell) == 0 for cell in np.split(state.cell, axis.norm_groups) if len(cell))
 
 
-def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool, flat: bool) -> LayerSymmetry:
+def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool,
+           flat: bool) -> LayerSymmetry:
     axis, state = system.axes[i], found.states[i]
     fields, unit_p = found.fields, np.ones_like(state.unit_p) if system.axes[i].even else state.unit_p
     n = axis.n

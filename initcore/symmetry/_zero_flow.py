@@ -7,6 +7,8 @@ the loss does not depend (a key's bias, a bias before batch normalisation). Soft
 over the keys.
 """
 
+from collections.abc import Set as AbstractSet
+
 import numpy as np
 
 from . import _weight_passes as passes
@@ -223,7 +225,7 @@ class _Flow:
                 d = self.d[i][0] if t.term else self.entering(i)[t.part]
                 grew |= self._record(first, t.name, self.terms[i], j, _within(d, t.span))
         for j, g in enumerate(axis.gains):
-            others = [live for k, (o, live) in enumerate(zip(axis.gains, self.gains[i])) if k != j and o.after == g.after]
+            others = [live for o, live in zip(axis.gains, self.gains[i]) if o is not g and o.after == g.after]
             d = self.back[i] & self.inner[i] if g.after else self.d[i][0] & self.pre[i][0] & (i not in self.flat)
             d = _within(np.logical_and.reduce([d, *others]), g.span)
             grew |= self._record(first, g.name, self.gains[i], j, d | (g.scalar and bool(d.any())))
@@ -246,7 +248,8 @@ def _within(d: Array, span: slice | None) -> Array:
     return out
 
 
-def flow(system: System, dead: list[Array], max_steps: int | None = None, flat: set[int] = frozenset()) -> ZeroFlow:
+def flow(system: System, dead: list[Array], max_steps: int | None = None,
+         flat: AbstractSet[int] = frozenset()) -> ZeroFlow:
     """First step with a gradient of every parameter.
 
     dead : ``dead[i]`` marks units of axis i that are zero for ever.

@@ -34,8 +34,8 @@ def _ties_project(w, v):
 
 
 def _ties_fields(w, r, p, inverse, powers):
-    """``e_kj = sum_i r_ki w_ij mod p[k mod 2]`` for ``w (n, m)``, ``r (2 or 4, n)`` uint64 below p; reference.field.Field
-    says what the primes ``p (2,)``, their inverses mod 2^64 and the ``powers (2, 2048)`` of two are."""
+    """``e_kj = sum_i r_ki w_ij mod p[k mod 2]`` for ``w (n, m)``, ``r (2 or 4, n)`` uint64 below p; the two primes p,
+    their inverses mod 2^64 and the ``powers (2, 2048)`` of two are those of reference.field.Field."""
     cdef Matrix wm, rm, pm, im, tm, e
     cdef int kind
     w = plain("w", w, 2, None)

@@ -1,4 +1,5 @@
-# Signature passes of the partition refinement (initcore/symmetry/_partition.py). Twins: initcore/reference/ties.py, field.py.
+# Signature passes of the partition refinement (initcore/symmetry/_partition.py). Twins: initcore/reference/ties.py and
+# field.py.
 #
 # Design
 # A. A matrix is n sources by m units with any strides. One pass reads every weight once, in the order it lies in
