@@ -136,10 +136,11 @@ def float_array(name: str, value: Any, *, ndim: int | None = None, dtype: Any = 
     a = array(name, value)
     if a is not value and a.dtype.kind in "iu" and not hasattr(value, "dtype"):
         a = a.astype(np.float64)
-    if a.dtype == np.float16 or a.dtype.name == "bfloat16":
-        a = a.astype(np.float32)
-    if not a.dtype.isnative:
-        a = a.astype(a.dtype.newbyteorder("="))
+    if a.dtype not in FLOATS or not a.dtype.isnative:
+        if a.dtype == np.float16 or a.dtype.name == "bfloat16":
+            a = a.astype(np.float32)
+        if not a.dtype.isnative:
+            a = a.astype(a.dtype.newbyteorder("="))
     if a.dtype not in FLOATS:
         raise DTypeError(f"{name} must hold float32 or float64, got {describe(value if a.dtype.kind in 'OSU' else a)}; "
                          f"cast with {name}.astype(np.float32).")

@@ -16,15 +16,15 @@ cdef tuple _RANDOM_DTYPES = tuple([np.dtype(n) for n in ("uint32", "float32", "f
 cdef class Fill(Task):
     """A block of random values, filled in pieces."""
     cdef RandomJob job
-    cdef u64 count
+    cdef u64 count, piece
 
     cdef int part(self, u64 start, u64 stop) except -1:
-        """Elements start .. stop in C order, LONG_PIECE at a time with a look at the signals between."""
+        """Elements start .. stop in C order, `piece` at a time with a look at the signals between."""
         cdef u64 n
         while start < stop:
             if flag_read(&self.flag):
                 return 0
-            n = min(<u64> LONG_PIECE, stop - start)
+            n = min(self.piece, stop - start)
             with nogil:
                 table.random_fill(&self.job, start, n)
             if check_signals() != 0:
@@ -161,6 +161,9 @@ def random_fill(distribution, kind, method, words, out, whole, first, params, th
     task = Fill.__new__(Fill)
     task.job = job
     task.count = count
+    task.piece = LONG_PIECE
+    if not cnp.PyArray_IS_C_CONTIGUOUS(a):
+        task.piece = LONG_PIECE >> 6            # each element may lie in a page of its own that nobody has touched yet
     task.held = (out,)
     if workers == 1 or count < <u64> (2 * RANDOM_PIECE):
         task.part(0, count)

@@ -3,9 +3,9 @@
 # Design
 # A. Branch-free on all lanes, so that a lane's result depends on its input alone (lane-uniform) and the array's
 #    tail can run through a padded buffer with the same code.
-# B. muladd: one rounding with FMA hardware, two without. The bounds of docs/explanation/accuracy.md hold for both; the bits
-#    are those of the instruction set (x86_v3 and x86_v4 agree, base differs in the last place). What
-#    separate products and sums everywhere cost on AVX2 stands in docs/explanation/accuracy.md.
+# B. muladd: one rounding with FMA hardware, two without. The bounds of docs/explanation/accuracy.md hold for both; the
+#    bits are those of the instruction set (x86_v3 and x86_v4 agree, base differs in the last place). What
+#    separate products and sums everywhere cost on AVX2 stands there too.
 # C. Exponentials of negative arguments come scaled by a power of two, so that a result that is a denormal is
 #    rounded once, at the end.
 # D. Polynomials are minimax or Chebyshev fits (tools/fit_elementary.py), highest coefficient first.

@@ -27,7 +27,7 @@ cdef enum:
     DIRECT_BYTES = 32768        # b is not packed while all of it fits the first-level cache,
     DIRECT_ROWS = 24            # nor, for at most so many rows,
     DIRECT_FEW = 262144         # while it fits the second
-    STOP_WORK = LANES_F32 << 26
+    STOP_WORK = LANES_F32 << 25
     STOPPED = -3
 
 
