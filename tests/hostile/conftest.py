@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def fresh():
-    """Run Python code in an interpreter of its own; returns what it printed. It must end by itself, without a traceback."""
+    """Run Python code in an interpreter of its own, which must end well and silently; returns what it printed."""
     def run(code, timeout=300, **environment):
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONFAULTHANDLER": "1",
                **environment}

@@ -1,4 +1,4 @@
-"""Threads that cannot start, processes that fork, interpreters that end: a threaded call computes, whoever is left to."""
+"""Threads that cannot start, processes that fork, interpreters that end: a call computes, whoever is left to."""
 
 import os
 
