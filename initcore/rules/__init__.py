@@ -1,8 +1,8 @@
 """The rules of a verdict: identifier, severity, thresholds and words of each, and the families that run them."""
 
-from . import symmetry, saturation, signal, numeric, output, tensors  # isort: skip   # the order of the catalogue
-from ._catalogue import CATALOGUE, SEVERITIES, Rule, chosen, get, thresholds
+from . import symmetry, saturation, signal, numeric, output, inputs, tensors  # isort: skip   # the order of the catalogue
+from ._catalogue import CATALOGUE, SEVERITIES, VERDICTS, Rule, chosen, get, thresholds
 from ._finding import CAUSES, Finding
 
-__all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "Finding", "Rule", "chosen", "get", "numeric", "output", "saturation",
-           "signal", "symmetry", "tensors", "thresholds"]
+__all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "VERDICTS", "Finding", "Rule", "chosen", "get", "inputs", "numeric",
+           "output", "saturation", "signal", "symmetry", "tensors", "thresholds"]

@@ -16,6 +16,7 @@ from .._checks import number
 from ..errors import ArgumentTypeError, unknown_name
 
 SEVERITIES = ("info", "warn", "fail")     # in order of weight
+VERDICTS = {"info": "fit to train", "warn": "will learn badly or slowly", "fail": "cannot learn"}   # after the worst
 CATALOGUE: dict[str, Rule] = {}           # by identifier, in the order in which the families are imported
 
 

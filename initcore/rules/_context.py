@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Network, Trace
+from ..network import LayerGradient, Network, Trace
 from ..saturation import SignalReport
 from ..saturation._state import State
 from ..saturation._walk import Walk
@@ -36,6 +36,11 @@ class Context:
     predicted: SignalReport | None = None
     blamed: dict[int, Blame] = field(default_factory=dict)       # causes of saturated layers, found once
     signal: SignalReport | None = None     # measured when there is data, else predicted
+    taken: str | None = None               # the loss that the targets were measured with
+    value: float | None = None             # that loss on (x, y)
+    gradients: list[LayerGradient] | None = None       # on (x, y); without y for random back-signals at the output
+    optimizer: str = "sgd"                 # and its details, in words
+    trained: bool = False                  # said, or seen from a low loss
     rule: Rule | None = None
 
     @property
@@ -54,14 +59,20 @@ class Context:
         assert self.rule is not None
         return self.numbers[self.rule.id]
 
+    @property
+    def motionless(self) -> bool:
+        """Is every weight's gradient exactly 0 on the data?"""
+        return self.gradients is not None and not any(g.w.any() for g in self.gradients)
+
     def zero(self, i: int) -> bool:
         """Is a weight matrix all zero?"""
         return not self.net.layers[i].w.any()
 
     def finding(self, layer: int | None, text: str, *, severity: str | None = None, measured: Any = None,
-                expected: Any = None, cause: str | None = None, cure: str = "", tensor: str | None = None) -> Finding:
+                expected: Any = None, cause: str | None = None, cure: str = "", tensor: str | None = None,
+                layers: tuple[int, ...] = ()) -> Finding:
         """A finding of the running rule: at its own severity and about the layer's weights, where not said."""
         assert self.rule is not None
         where = f"layers[{layer}].w" if tensor is None and layer is not None else tensor
         return Finding(self.rule.id, severity or self.rule.severity, layer, text, measured, expected, cause, cure,
-                       where)
+                       where, layers or (() if layer is None else (layer,)))

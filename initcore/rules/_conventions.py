@@ -1,31 +1,27 @@
-"""What a person would write for a layer: the gain, the call, and the standard deviation that the call draws.
-
-All of it stands in the activation's one object (:class:`initcore.activations.Activation`).
-"""
+"""What a person would write for a layer: the call and the standard deviation it draws, from the activation's entry."""
 
 from __future__ import annotations
 
-from ..activations import Activation
+from ..activations import Start
+from ..network import Network
 
 
-def squared_gain(phi: Activation) -> float:
-    """fan_in times the variance that suits phi.
-
-    It is the convention a person would use, not the exact second-moment gain: the rule compares orders of magnitude.
-    """
-    return phi.squared_gain
+def start(net: Network, i: int) -> Start:
+    """How layer i's weights would be drawn."""
+    layer = net.layers[i]
+    return layer.activation.start(layer.fan_in, layer.fan_out, first=i == 0)
 
 
-def initializer_call(phi: Activation, fan_in: int, fan_out: int, *, first: bool = False) -> str:
-    """The call that makes good weights for a layer."""
-    return phi.start(fan_in, fan_out, first=first).call((fan_in, fan_out))
+def call(net: Network, i: int) -> str:
+    """The call that makes good weights for layer i."""
+    return start(net, i).call((net.layers[i].fan_in, net.layers[i].fan_out))
 
 
-def initializer_name(phi: Activation) -> str:
-    """The initialiser of that call."""
-    return phi.initializer
+def deviation(net: Network, i: int, std: float) -> str:
+    """The cure of weights of the wrong size: number, and the call that draws it."""
+    return f"standard deviation {start(net, i).std:.4g} instead of {std:.4g}: {call(net, i)}"
 
 
-def initializer_std(phi: Activation, fan_in: int, fan_out: int, *, first: bool = False) -> float:
-    """The standard deviation of what :func:`initializer_call` draws."""
-    return phi.start(fan_in, fan_out, first=first).std
+def zero_bias(net: Network, i: int) -> str:
+    """The cure of a bias."""
+    return f"zero biases: ic.init.zeros({net.layers[i].fan_out})"

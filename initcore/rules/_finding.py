@@ -27,7 +27,8 @@ class Finding:
 
     ``layer`` is the index of the layer (None: the network or the data as a whole), ``tensor`` names the array
     ("layers[0].w") where one is meant; ``measured`` and ``expected`` are what the rule compared (a number where it
-    has one, else words); ``cause`` is one of :data:`CAUSES`; ``cure`` a number or call that mends it.
+    has one, else words); ``cause`` is one of :data:`CAUSES`; ``cure`` a number or call that mends it; ``layers`` every
+    layer that the cure is for.
     """
 
     rule: str
@@ -39,6 +40,7 @@ class Finding:
     cause: str | None = None
     cure: str = ""
     tensor: str | None = None
+    layers: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
@@ -54,7 +56,8 @@ class Finding:
         """Plain values, for JSON."""
         return {"rule": self.rule, "title": self.title, "severity": self.severity, "layer": self.layer,
                 "tensor": self.tensor, "message": self.message, "measured": plain(self.measured),
-                "expected": plain(self.expected), "cause": self.cause, "cure": self.cure}
+                "expected": plain(self.expected), "cause": self.cause, "cure": self.cure,
+                "layers": list(self.layers)}
 
     def __str__(self) -> str:
         where = self.tensor or ("network" if self.layer is None else f"layers[{self.layer}]")

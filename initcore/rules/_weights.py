@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from ..network import Dense
-from ._conventions import squared_gain
+from ..network import Dense, Network
 
 Array = np.ndarray
+CUT = 0.87962566103423978         # standard deviation of a normal of 1 cut at two sigmas
 
 
 def spread(w: Array) -> tuple[float, float]:
@@ -21,8 +21,8 @@ def spread(w: Array) -> tuple[float, float]:
 def fits(w: Array, fan: float, constants: tuple[float, ...]) -> bool:
     """Is fan times the mean square of w one of the constants, within four standard errors (and 1%)?"""
     value = fan * float(np.mean(np.square(w, dtype=np.float64)))
-    slack = 0.01 + 4 * math.sqrt(2 / w.size)
-    return any(abs(value / c - 1) <= slack for c in constants)
+    slack = 1.01 + 4 * math.sqrt(2 / w.size)
+    return any(1 / slack <= value / c <= slack for c in constants)
 
 
 def library_scale(layer: Dense) -> bool:
@@ -30,28 +30,47 @@ def library_scale(layer: Dense) -> bool:
     return fits(layer.w, layer.fan_in, (1 / 3, 0.4))
 
 
-def wrong_layout(layer: Dense, ratio: float) -> bool:
-    """Does the variance fit fan_out where it should fit fan_in (or their mean)?
+def wrong_layout(net: Network, i: int, ratio: float) -> bool:
+    """Does the variance of layer i fit fan_out where it should fit fan_in (or their mean)?
 
-    Only schemes with a fan_in default count: He for the ReLU family, LeCun, PyTorch's uniform; a standard deviation
-    of 0.1, 0.05, 0.02 and the like was picked by hand and fits by chance.
+    Only schemes with a fan_in default count: He for the ReLU family, LeCun, PyTorch's uniform. Not taken for a
+    mistake: a standard deviation of 0.1, 0.05, 0.02 and the like (also as the nominal one of a normal cut at two
+    sigmas, or the bound of a uniform), which was picked by hand and fits by chance; weights of a few values only; and
+    a network all of whose layers fit fan_out, which was asked for (``mode="fan_out"``).
     """
+    layer = net.layers[i]
+    return _fits_fan_out(layer, ratio) and not (
+        len(net.layers) > 1 and all(fits(la.w, la.fan_out, (2.0, max(la.activation.squared_gain, 1.0)))
+                                    for la in net.layers))
+
+
+def _fits_fan_out(layer: Dense, ratio: float) -> bool:
     n, m, size = layer.fan_in, layer.fan_out, layer.w.size
     if size < 256 or max(n, m) < ratio * min(n, m):
         return False
     mean, std = spread(layer.w)
-    digits = std / 10 ** math.floor(math.log10(std)) if std > 0 else 0.0
-    if abs(mean) > 5 * std / math.sqrt(size):
+    if not std > 0 or abs(mean) > 5 * std / math.sqrt(size) or len(np.unique(layer.w.ravel()[:4096])) < 32:
         return False
-    known = [1.0, max(squared_gain(layer.activation), 1.0)]
-    if float(np.abs(layer.w).max()) <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size)):
-        known.append(1 / 3)                  # bounded as a uniform distribution is
-    by_hand = min(abs(digits / k - 1) for k in (1, 2, 5, 10))
-    by_fan = min(abs(std / math.sqrt(k / m) - 1) for k in known)
-    if by_hand < min(3 / math.sqrt(2 * size), by_fan + 0.001):       # picked by hand, and no further from that
+    known = [1.0, max(layer.activation.squared_gain, 1.0)]
+    largest = float(np.abs(layer.w).max())
+    uniform = largest <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size))
+    if uniform:                              # bounded as a uniform distribution is
+        known.append(1 / 3)
+    # a normal would reach further
+    cut = not uniform and size >= 512 and largest < (2 / CUT + 5 / math.sqrt(size)) * std
+    # what was picked: the bound of a uniform, the nominal deviation of a normal cut at two sigmas, the deviation
+    picked, unit = (largest, math.sqrt(3)) if uniform else (largest / 2, 1 / CUT) if cut else (std, 1.0)
+    by_hand = min(abs(_leading(picked / k) - 1) for k in (1, 2, 5))
+    by_fan = min(abs(picked / (unit * math.sqrt(k / m)) - 1) for k in known)
+    if by_hand < (min(by_fan, 0.01) if uniform or cut else min(3 / math.sqrt(2 * size), by_fan + 0.001)):
         return False
     return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
             and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
+
+
+def _leading(value: float) -> float:
+    """value by the power of ten that brings it nearest to 1: 0.0998 -> 0.998."""
+    return value / 10 ** round(math.log10(value))
 
 
 def orthogonal(w: Array) -> bool:

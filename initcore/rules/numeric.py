@@ -1,4 +1,4 @@
-"""NUM401 to RNG501: what the numbers themselves give away."""
+"""NUM401 to RNG502: what the numbers themselves give away."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from . import _repeats
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import initializer_call
+from ._conventions import call
 from ._finding import Finding
 
 Array = np.ndarray
 
 
 def _call(c: Context, i: int, name: str) -> str:
-    layer = c.net.layers[i]
-    return (f"ic.init.zeros({layer.fan_out})" if name.endswith(".b")
-            else initializer_call(layer.activation, layer.fan_in, layer.fan_out))
+    return f"ic.init.zeros({c.net.layers[i].fan_out})" if name.endswith(".b") else call(c.net, i)
 
 
 def _first_bad(a: Array) -> tuple[int, tuple[int, ...]] | None:
@@ -115,29 +114,37 @@ def half_precision(c: Context) -> Iterator[Finding]:
 @rule("RNG501", title="identical random tensors in different layers", severity="warn",
       why="""Two layers drawn from the same seed hold the same numbers, up to scale: the layers are correlated and the
       theory of independent weights does not hold.""",
-      measured="Weights of different layers, of at least `elements` each, whose first elements agree up to one common "
-               "factor.",
-      cure="One child key a tensor: `key.child(\"layer0.weight\")`.", thresholds={"elements": 8})
+      measured="""The first 256 values of every tensor of at least `elements`, read in its own order and in the
+      transposed one: a run of `elements` values that another layer holds too, up to one factor and one offset, wherever
+      it begins. One array used twice, an autoencoder's decoder that mirrors its encoder, and matrices made by a formula
+      (cosines, the identity) are no finding.""",
+      cure="One child key a tensor: `key.child(\"layer0.weight\")`.", thresholds={"elements": 12})
 def repeated(c: Context) -> Iterator[Finding]:
-    """The same draws in two layers, up to one factor; one array used twice is sharing and no finding."""
-    need = int(c.limits["elements"])
-    seen: list[tuple[int, str, Array]] = []
-    for i, name, a in c.net.parameters():
-        head = a.ravel()[:64].astype(np.float64)
-        if len(head) < need or not np.isfinite(head).all():
+    """The same draws in two layers."""
+    tensors = list(c.net.parameters())
+    for k, j, count in _repeats.pairs([(name, a) for _, name, a in tensors], int(c.limits["elements"])):
+        (i, name, a), (other, earlier, b) = tensors[k], tensors[j]
+        if np.shares_memory(a, b) or i == other or (i + other == len(c.net.layers) - 1 and np.array_equal(a, b.T)):
             continue
-        if len(np.unique(head)) < 0.9 * len(head):
-            continue                        # constants, eye, sparse: equal by construction, not by a seed
-        tolerance = 64 * float(np.finfo(a.dtype).eps)
-        for j, other, earlier in seen:
-            k = min(len(head), len(earlier))
-            if i == j or np.shares_memory(a, dict((n, p) for _, n, p in c.net.parameters())[other]):
-                continue
-            u, v = head[:k], earlier[:k]
-            scale = np.linalg.norm(u) * np.linalg.norm(v)
-            if scale > 0 and 1 - abs(float(u @ v)) / scale <= tolerance:
-                yield c.finding(i, f"{name} repeats the numbers of {other}: the same seed was used twice.",
-                                measured=f"{k} equal draws", expected="independent draws", cause="data",
-                                cure=f"one key a tensor: key.child(\"{name}\")", tensor=name)
-                break
-        seen.append((i, name, head))
+        yield c.finding(i, f"{name} repeats the numbers of {earlier}: the same seed was used twice.",
+                        measured=f"{count} equal draws", expected="independent draws", cause="data",
+                        cure=f"one key a tensor: key.child(\"{name}\")", tensor=name)
+
+
+@rule("RNG502", title="blocks of one tensor are the same", severity="warn",
+      why="""Shards, heads or experts drawn one by one with the same seed are copies of each other; put together they
+      make a tensor that says the same several times. Where all that belongs to the copies is equal too they stay
+      copies for ever, and SYM101 says so.""",
+      measured="""Weights whose columns, or rows, are one block of two or more different random ones, repeated to the
+      end, bit for bit.""",
+      cure="One child key a shard, or `ic.init` with `global_shape=` and `start=`, which makes any block of one draw.")
+def repeated_blocks(c: Context) -> Iterator[Finding]:
+    """A tensor put together from copies of one block."""
+    for i, layer in enumerate(c.net.layers):
+        if found := _repeats.period(layer.w):
+            word, size = found
+            whole = layer.fan_out if word == "columns" else layer.fan_in
+            yield c.finding(i, f"The {whole} {word} of layers[{i}].w are {whole // size} copies of {size}: every shard "
+                            "was drawn with the same seed.", measured=size, expected=whole, cause="data",
+                            cure=f"key.child(shard) for each shard, or start= and global_shape="
+                                 f"{(layer.fan_in, layer.fan_out)} with one key")

@@ -5,16 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from .._gaussian import shares as _shares
-from ..network import Dense
-from ..saturation import _propagate
-from ._blame import blame, layer_blame, saturation_severity
+from ._blame import layer_blame, offset_blame, saturation_severity
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import initializer_call
-from ._finding import Blame, Finding
+from ._finding import Finding
 
 
 @rule("SAT201", title="saturated layer", severity="fail",
@@ -55,7 +49,7 @@ def zero_slope(c: Context) -> Iterator[Finding]:
     """Layers whose slopes are exactly 0."""
     for la in c.signal.layers if c.signal is not None else ():
         layer = c.net.layers[la.index]
-        if la.index in c.hidden and layer.activation.saturating and not _flat(layer) \
+        if la.index in c.hidden and layer.activation.saturating and not layer.activation.flat_pieces \
                 and la.slope_zero > c.limits["share"]:
             why = layer_blame(c, la.index)
             yield c.finding(
@@ -64,43 +58,30 @@ def zero_slope(c: Context) -> Iterator[Finding]:
                 cure=why.cure)
 
 
-def _flat(layer: Dense) -> bool:
-    """Has the activation flat pieces (slope 0 by design)?"""
-    return layer.activation.name in ("hard_tanh", "hard_sigmoid")
-
-
 @rule("SAT203", title="dead ReLU units", severity="warn",
       why="A ReLU unit that is negative on all the data has no gradient and does not come back by itself.",
       measured="""Hidden ReLU layers, on data of at least `rows` rows: the share of units with slope 0 on all the data
       (predicted: with probability 0.9999). Warn above `share` (plus four standard errors of the width: random
-      networks may reach one half with depth); fail when the whole layer, of at least `units` units, is dead.""",
+      networks may reach one half with depth); fail when the whole layer, of at least `units` units, is dead. With
+      targets, fail for a dead layer of any width on any number of rows when no weight gets a gradient. Layers that
+      receive nothing but zeros are not blamed.""",
       cure="Zero or small positive biases, weights centred at zero, inputs centred.",
       thresholds={"share": 0.55, "rows": 32, "units": 8})
 def dead_relu(c: Context) -> Iterator[Finding]:
     """ReLU units that never fire."""
+    silent = False                         # is the layer below 0 on all the data?
     for la in c.signal.layers if c.signal is not None else ():
-        layer = c.net.layers[la.index]
-        if la.index not in c.hidden or layer.activation.name != "relu" or not la.units or c.zero(la.index):
+        layer, fed = c.net.layers[la.index], not silent
+        silent = la.activation_rms == 0
+        if la.index not in c.hidden or not layer.activation.dies or not la.units or c.zero(la.index) or not fed:
             continue
-        if c.trace is not None and len(c.trace.x) < c.limits["rows"]:
+        stuck = la.dead_units == 1 and c.motionless and c.y is not None
+        if c.trace is not None and len(c.trace.x) < c.limits["rows"] and not stuck:
             continue                       # a handful of samples does not show that a unit is dead
         limit = c.limits["share"] + 4 * math.sqrt(0.25 / la.units)
-        whole = la.dead_units == 1 and la.units >= c.limits["units"]
+        whole = la.dead_units == 1 and (la.units >= c.limits["units"] or stuck)
         if la.dead_units > limit or whole:
-            why = _offset_blame(c, la.index)
-            yield c.finding(la.index, f"{100 * la.dead_units:.0f}% of the ReLU units are 0 on all of the data.",
-                            severity="fail" if whole else "warn", measured=la.dead_units,
+            why = offset_blame(c, la.index)
+            yield c.finding(la.index, f"{100 * la.dead_units:.0f}% of the {la.activation} units are 0 on all of the "
+                            "data.", severity="fail" if whole else "warn", measured=la.dead_units,
                             expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure)
-
-
-def _offset_blame(c: Context, i: int) -> Blame:
-    """What makes z negative throughout: the bias, the weights' mean, or the inputs' offset."""
-    assert c.steps is not None
-    layer = c.net.layers[i]
-
-    def alive(step: _propagate.Glance) -> bool:
-        dead = _shares.mass([(-math.inf, 0)], step.mean, step.std) > 0.9999
-        return float(np.mean(dead)) <= c.numbers["SAT203"]["share"]
-    found = blame(layer, c.steps.before(i), alive, first=i == 0)
-    return found or Blame("data", "centre the inputs and draw the weights with mean zero: "
-                          + initializer_call(layer.activation, layer.fan_in, layer.fan_out), False)

@@ -5,26 +5,50 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ..symmetry import LayerSymmetry
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import initializer_call
+from ._conventions import call
 from ._finding import Finding
+
+_FREE = "ic.symmetry.break_ties(net, rng=key).network frees them and touches nothing else"
 
 
 def _status(c: Context, *words: str) -> Iterator[Finding]:
-    """One finding a layer that has units of these statuses."""
+    """One finding a layer that has units of these statuses: fail where the share lost is large, else warn."""
     for la in c.symmetry.layers if c.symmetry is not None else ():
-        count = sum(la.status.count(w) for w in words)
-        if not count:
+        units = [k for k, s in enumerate(la.status) if s in words]
+        if not units or _above_dead(c, la.layer):
             continue
-        n, layer = len(la.status), c.net.layers[la.layer]
-        cells = Counter(lab for lab, s in zip(la.labels.tolist(), la.status) if s in words)
+        n, layer, dead = len(la.status), c.net.layers[la.layer], words == ("dead",)
+        cells = Counter(la.labels[units].tolist())
+        lost = (len(units) if dead else len(units) - len(cells)) / n
+        few = lost < (0.5 if c.trained else c.limits["fail_share"])
         what = " and ".join(w for w in words if w in la.status)
-        text = (f"{count} of {n} units are dead: output and gradient stay 0 for ever." if words == ("dead",) else
-                f"{count} of {n} units are {what}, in {len(cells)} group{'s' * (len(cells) != 1)}: each group is one "
-                f"unit for ever under {c.symmetry.optimizer}; effective width {la.effective_width}.")
-        yield c.finding(la.layer, text, measured=la.effective_width, expected=n, cause="symmetry",
-                        cure=initializer_call(layer.activation, layer.fan_in, layer.fan_out))
+        text = (f"{len(units)} of {n} units are dead: output and gradient stay 0 for ever" if dead else
+                f"{len(units)} of {n} units are {what}, in {len(cells)} group{'s' * (len(cells) != 1)}: each group is "
+                f"one unit for ever under {c.optimizer}; effective width {la.effective_width}")
+        if few:
+            text += f" ({100 * lost:.2g}% lost: units {_named(la, units, dead)})"
+            if dead and not any(layer.w[:, k].any() for k in units[:64]):
+                text += "; zero weights on both sides are what structured pruning leaves"
+        yield c.finding(la.layer, text + ".", severity="warn" if few else "fail", measured=la.effective_width,
+                        expected=n, cause="symmetry",
+                        cure=_FREE if few else call(c.net, la.layer))
+
+
+def _named(la: LayerSymmetry, units: list[int], dead: bool) -> str:
+    """The first units, group by group: "3 = 9, 4 = 17 = 20 and 5 more"."""
+    groups: dict[int, list[int]] = {}
+    for k in units:
+        groups.setdefault(k if dead else int(la.labels[k]), []).append(k)
+    shown = [" = ".join(map(str, g[:6])) + " ..." * (len(g) > 6) for g in list(groups.values())[:6]]
+    return ", ".join(shown) + (f" and {len(groups) - 6} more" if len(groups) > 6 else "")
+
+
+def _above_dead(c: Context, i: int) -> bool:
+    """Is the layer below wholly dead, and this one no cause of its own? Then nothing here is at fault."""
+    return i > 0 and not c.zero(i) and set(c.symmetry.layers[i - 1].status) == {"dead"}
 
 
 @rule("SYM101", title="tied units", severity="fail",
@@ -33,8 +57,11 @@ def _status(c: Context, *words: str) -> Iterator[Finding]:
       (sigmoid) or one constant are the common cases.""",
       measured="""The coarsest partition of the units that every gradient step of the optimiser keeps (proved from the
       weights alone, in exact arithmetic). Any cell of two or more units is a finding. Equal rows with different
-      outgoing weights separate at the first step and are not reported here.""",
-      cure="Draw the weights at random; one tensor at random on either side of the layer is enough.")
+      outgoing weights separate at the first step and are not reported here.
+      A share of units lost (units beyond the first of each group) of `fail_share` or more fails; less, as after
+      rounding or pruning, is a warning that names the units; a trained network may lose half.""",
+      cure="""Draw the weights at random; one tensor at random on either side of the layer is enough. A few tied units
+      are set free by `ic.symmetry.break_ties(net, rng=key)`.""", thresholds={"fail_share": 0.02})
 def tied(c: Context) -> Iterator[Finding]:
     """Units that are one unit for ever."""
     return _status(c, "tied", "proportional")
@@ -52,19 +79,21 @@ def near_tied(c: Context) -> Iterator[Finding]:
     for la in c.symmetry.layers if c.symmetry is not None else ():
         close = [t for t in la.near_ties if t.relative <= limit]
         if close:
-            layer = c.net.layers[la.layer]
             yield c.finding(
                 la.layer, f"{sum(len(t.units) for t in close)} of {len(la.status)} units differ from another by at "
                 f"most {max(t.relative for t in close):.1g} of their size and separate slowly.",
                 measured=min(t.relative for t in close), expected=limit, cause="symmetry",
-                cure=initializer_call(layer.activation, layer.fan_in, layer.fan_out))
+                cure=call(c.net, la.layer))
 
 
 @rule("SYM103", title="sign-tied units", severity="fail",
       why="""With an odd activation a unit whose incoming and outgoing weights are the negatives of another's is its
       mirror image for ever: two units do the work of one.""",
-      measured="The signed refinement: units equal up to a common sign of bias, incoming and outgoing weights.",
-      cure="Draw the weights at random.")
+      measured="""The signed refinement: units equal up to a common sign of bias, incoming and outgoing weights.
+      A share of units lost (units beyond the first of each group) of `fail_share` or more fails; less, as after
+      rounding or pruning, is a warning that names the units; a trained network may lose half.""",
+      cure="Draw the weights at random; a few such units are set free by `ic.symmetry.break_ties(net, rng=key)`.",
+      thresholds={"fail_share": 0.02})
 def sign_tied(c: Context) -> Iterator[Finding]:
     """Units that mirror each other for ever."""
     return _status(c, "sign-tied")
@@ -74,20 +103,27 @@ def sign_tied(c: Context) -> Iterator[Finding]:
       why="""With phi(0) = 0 a unit with zero bias, zero incoming and zero outgoing weights (or two zero layers in a
       row) has output 0 and gradient 0 for ever. Nothing but the output bias ever moves in an all-zero tanh or ReLU
       network.""",
-      measured="The zero cell of the partition, and tensors that never receive a gradient by the zero-flow pass.",
+      measured="""The zero cell of the partition, and tensors that never receive a gradient by the zero-flow pass.
+      Fail where `fail_share` of a layer's units or more are dead; a smaller share, as structured pruning leaves it, is
+      a warning. The zero layer is blamed, not the sound ones above and below it.""",
       cure="""Draw the weights at random. One zero tensor (a zero last layer, one factor of an adapter) is fine; two
-      in a row are not.""")
+      in a row are not. Pruned units can be cut out, or set free by `ic.symmetry.break_ties(net, rng=key)`.""",
+      thresholds={"fail_share": 0.5})
 def dead(c: Context) -> Iterator[Finding]:
     """Dead units, and weights that never get a gradient where no unit is called dead."""
     found = list(_status(c, "dead"))
     yield from found
-    covered = {f.layer for f in found}
-    for name, step in c.symmetry.zero_flow.items() if c.symmetry is not None else ():
-        i = int(name[name.index("[") + 1:name.index("]")])
-        if step is None and name.endswith(".w") and not {i, i - 1} & covered:
-            layer = c.net.layers[i]
-            yield c.finding(i, f"{name} never gets a gradient.", measured="never", expected="step 0",
-                            cause="symmetry", cure=initializer_call(layer.activation, layer.fan_in, layer.fan_out))
+    covered = {f.layer for f in found if f.severity == "fail"}
+    flow = c.symmetry.zero_flow if c.symmetry is not None else {}
+    never = [i for i in range(len(c.net.layers)) if flow.get(f"layers[{i}].w", 0) is None]
+    guilty = [i for i in never if c.zero(i)] or never
+    for i in guilty:
+        if not {i, i - 1} & covered:
+            others = [k for k in never if k not in guilty]
+            also = f", nor do {', '.join(f'layers[{k}].w' for k in others[:4])} because of it" if others else ""
+            yield c.finding(i, f"layers[{i}].w {'is all 0 and ' * c.zero(i)}never gets a gradient{also}.",
+                            measured="never", expected="step 0", cause="symmetry",
+                            cure=call(c.net, i))
 
 
 @rule("SYM105", title="equal units that separate at the first step", severity="info",

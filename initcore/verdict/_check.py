@@ -13,35 +13,45 @@ from typing import Any
 import numpy as np
 
 from .. import rules, saturation, symmetry
-from .._checks import float_array
+from .._checks import float_array, number
 from ..errors import ArgumentError, ShapeError, unknown_name
-from ..network import Network, require_network
+from ..network import Network, Trace, require_network
 from ..rules import Finding
 from ..rules._context import Context
 from ..saturation._input_moments import input_state
 from ..saturation._predict import from_steps
 from ..saturation._walk import steps
 from ._baseline import fingerprints
-from ._repair import repaired
+from ._repair import Standard, repaired
 from ._report import Report
+from ._targets import LOSSES, learnt, measured, targets
 
-LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")
+_ROWS = 1024           # enough to see that a gradient is not 0
+STAGES = ("start", "trained")
 
 
 def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None, optimizer: str = "sgd",
-          select: Any = None, ignore: Any = None, fail_level: str = "fail", thresholds: Any = None,
-          baseline: Any = None) -> Report:
-    """The verdict on a network before training.
+          l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None, hidden_dropout: bool = False,
+          stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
+          thresholds: Any = None, baseline: Any = None) -> Report:
+    """The verdict on a network before training, or on a trained one.
 
     Parameters
     ----------
     net : :class:`initcore.Network` (``check_finite=False`` to have NaN reported instead of refused).
     x : inputs ``(batch, features)``; a few hundred rows are enough. Without, inputs are taken as independent with
         mean 0 and variance 1, and the report says so.
-    y : targets as :meth:`initcore.Network.gradients` takes them; used by the initial-loss rule.
+    y : targets as :meth:`initcore.Network.gradients` takes them. With them the first loss and the gradients of every
+        weight are measured. NaN, strings and dates are errors.
     loss : "softmax_cross_entropy", "mse", "binary_cross_entropy" or None: softmax where y holds classes or the last
         layer is linear with several outputs.
     optimizer : the name :func:`initcore.symmetry.analyze` takes; ties depend on it.
+    l2, l1 : weights of penalties added to the gradient ("adamw": its decoupled decay).
+    clip_value : bound on single gradient entries (clipping by norm changes no tie and need not be told). It and L1
+        leave only ties of equal weights, not of equal sums or multiples.
+    hidden_dropout : hidden units are dropped at random, which separates equal ones.
+    stage : "start", "trained" (certain outputs and grown weights are no faults then, ties are told with their share),
+        or None: trained where the measured loss is below half of what knowing nothing costs.
     select, ignore : rule identifiers or prefixes ("SYM", "SAT201"), a list or comma-separated.
     fail_level : "fail", "warn" or "info": what :attr:`Report.ok` and ``raise_for_findings`` object to.
     thresholds : changes to the catalogue's numbers, ``{"SAT201.fail_share": 0.6}``.
@@ -49,30 +59,60 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
 
     Returns
     -------
-    Report : ``.ok``, ``.findings``, ``.layers``, ``str()``, ``.to_json()``, ``.to_sarif()``,
-        ``.raise_for_findings()``, ``.repair(rng=)``.
+    Report : ``.ok``, ``.verdict``, ``.findings``, ``.layers``, ``.conditions``, ``str()``, ``.to_json()``,
+        ``.to_sarif()``, ``.raise_for_findings()``, ``.repair(rng=)``.
 
     >>> import numpy as np
     >>> from initcore import Dense, Network
     >>> net = Network([Dense(np.zeros((4, 3)), np.zeros(3), "tanh"), Dense(np.zeros((3, 2)), np.zeros(2))])
     >>> report = check(net)
-    >>> report.ok, sorted({f.rule for f in report.findings if f.severity == "fail"})
-    (False, ['SYM104'])
+    >>> report.verdict, sorted({f.rule for f in report.findings if f.severity == "fail"})
+    ('cannot learn', ['SYM104'])
     """
     require_network(net)
     if fail_level not in rules.SEVERITIES:
         raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
     if loss is not None and loss not in LOSSES:
         raise unknown_name("loss", loss, LOSSES)
+    if stage is not None and stage not in STAGES:
+        raise unknown_name("stage", stage, STAGES)
     active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     if y is not None and x is None:
         raise ArgumentError("y was given without x; the initial loss needs both.")
-    judge = Judge(loss, optimizer, active, numbers)
+    training = Training(optimizer, number("l2", l2, low=0.0), number("l1", l1, low=0.0),
+                        None if clip_value is None else number("clip_value", clip_value, low=0.0, open_low=True),
+                        bool(hidden_dropout))
+    judge = Judge(loss, training, stage, active, numbers)
     context, found = judge(net, x, y)
     usable = context.x if context.x is not None and context.finite_data and context.x.size else None
     mend = Mend(net, judge, usable, None if usable is None else context.y)
-    report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend)
+    report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
+                    conditions=conditions(context, training))
     return report.with_baseline(known) if known else report
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network will be trained, as far as ties depend on it."""
+
+    optimizer: str
+    l2: float = 0.0
+    l1: float = 0.0
+    clip_value: float | None = None
+    hidden_dropout: bool = False
+
+    def analyze(self, net: Network) -> symmetry.Report:
+        """The proof. L1 and clipped entries act on each weight by an odd function: ties of equal weights and of signs
+        stay, sums and multiples do not; that is an entrywise optimiser with a penalty in its gradient."""
+        if not (self.l1 or self.clip_value):
+            return symmetry.analyze(net, optimizer=self.optimizer, l2=self.l2, hidden_dropout=self.hidden_dropout)
+        symmetry.invariance(self.optimizer)
+        return symmetry.analyze(net, optimizer="sign_sgd", l2=self.l2 or 1.0, hidden_dropout=self.hidden_dropout)
+
+    def __str__(self) -> str:
+        extra = [f"{k} {v:g}" for k, v in (("L2", self.l2), ("L1", self.l1), ("entries clipped at", self.clip_value))
+                 if v]
+        return ", ".join([self.optimizer, *extra, *["hidden dropout"] * self.hidden_dropout])
 
 
 @dataclass(frozen=True)
@@ -80,12 +120,13 @@ class Judge:
     """The rules asked for, ready to be run over any network."""
 
     loss: str | None
-    optimizer: str
+    training: Training
+    stage: str | None
     active: frozenset[str]
     numbers: dict[str, dict[str, float]]
 
     def __call__(self, net: Network, x: Any, y: Any) -> tuple[Context, list[Finding]]:
-        context = gather(net, x, y, loss=self.loss, optimizer=self.optimizer, numbers=self.numbers)
+        context = gather(net, x, y, loss=self.loss, training=self.training, stage=self.stage, numbers=self.numbers)
         return context, [f for rule_id, rule in rules.CATALOGUE.items() if rule_id in self.active
                          for f in rule.run(context)]
 
@@ -99,22 +140,30 @@ class Mend:
     x: np.ndarray | None
     y: np.ndarray | None
 
-    def __call__(self, findings: Sequence[Finding], rng: Any) -> Network:
-        return repaired(self.net, findings, lambda net: self.judge(net, self.x, self.y)[1], self.x, rng)
+    def __call__(self, findings: Sequence[Finding], rng: Any, fold: bool) -> Network:
+        x = self.x if self.x is None or fold else self.standard(self.x).astype(self.net.dtype)
+        return repaired(self.net, findings, lambda net: self.judge(net, x, self.y)[1], x, rng, fold)
+
+    @property
+    def standard(self) -> Standard:
+        """What standardises the inputs."""
+        if self.x is None:
+            raise ArgumentError("this report was made without inputs x; give check the training data to standardise.")
+        return Standard.of(self.x)
 
 
-def gather(net: Network, x: Any, y: Any, *, loss: str | None, optimizer: str,
+def gather(net: Network, x: Any, y: Any, *, loss: str | None, training: Training, stage: str | None,
            numbers: dict[str, dict[str, float]]) -> Context:
     """Everything the rules look at, computed once."""
     data = None if x is None else _data(net, x)
-    targets = None if y is None else _targets(net, data, y)
-    c = Context(net, data, targets, loss, numbers)
+    given, taken = (None, loss) if y is None or data is None else targets(net, data, y, loss)
+    c = Context(net, data, given, loss, numbers, optimizer=str(training), trained=stage == "trained", taken=taken)
     c.finite_weights = all(bool(np.isfinite(a).all()) for _, _, a in net.parameters())
     c.finite_data = data is None or bool(np.isfinite(data).all())
     if not c.finite_weights:
-        symmetry.invariance(optimizer)
+        symmetry.invariance(training.optimizer)
         return c
-    c.symmetry = symmetry.analyze(net, optimizer=optimizer)
+    c.symmetry = training.analyze(net)
     usable = data if data is not None and c.finite_data and len(data) else None
     with np.errstate(over="ignore", invalid="ignore"):
         c.state, assumed = input_state(net, usable)
@@ -124,9 +173,39 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, optimizer: str,
             c.overflow = next((i for i, z in enumerate(c.trace.z) if not np.isfinite(z).all()), None)
             if c.overflow is None:
                 c.signal = saturation.measure(net, usable, trace=c.trace)
+                _measure_loss(c, stage)
         c.predicted = from_steps(net, c.state, assumed, c.steps)
     c.signal = c.signal or c.predicted
     return c
+
+
+def _measure_loss(c: Context, stage: str | None) -> None:
+    """The loss on (x, y) and the gradients: of the first rows, and of all where those give none."""
+    assert c.trace is not None
+    if c.y is not None and c.taken is not None:
+        c.value, dy = measured(c.taken, c.trace.y, c.y)
+        c.trained = c.trained or (stage is None and learnt(c.taken, c.value, c.y, c.net.widths[-1]))
+    else:
+        dy = np.random.Generator(np.random.PCG64(0)).standard_normal(c.trace.y.shape).astype(c.net.dtype)
+    for rows in (_ROWS, len(dy)):
+        part = Trace(c.trace.x[:rows], [z[:rows] for z in c.trace.z], [a[:rows] for a in c.trace.a])
+        c.gradients = c.net.backward(part, np.ascontiguousarray(dy[:rows]))
+        if not c.motionless:
+            break
+
+
+def conditions(c: Context, training: Training) -> tuple[str, ...]:
+    """What the answer rests on, in words."""
+    words = [f"optimiser {training}"]
+    if c.taken is not None:
+        words.append(f"loss {c.taken}{'' if c.loss else ', taken from the form of y'}"
+                     + ("" if c.value is None else f" ({c.value:.3g} on the data)"))
+    elif c.loss is None:
+        words.append("no loss given")
+    words.append(f"{len(c.x)} rows of data" if c.x is not None else c.signal.assumed if c.signal else "no data")
+    if c.trained:
+        words.append("a trained network")
+    return (*[w for w in words if w], *(c.symmetry.conditions if c.symmetry is not None else ()))
 
 
 def _data(net: Network, x: Any) -> np.ndarray:
@@ -136,11 +215,4 @@ def _data(net: Network, x: Any) -> np.ndarray:
     a = float_array("x", a, ndim=2)
     if a.shape[1] != net.widths[0]:
         raise ShapeError(f"x has shape {a.shape}, but the network takes {net.widths[0]} features.")
-    return a
-
-
-def _targets(net: Network, x: np.ndarray | None, y: Any) -> np.ndarray:
-    a = net.target(y)
-    if x is not None and (a.ndim not in (1, 2) or len(a) != len(x)):
-        raise ShapeError(f"y has shape {a.shape}, but x has {len(x)} rows.")
     return a

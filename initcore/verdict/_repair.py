@@ -4,82 +4,134 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import initializers
+from .. import initializers, symmetry
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
+from ..rules._conventions import start
 
+Array = np.ndarray
 Recheck = Callable[[Network], Sequence[Finding]]
-_RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data")
+_RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data", "activation")
+_TIES = ("SYM101", "SYM103", "SYM104")
 
 
-def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: np.ndarray | None, rng: Any) -> Network:
+class Standard(NamedTuple):
+    """``(x - mean) / scale`` for every feature; ``scale`` is one number where the features' sizes are alike."""
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, x: Array) -> Standard:
+        """The numbers that standardise ``x (batch, features)``; constant features become 0."""
+        x = np.asarray(x, dtype=np.float64)
+        mean, std = x.mean(axis=0), x.std(axis=0)
+        varying = std[std > 0]
+        if not varying.size:
+            return cls(mean, np.ones_like(std))
+        if varying.max() > 30 * np.median(varying):
+            return cls(mean, np.where(std > 0, std, 1.0))
+        return cls(mean, np.full_like(std, math.sqrt(float(np.mean(np.square(std))))))
+
+    def __call__(self, x: Array) -> Array:
+        return (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
+
+    def folded(self, layer: Dense) -> Dense:
+        """The layer that does on raw x what ``layer`` does on standardised x."""
+        w = layer.w.astype(np.float64) / self.scale[:, None]
+        b = (0.0 if layer.b is None else layer.b.astype(np.float64)) - self.mean @ w
+        return Dense(w.astype(layer.dtype), b.astype(layer.dtype), layer.activation)
+
+
+def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: Array | None, rng: Any,
+             fold: bool = True) -> Network:
     """Mend what was found; if findings remain, mend every hidden layer; the last resort is a quiet last layer.
 
-    ``recheck`` gives the findings of a candidate; ``x`` is the data, where there are usable ones.
+    ``recheck`` gives the findings of a candidate; ``x`` is the data, where there are usable ones. ``fold`` undoes
+    the inputs' scale and offset in the first layer, where they are at fault.
     """
     key = as_key(rng)
-    if not any(f.severity != "info" for f in findings):
-        return net
-    usable = x is not None
-    x = None if x is None else np.asarray(x, dtype=np.float64)
     found = [f for f in findings if f.severity != "info"]
-    scale_input = usable and any(f.cause in ("input_scale", "input_offset") for f in found)
-    fresh = {f.layer for f in found if f.cause in _RANDOM and f.layer is not None}
-    flat = {f.layer for f in found if f.cause == "bias" and f.layer is not None}
-    stack = any(f.cause == "activation" for f in found)
+    if not found:
+        return net
+    if any(f.rule in _TIES and f.severity == "warn" for f in found):         # few: the least change sets them free
+        net = symmetry.break_ties(net, rng=key.child("ties")).network
+        found = [f for f in recheck(net) if f.severity != "info"]
+    inputs = [f for f in found if f.cause in ("input_scale", "input_offset")]
+    plan = _Plan(net, key, None if x is None or not fold else Standard.of(x), x)
+    plan.standardise = bool(inputs)
+    plan.fresh = {i for f in found if f.cause in _RANDOM for i in f.layers}
+    plan.flat = {i for f in found if f.cause == "bias" for i in f.layers}
+    plan.everything = any(f.cause == "activation" and not f.rule.startswith("OUT") for f in found)
+    mended = net
     for attempt in range(4):
-        everything = attempt > 0 or stack
-        if attempt > 1 and usable:
-            scale_input = True
-        new = [_layer(net, i, key, everything or i in fresh, i in flat, centred=everything, quiet=attempt > 0)
-               for i in range(len(net.layers))]
-        if scale_input and x is not None:
-            new[0] = _folded(new[0] if everything or 0 in fresh else net.layers[0], x)
-        mended = Network(new)
-        worse = [f for f in recheck(mended) if f.severity != "info"]
-        if not worse:
+        if not found:
             break
-        fresh |= {f.layer for f in worse if f.layer is not None}
+        mended = plan.network()
+        found = [f for f in recheck(mended) if f.severity != "info"]
+        plan.fresh |= {i for f in found for i in f.layers}
+        plan.everything = plan.quiet = True
+        plan.standardise = plan.standardise or attempt > 0
     return mended
 
 
-def _layer(net: Network, i: int, key: Key, again: bool, flat: bool, *, centred: bool, quiet: bool) -> Dense:
-    """Layer i as it is, with zero biases, or drawn again.
+class _Plan:
+    """What is drawn again, and how: see :func:`repaired`."""
 
-    ``centred``: where the layer below gives sigmoid-like outputs with centre c, the bias takes -c times the column
-    sums, and weights and bias the factor that makes phi the equivalent odd function of unit slope: a sigmoid stack
-    becomes the tanh network of the same weights.
-    """
-    layer, last = net.layers[i], i == len(net.layers) - 1
-    if not again:
-        return layer.replace(b=None if layer.b is None else np.zeros_like(layer.b)) if flat else layer
-    start = layer.activation.start(layer.fan_in, layer.fan_out, first=i == 0)
-    w = initializers.get(start.initializer)((layer.fan_in, layer.fan_out), **start.arguments, dtype="float64",
-                                            rng=key.child(f"layer{i}.weight"))
-    b = None if layer.b is None else np.zeros(layer.fan_out)
-    if centred:
-        below = net.layers[i - 1].activation if i else None
-        # phi(z) = c + h psi(z / k): k = h / phi'(0) gives psi slope 1 at 0
-        if layer.activation.saturating and layer.activation.center:
-            w *= layer.activation.half_range / layer.activation.dphi0
-        if below is not None and below.saturating and below.center:
-            w /= below.half_range
-            b = -below.center * w.sum(axis=0)
-    if last and quiet:
-        w *= 0.1
-        b = None if b is None else b * 0.1
-    return Dense(w.astype(net.dtype), None if b is None else b.astype(net.dtype), layer.activation)
+    def __init__(self, net: Network, key: Key, standard: Standard | None, x: Array | None) -> None:
+        self.net, self.key, self.standard, self.x = net, key, standard, x
+        self.fresh: set[int] = set()           # layers drawn again
+        self.flat: set[int] = set()            # layers whose biases become 0
+        self.everything = False                # all of them, brought back to centre where sigmoids are not
+        self.quiet = False                     # the last layer a tenth of its scale
+        self.standardise = False
 
+    def network(self) -> Network:
+        """The network of the plan."""
+        layers = [self._layer(i) for i in range(len(self.net.layers))]
+        if self.standardise and self.standard is not None:
+            layers[0] = self.standard.folded(layers[0])
+        return self._awake(Network(layers))
 
-def _folded(layer: Dense, x: np.ndarray) -> Dense:
-    """The layer that does on raw x what ``layer`` does on x centred and scaled to mean square 1."""
-    mean = x.mean(axis=0)
-    rms = math.sqrt(float(np.mean(np.square(x - mean)))) or 1.0
-    w = layer.w.astype(np.float64) / rms
-    b = (0.0 if layer.b is None else layer.b.astype(np.float64)) - mean @ w
-    return Dense(w.astype(layer.dtype), b.astype(layer.dtype), layer.activation)
+    def _layer(self, i: int) -> Dense:
+        """Layer i as it is, with zero biases, or drawn again.
+
+        Where the layer below gives sigmoid-like outputs with centre c, the bias of a layer drawn with everything takes
+        -c times the column sums, and weights and bias the factor that makes phi the equivalent odd function of unit
+        slope: a sigmoid stack becomes the tanh network of the same weights.
+        """
+        layer, last = self.net.layers[i], i == len(self.net.layers) - 1
+        if not (self.everything or i in self.fresh):
+            zeros = None if layer.b is None else np.zeros_like(layer.b)
+            return layer.replace(b=zeros) if i in self.flat else layer
+        how = start(self.net, i)
+        make = getattr(initializers, how.initializer)
+        w = make((layer.fan_in, layer.fan_out), rng=self.key.child(f"layer{i}.weight"), dtype="float64",
+                 **how.arguments)
+        b = None if layer.b is None else np.zeros(layer.fan_out)
+        if self.everything:
+            below = self.net.layers[i - 1].activation if i else None
+            # phi(z) = c + h psi(z / k): k = h / phi'(0) gives psi slope 1 at 0
+            if layer.activation.saturating and layer.activation.center and layer.activation.dphi0:
+                w *= layer.activation.half_range / layer.activation.dphi0
+            if below is not None and below.saturating and below.center:
+                w /= below.half_range
+                b = -below.center * w.sum(axis=0)
+        if last and self.quiet:
+            w *= 0.1
+            b = None if b is None else b * 0.1
+        return Dense(w.astype(self.net.dtype), None if b is None else b.astype(self.net.dtype), layer.activation)
+
+    def _awake(self, net: Network) -> Network:
+        """The network with outputs that are flat on all the data turned round, where the last layer is a new one."""
+        last = net.layers[-1]
+        if self.x is None or not last.activation.dies or last is self.net.layers[-1]:
+            return net
+        asleep = (net.trace(self.x).z[-1] <= 0).all(axis=0)
+        w = np.where(asleep, -last.w, last.w)
+        return Network([*net.layers[:-1], last.replace(w=w.astype(net.dtype))]) if asleep.any() else net

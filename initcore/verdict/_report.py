@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from .. import rules
@@ -16,7 +16,6 @@ from ..saturation import SignalReport
 from ..symmetry import Report as SymmetryReport
 from ._sarif import sarif
 
-Mend = Callable[[tuple[Finding, ...], Any], Network]        # (findings, rng) -> the network mended
 SCHEMA = "initcore-report/1"
 _WEIGHT = {level: i for i, level in enumerate(rules.SEVERITIES)}
 
@@ -28,23 +27,31 @@ class Report:
     ----------
     findings : tuple of :class:`Finding`, worst first.
     ok : no finding at or above ``fail_level``.
+    verdict : "cannot learn", "will learn badly or slowly" or "fit to train", after the worst finding.
+    conditions : what the answer rests on: optimiser, loss, data, and the conditions of the proof.
     layers : the signal at every layer (:class:`initcore.saturation.LayerSignal`), () when the weights are not finite.
     signal, symmetry : the reports behind it (None where not run). suppressed : findings a baseline holds.
     """
 
     def __init__(self, net: Network, findings: list[Finding], *, signal: SignalReport | None = None,
                  symmetry: SymmetryReport | None = None, fail_level: str = "fail", suppressed: tuple[Finding, ...] = (),
-                 mend: Mend | None = None) -> None:
+                 mend: Any = None, conditions: tuple[str, ...] = ()) -> None:
         order = sorted(findings, key=lambda f: (-_WEIGHT[f.severity], -1 if f.layer is None else f.layer, f.rule))
         self.findings: tuple[Finding, ...] = tuple(order)
         self.net, self.signal, self.symmetry = net, signal, symmetry
         self.fail_level, self.suppressed = fail_level, tuple(suppressed)
+        self.conditions = tuple(conditions)
         self._mend = mend
 
     @property
     def ok(self) -> bool:
         """True when nothing at or above ``fail_level`` was found."""
         return not any(_WEIGHT[f.severity] >= _WEIGHT[self.fail_level] for f in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """The worst finding in words: "cannot learn", "will learn badly or slowly", "fit to train"."""
+        return rules.VERDICTS[max((f.severity for f in self.findings), key=_WEIGHT.__getitem__, default="info")]
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -63,20 +70,27 @@ class Report:
     def __str__(self) -> str:
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
-        head = f"{'ok' if self.ok else 'NOT OK'}: {' -> '.join(map(str, self.net.widths))}: {found}"
+        but = "but " * (self.ok and self.verdict != rules.VERDICTS["info"])
+        head = (f"{'ok' if self.ok else 'NOT OK'}, {but}{self.verdict}: {' -> '.join(map(str, self.net.widths))}: "
+                f"{found}")
         if self.suppressed:
             head += f" ({len(self.suppressed)} in the baseline)"
         parts = ["\n".join(textwrap.wrap(head, 80)), *[str(f) for f in self.findings]]
         if self.signal is not None:
             parts.append(str(self.signal))
+        if self.conditions:
+            parts.append("\n".join(textwrap.wrap("Rests on: " + "; ".join(self.conditions), 80,
+                                                 subsequent_indent="    ", break_long_words=False)))
         return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values of everything above; ``schema`` names the version."""
-        return {"schema": SCHEMA, "ok": self.ok, "fail_level": self.fail_level, "widths": list(self.net.widths),
+        return {"schema": SCHEMA, "ok": self.ok, "verdict": self.verdict, "fail_level": self.fail_level,
+                "widths": list(self.net.widths),
                 "dtype": self.net.dtype.name, "activations": [la.activation.name for la in self.net.layers],
                 "signal": None if self.signal is None else self.signal.kind,
                 "assumed": "" if self.signal is None else self.signal.assumed,
+                "conditions": list(self.conditions),
                 "findings": [f.to_dict() for f in self.findings],
                 "suppressed": [f.to_dict() for f in self.suppressed],
                 "layers": [{k: plain(v) for k, v in la.to_dict().items()} for la in self.layers]}
@@ -96,20 +110,35 @@ class Report:
             raise UntrainableError(self)
         return self
 
-    def repair(self, *, rng: Any = None) -> Network:
+    def repair(self, *, rng: Any = None, fold: bool = True) -> Network:
         """The network with what was found mended; its own check (same data, same options) is ok.
 
-        Layers at fault are drawn again from ``rng`` (see :func:`initcore.check`): He for the ReLU family, LeCun for
-        selu, Glorot elsewhere, zero biases. Unscaled or off-centre inputs are folded into the first layer, so that
-        the same raw data can be fed. A deep sigmoid stack gets the weights that make it the equivalent tanh network
-        (Glorot weights times 4, bias minus half their column sums; sigmoid(z) = (1 + tanh(z/2))/2).
+        Layers at fault are drawn again from ``rng`` (see :func:`initcore.check`) by the calls that the cures name, with
+        zero biases. A few tied units are set free by :func:`initcore.symmetry.break_ties`. A deep sigmoid stack gets
+        the weights that make it the equivalent tanh network (Glorot weights times 4, bias minus half their column
+        sums; sigmoid(z) = (1 + tanh(z/2))/2). Constant inputs no weights can mend.
+
+        fold : unscaled or off-centre inputs are undone in the first layer, feature by feature, so that the same raw
+            data can be fed. Its gradients keep the scale of the raw data, though: to train, ``fold=False`` and
+            feed ``report.standardise(x)``.
         """
+        return self._mender()(self.findings, rng, fold)
+
+    def standardise(self, x: Any) -> Any:
+        """Inputs with the mean and scale of the data checked taken out: ``(x - mean) / scale``, ``(batch, features)``.
+
+        Feature by feature where their sizes differ much, else by one number for all (constant features become 0).
+        """
+        return self._mender().standard(x).astype(self.net.dtype)
+
+    def _mender(self) -> Any:
         if self._mend is None:
             raise ArgumentError("this report was made without its network; check the network again to repair it.")
-        return self._mend(self.findings, rng)
+        return self._mend
 
     def with_baseline(self, known: set[tuple[Any, ...]]) -> Report:
         """The report without findings of a baseline; they are kept in :attr:`suppressed`."""
         keep = [f for f in self.findings if f.fingerprint not in known]
         return Report(self.net, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
-                      suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend)
+                      suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend,
+                      conditions=self.conditions)

@@ -13,8 +13,8 @@ from initcore.rules import _catalogue
 DESIGN = {"SYM101": "fail", "SYM102": "warn", "SYM103": "fail", "SYM104": "fail", "SYM105": "info", "SYM106": "info",
           "SAT201": "fail", "SAT202": "fail", "SAT203": "warn", "SIG301": "warn", "SIG302": "warn", "SIG303": "warn",
           "SIG304": "warn", "SIG305": "warn", "SIG306": "info", "NUM401": "fail", "NUM402": "fail", "NUM403": "warn",
-          "RNG501": "warn", "OUT601": "warn", "OUT602": "warn", "TEN801": "fail", "TEN802": "warn", "TEN803": "warn",
-          "TEN804": "warn"}
+          "RNG501": "warn", "RNG502": "warn", "OUT601": "warn", "OUT602": "warn", "INP701": "warn", "INP702": "fail",
+          "TEN801": "fail", "TEN802": "warn", "TEN803": "warn", "TEN804": "warn"}
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "rules"
 
 

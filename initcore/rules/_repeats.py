@@ -1,0 +1,121 @@
+"""The same random draws in two tensors, whatever layout, width or factor; the same block twice in one tensor.
+
+A run of draws is known by the ratios of its differences, which neither a factor nor an offset changes: each tensor is
+read in its own order and in the transposed one, short windows of its first values are hashed, and windows that meet
+are compared value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+Array = np.ndarray
+HEAD = 256             # values looked at of each tensor, in each order
+_WINDOW = 6            # ratios a window
+_BINS = 64.0           # bins of a ratio's arctangent: far coarser than rounding
+
+
+def pairs(tensors: Sequence[tuple[str, Array]], need: int) -> Iterator[tuple[int, int, int]]:
+    """(later, earlier, number of equal draws) for each tensor that repeats one before it."""
+    heads = [(k, head) for k, (_, a) in enumerate(tensors) for head in _orders(a, need)]
+    keys = [_windows(head) for _, head in heads]
+    if len(keys) < 2:
+        return
+    which = np.repeat(np.arange(len(keys)), [len(k) for k in keys])
+    place = np.concatenate([np.arange(len(k)) for k in keys])
+    code = np.concatenate(keys)
+    order = np.argsort(code, kind="stable")
+    meet = np.flatnonzero((np.diff(code[order]) == 0) & (np.diff(which[order]) != 0))
+    found: dict[int, tuple[int, int]] = {}
+    for p, q in zip(order[meet].tolist(), order[meet + 1].tolist()):
+        (j, earlier), (k, later) = heads[which[p]], heads[which[q]]
+        if j < k and found.get(k, (k, 0))[0] > j and (n := _equal(later, place[q], earlier, place[p], need)):
+            found[k] = (j, n)
+    for k in sorted(found):
+        yield k, *found[k]
+
+
+def _orders(a: Array, need: int) -> list[Array]:
+    """The first values in the tensor's own and in the transposed order; none for what is no random draw."""
+    if a.size < need or (a.ndim == 2 and _structured(a)):
+        return []
+    orders = [_head(a)] if a.ndim < 2 else [_head(a), _head(a.T)]
+    return [head for head in orders if len(head) >= need and np.isfinite(head).all() and _varied(head)]
+
+
+def _head(a: Array) -> Array:
+    if a.ndim == 2 and a.shape[1]:
+        a = a[:-(-HEAD // a.shape[1])]
+    return np.asarray(a.ravel()[:HEAD], dtype=np.float64)
+
+
+def _varied(head: Array) -> bool:
+    """Constants, the identity and sparse patterns are equal by construction, not by a seed."""
+    return len(np.unique(head)) >= 0.9 * len(head) or (_rounded(head) and len(np.unique(head)) >= 0.3 * len(head))
+
+
+def _rounded(head: Array) -> bool:
+    """Are the values those of a half precision, where equal draws are common?"""
+    bits = head.astype(np.float32).view(np.uint32)
+    return not (bits & 0xFFF).any()
+
+
+def _structured(a: Array) -> bool:
+    """Is a matrix made by a formula: its rows or columns mirror images up to sign (cosine and sine bases, Hadamard)?"""
+    part = np.abs(a[:64, :64].astype(np.float64)) if min(a.shape) > 64 else np.abs(a.astype(np.float64))
+    if part.shape[0] * part.shape[1] < 4:
+        return False
+    whole = np.abs(np.asarray(a[:16], np.float64)), np.abs(np.asarray(a[:, :16].T, np.float64))
+    scale = float(part.max(initial=0)) or 1.0
+    if any(len(rows[0]) > 3 and np.mean(np.abs(rows - rows[:, ::-1]) < 1e-5 * scale) > 0.9 for rows in whole):
+        return True
+    # a product of two frequencies: the values of a basis are few
+    flat = part.ravel()
+    return not _rounded(flat) and len(np.unique(np.round(flat / scale, 6))) < 0.5 * len(flat) and len(flat) < 2 ** 14
+
+
+def _windows(head: Array) -> Array:
+    """One hash a window of :data:`_WINDOW` ratios of neighbouring differences."""
+    d = np.diff(head)
+    angle = np.arctan2(d[1:], d[:-1])
+    angle = np.where(angle < 0, angle + np.pi, angle)           # a negative factor turns both differences
+    bins = np.floor(angle / np.pi * _BINS).astype(np.int64) % int(_BINS)
+    n = len(bins) - _WINDOW + 1
+    if n <= 0:
+        return np.zeros(0, dtype=np.int64)
+    code = np.zeros(n, dtype=np.int64)
+    for k in range(_WINDOW):
+        code = code * int(_BINS) + bins[k:k + n]
+    return code
+
+
+def _equal(a: Array, at: int, b: Array, place: int, need: int) -> int:
+    """How many draws from there on agree up to a factor and an offset; 0 for fewer than ``need``."""
+    n = min(len(a) - at, len(b) - place)
+    if n < need:
+        return 0
+    u, v = a[at:at + n], b[place:place + n]
+    tolerance = 1e-5 if _rounded(u) or _rounded(v) else 1e-9
+    for m in dict.fromkeys((n, need)):
+        s, t = u[:m] - u[:m].mean(), v[:m] - v[:m].mean()
+        scale = float(np.linalg.norm(s) * np.linalg.norm(t))
+        if scale > 0 and 1 - abs(float(s @ t)) / scale <= tolerance:
+            return m
+    return 0
+
+
+def period(a: Array) -> tuple[str, int] | None:
+    """("columns" or "rows", size) of a block of different random columns that is repeated through the whole matrix."""
+    if a.ndim != 2 or a.size < 16:
+        return None
+    for word, m in (("columns", a), ("rows", a.T)):
+        n = m.shape[1]
+        for size in (k for k in range(2, n // 2 + 1) if n % k == 0):
+            if np.array_equal(m[0, size:], m[0, :-size]) and np.array_equal(m[:, size:], m[:, :-size]):
+                block = np.asarray(m[:, :size], dtype=np.float64)
+                if _varied(block.ravel()[:HEAD]) and _varied(np.ascontiguousarray(block.T).ravel()[:HEAD]):
+                    return word, size
+                break
+    return None
