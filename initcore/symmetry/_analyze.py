@@ -19,6 +19,7 @@ from ..network import Dense, Network
 from . import _weight_passes as passes
 from ._graph import Graph
 from ._grouping import group
+from ._joint import together
 from ._optimizers import rule
 from ._quotient import Broken, Change, Quotient, freed, quotient_of
 from ._report import LayerSymmetry, NearTie, SymmetryReport
@@ -63,14 +64,24 @@ def _labels(name: str, value: Any, n: int) -> Array | None:
     return group(a)
 
 
+def _as_networks(net: Any) -> list[Network] | None:
+    """The networks of a list of networks, None for anything else."""
+    if isinstance(net, (list, tuple)) and net and all(isinstance(n, Network) or (
+            isinstance(n, list) and n and all(isinstance(la, (tuple, Dense)) for la in n)) for n in net):
+        return [as_network(n) for n in net]
+    return None
+
+
 def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: Any = None,
             output_groups: Any = None, tolerance: float | None = None, hidden_dropout: bool = False,
-            max_sweeps: int = 10_000) -> SymmetryReport:
+            same_targets: bool = False, max_sweeps: int = 10_000) -> SymmetryReport:
     """Prove which hidden units are tied for ever, sign-tied, proportional or dead.
 
     Parameters
     ----------
-    net : :class:`initcore.Network`, :class:`Graph`, or a list of ``(w, b, activation)`` with ``w (fan_in, fan_out)``.
+    net : :class:`initcore.Network`, :class:`Graph`, a list of ``(w, b, activation)`` with ``w (fan_in, fan_out)``, or
+        a list of such networks that read the same inputs: their hidden layers are then reported one network after
+        the other, with labels that mean the same throughout, and ``groups["networks"]`` names equal networks.
     optimizer : "sgd", "momentum", "nesterov", "adam", "adamw", "lion", "rmsprop", "adagrad", "sign_sgd", "muon",
         "shampoo", "lars", "lamb" and kin; the answer holds for it.
     l2 : weight of an L2 penalty added to the gradient (for "adamw": its decoupled decay). Default 0.
@@ -79,6 +90,8 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     tolerance : relative distance up to which units are reported as *near* ties (default 1e-3), and for the separate
         partition ``layers[l].tolerance_labels`` (only if given).
     hidden_dropout : hidden units are dropped at random, which separates them.
+    same_targets : the networks of a list are trained on the same targets (an ensemble, twin critics), so equal ones
+        stay one network. Default: each has targets of its own.
     max_sweeps : a loop stopped there answers "undetermined", never "tied".
 
     Returns
@@ -106,8 +119,15 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
         masked = any(b.structural for b in system.blocks)
         law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked, normed=net.normed_weights)
         return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
-    network = as_network(net)
     law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
+    if (networks := _as_networks(net)) is not None:
+        if input_groups is not None or output_groups is not None:
+            raise ArgumentError("input_groups and output_groups are for one network, not for a list of networks.")
+        return report_on(together([n.layers for n in networks], bool(same_targets)), law, float(l2), max_sweeps,
+                         tolerance, bool(hidden_dropout))
+    if same_targets:
+        raise ArgumentError("same_targets=True needs a list of networks; for a Graph give Graph.outputs same_targets.")
+    network = as_network(net)
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
     return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))

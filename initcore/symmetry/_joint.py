@@ -4,15 +4,56 @@ Units of the parts can then be tied to each other. Blocks keep their arrays and 
 play one role in different parts (same ends, same part, same place in the order) are kin.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ._system import Axis, Coupling, Slice, System, Term
+from ..errors import ShapeError
+from ._system import Axis, Coupling, Slice, System, Term, chain
 
 Array = np.ndarray
 _Place = dict[int, tuple[int, int]]       # part -> (joint axis, first unit)
 _KIN = 1 << 20                     # above every index of a block in its axis
+
+
+def together(networks: Sequence[Any], same_targets: bool) -> System:
+    """Chains of dense layers that read the same inputs, as one system of joint axes, layer by layer."""
+    first = networks[0]
+    for k, layers in enumerate(networks):
+        ends = (layers[0].fan_in, layers[-1].fan_out, len(layers))
+        if ends != (first[0].fan_in, first[-1].fan_out, len(first)):
+            raise ShapeError(f"networks judged together need equal inputs, outputs and depth: network {k} has {ends}, "
+                             f"network 0 has {(first[0].fan_in, first[-1].fan_out, len(first))}.")
+    axes, blocks, depth = [Axis("inputs", first[0].fan_in, fixed=np.arange(first[0].fan_in))], [], len(first)
+    for k, layers in enumerate(networks):
+        single = chain(layers)
+        shift = k * depth
+        for i, a in enumerate(single.axes[1:]):
+            layer = None if a.layer is None else k * (depth - 1) + i
+            axes.append(replace(a, name=f"nets[{k}].{a.name}", layer=layer))
+        blocks += [replace(b, source=b.source + shift if b.source else 0, target=b.target + shift,
+                           name=f"nets[{k}].{b.name}") for b in single.blocks]
+        for a in axes[-depth:]:
+            a.bias = [t._replace(name=f"nets[{k}].{t.name}") for t in a.bias]
+    joins, count, m = [], len(networks), first[-1].fan_out
+    for i in range(depth):
+        parts = [1 + k * depth + i for k in range(count)]
+        n = sum(axes[j].n for j in parts)
+        out = i == depth - 1
+        labels = (np.tile(np.arange(m), count) if same_targets else np.arange(n)) if out else None
+        joins.append((len(axes), parts))
+        axes.append(Axis("outputs" if out else f"layers[{i}]", n, fixed=labels, coloured=out and same_targets,
+                         layer=None if out else count * depth + i))
+    spans: list[list[tuple[int, slice]]] = [[] for _ in networks]
+    for target, parts in joins:
+        start = 0
+        for k, j in enumerate(parts):
+            spans[k].append((target, slice(start, start + axes[j].n)))
+            start += axes[j].n
+    towers = Coupling([(joins[-1][0], np.repeat(np.arange(count), m))], count)
+    return joined(System(axes, blocks, [towers], networks=spans), joins)
 
 
 def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
@@ -48,7 +89,7 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
         blocks.append(replace(b, source=source, target=target, rows=rows, cols=cols, kin=kin))
     couplings = [Coupling([_member(i, owner, c.groups, axes, place) for i, owner in c.members], c.groups + 1, c.name)
                  if any(i in place for i, _ in c.members) else c for c in system.couplings]
-    return System(axes, blocks, couplings, slices, system.queries)
+    return System(axes, blocks, couplings, slices, system.queries, system.networks)
 
 
 def _final(i: int, place: _Place) -> tuple[int, int]:

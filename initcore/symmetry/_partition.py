@@ -371,8 +371,26 @@ class Refinement:
             w = self.fields.words(1, int(cell.max(initial=0)) + 1, self.seed, self._step, index, 3)[0][:, cell]
             for k in (0, 1):
                 np.add.at(made[k], owner, w[k])
-        _, first, label = np.unique(group(made[0], made[1]), return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[label]
+        return _ranked(group(made[0], made[1]))
+
+    def equal_queries(self, scores: int, values: int, share: int, groups: int) -> Array:
+        """Labels of query heads: equal in one group where queries agree channel by channel and columns too.
+
+        Scores of such heads are equal, so are their gradients: they are one head for ever (theory 4.9.3).
+        """
+        made = []
+        for i, direction in ((scores, FORWARD), (values, BACKWARD)):
+            blocks = self.system.incoming(i) if direction == FORWARD else self.system.outgoing(i)
+            for slot in range(share):
+                mine = [b for b in blocks if b.part == slot] if direction == FORWARD else [blocks[slot]]
+                terms = [t._replace(part=0) for t in self.system.axes[i].bias if t.part == slot] * (i == scores)
+                views = [replace(v, kin=0) for v in self._views(mine, direction == FORWARD)]
+                look = Signatures(self.system.axes[i], views, terms, np.arange(self.system.axes[i].n), False,
+                                  self.fields, (self.seed, 0))
+                whole = look.exact(np.arange(self.system.axes[i].n), 1)[0][0]
+                made.append(whole.reshape(2, groups, -1).transpose(1, 0, 2).reshape(groups, -1))
+        rows = np.concatenate([np.stack(made[:share], axis=1), np.stack(made[share:], axis=1)], axis=2)
+        return _ranked(group(np.repeat(np.arange(groups), share), *rows.reshape(groups * share, -1).T))
 
     def couple(self, coupling: Coupling) -> list[int]:
         """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
@@ -380,7 +398,8 @@ class Refinement:
         changed = []
         for i, owner in coupling.members:
             state = self.states[i]
-            if self.system.axes[i].fixed is None and not state.discrete:
+            axis = self.system.axes[i]
+            if (axis.fixed is None or axis.coloured) and not state.discrete:
                 zero = state.cell == 0
                 if coupling.together and zero.any():
                     alone = np.bincount(owner[~zero], minlength=coupling.groups)[owner] == 0
@@ -389,6 +408,12 @@ class Refinement:
                 if state.settle():
                     changed.append(i)
         return changed
+
+
+def _ranked(label: Array) -> Array:
+    """Labels numbered as they appear."""
+    _, first, back = np.unique(label, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[back]
 
 
 def _colours(axis: Axis) -> Array:

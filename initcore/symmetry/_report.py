@@ -147,7 +147,8 @@ class SymmetryReport:
     @property
     def ok(self) -> bool:
         """Is every hidden unit certainly neither tied, sign-tied nor dead, and does every weight move some day?"""
-        return self.certified and all(la.ok for la in self.layers) and not self.stuck
+        return self.certified and all(la.ok for la in self.layers) \
+            and not self.stuck and not self.copies
 
     @property
     def near_ties(self) -> tuple[NearTie, ...]:
@@ -163,6 +164,11 @@ class SymmetryReport:
     def frozen(self) -> tuple[str, ...]:
         """Parameters that never get a gradient."""
         return tuple(k for k, v in self.zero_flow.items() if v is None)
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Groups of query heads of which some are one head for ever (names of :attr:`groups`)."""
+        return tuple(k for k, v in self.groups.items() if k.endswith(".queries") and len(set(v.tolist())) < len(v))
 
     @property
     def stuck(self) -> tuple[str, ...]:
@@ -183,6 +189,8 @@ class SymmetryReport:
             widths = [la.effective_width for la in self.layers]
             shown = ", ".join(map(str, widths[:8])) + (", ..." if len(widths) > 8 else "")
             return f"{'; '.join(words)}; effective width {shown} under {self.optimizer}"
+        if self.copies:
+            return f"TIED: heads of equal queries and columns in {', '.join(self.copies)}"
         if self.stuck:
             return f"STUCK: {', '.join(self.stuck[:4])}{', ...' if len(self.stuck) > 4 else ''} never get a gradient"
         notes = []

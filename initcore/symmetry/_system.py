@@ -153,13 +153,19 @@ class Slice(NamedTuple):
 
 @dataclass
 class System:
-    """Axes, blocks and couplings of one network."""
+    """Axes, blocks and couplings of one network.
+
+    slices : reported axes that are part of joint ones.
+    queries : attention with grouped queries: name, axes of scores and values, queries a group, groups.
+    networks : of networks judged together, the units of each: joint axis and range, layer by layer.
+    """
 
     axes: list[Axis]
     blocks: list[Block]
     couplings: list[Coupling] = field(default_factory=list)
     slices: list[Slice] = field(default_factory=list)
     queries: list[tuple[str, int, int, int, int]] = field(default_factory=list)
+    networks: list[list[tuple[int, slice]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._incoming: list[list[Block]] = [[] for _ in self.axes]

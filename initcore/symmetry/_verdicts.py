@@ -14,7 +14,7 @@ from ._optimizers import Invariance, rule
 from ._partition import Refinement
 from ._report import LayerSymmetry, SymmetryReport
 from ._signatures import State
-from ._system import Axis, System, dropped, plain
+from ._system import Axis, Slice, System, dropped, plain
 from ._zero_flow import flow
 
 Array = np.ndarray
@@ -82,13 +82,14 @@ class _Evidence:
     system: System
     settings: dict[str, Any]
     states: list[State]
-    inner: list[int]
+    places: list[tuple[int, int]]     # of each layer: its axis and first unit there
     status: list[tuple[str, ...]]
     max_sweeps: int
 
     def __call__(self, layer: int, a: int, b: int) -> str:
         status = self.status[layer]
-        return explain(self.system, self.settings, self.states, self.inner[layer], a, b, (status[a], status[b]),
+        axis, start = self.places[layer]
+        return explain(self.system, self.settings, self.states, axis, start + a, start + b, (status[a], status[b]),
                        self.max_sweeps)
 
 
@@ -116,11 +117,40 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
             la.tolerance_cells = int(la.tolerance_labels.max(initial=-1)) + 1
     settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays,
                 "joint": found.joint}
-
-    why = _Evidence(system, settings, found.states, inner, [la.status for la in layers], max_sweeps)
+    groups = {c.name: found.groups_of(c) for c in system.couplings if c.name}
+    groups |= {q[0]: found.equal_queries(*q[1:]) for q in system.queries if sure}
+    by_axis = dict(zip(inner, layers))
+    pieces = [_slice(s, by_axis[s.axis]) for s in system.slices if s.axis in by_axis]
+    named = {la.name: la for la in (*layers, *pieces)}
+    places = [(i, 0) for i in inner]
+    if system.networks:
+        groups["networks"] = _towers(system, found.states)
+        layers = sorted(pieces, key=lambda la: la.layer)
+        places = [(s.axis, s.units.start) for s in sorted(system.slices, key=lambda s: s.layer)]
+        named = {la.name: la for la in layers}
+    why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps)
     return SymmetryReport(layers, flow(system, dead, flat=flat), law.name, l2, law.conditions, found.certified,
-                          found.sweeps, {system.axes[i].name: la for i, la in zip(inner, layers)},
-                          {c.name: found.groups_of(c) for c in system.couplings if c.name}, why)
+                          found.sweeps, named, groups, why)
+
+
+def _slice(s: Slice, whole: LayerSymmetry) -> LayerSymmetry:
+    """The part of a joint axis that was an axis of its own; labels stay those of the joint axis."""
+    labels, status = whole.labels[s.units], whole.status[s.units]
+    _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    dead = {int(x) for x, word in zip(labels, status) if word == "dead"}
+    return LayerSymmetry(s.layer, s.name, labels, status, whole.multipliers[s.units], len(first),
+                         len(first) - len(dead), first[order], sizes[order],
+                         whole.strength if set(status) - {"free"} else None, update_rank_bound=whole.update_rank_bound,
+                         forward_width=len(first))
+
+
+def _towers(system: System, states: list[State]) -> Array:
+    """One label a network: equal where every layer, the outputs too, is made of the same cells."""
+    made: list[tuple[bytes, ...]] = []
+    for spans in system.networks:
+        made.append(tuple(np.sort(states[i].cell[span]).tobytes() for i, span in spans))
+    return np.array([made.index(m) for m in made])
 
 
 def _flat(axis: Axis, state: State) -> bool:

@@ -8,10 +8,12 @@ import pytest
 
 import initcore as ic
 from initcore import errors
+from initcore.reference import field
 
 K = ic.kernels
 F32, F64, U64 = np.float32, np.float64, np.uint64
 RNG = np.random.default_rng(5)
+FIELDS = field.drawn()
 X, W, B, DY = (RNG.standard_normal(s).astype(F32) for s in ((4, 3), (3, 5), (5,), (4, 5)))
 # name -> a good call; arrays are made anew for each test
 CALLS = {
@@ -28,7 +30,8 @@ CALLS = {
     "random_fill": {"distribution": 2, "kind": 1, "method": 0, "words": (1, 2, 3, 4), "out": np.zeros((4, 5), F32),
                     "whole": (9, 9), "first": (5, 4), "params": (0.0, 1.0), "threads": 1},
     "_ties_project": {"w": W, "v": RNG.standard_normal((2, 3))},
-    "_ties_fields": {"w": W, "r": np.arange(6, dtype=U64).reshape(2, 3)},
+    "_ties_fields": {"w": W, "r": np.arange(6, dtype=U64).reshape(2, 3), "p": FIELDS.p.ravel(),
+                     "inverse": FIELDS.inverse_p.ravel(), "powers": FIELDS.powers},
     "_ties_multisets": {"w": W, "colour": np.arange(6, dtype=U64).reshape(2, 3), "sign": np.ones(3), "both": True},
     "_ties_look": {"w": W},
     "_weights_statistics": {"w": W, "tiny": 1e-38, "small": 1e-8},
@@ -37,7 +40,7 @@ CALLS = {
 OTHERS = {"variants": {}, "build_info": {}}
 INPUTS = [(f, a) for f, call in CALLS.items() for a, v in call.items() if isinstance(v, np.ndarray) and "out" not in a]
 OUTPUTS = [(f, a) for f, call in CALLS.items() for a in call if a in ("out", "z_out") and f != "dense_backward"]
-WHOLE = {"v", "u", "r", "colour", "sign"}       # arrays of one exact dtype: what the callers make themselves
+WHOLE = {"v", "u", "r", "colour", "sign", "p", "inverse", "powers"}   # one exact dtype: made by the callers
 LONE = {"_ties_look", "_weights_statistics"}    # no other array that w must fit
 FLEXIBLE = {("activation_forward", "z"), ("activation_backward", "z"), ("loss", "prediction"), ("loss", "target")}
 
