@@ -104,20 +104,28 @@ def check(
 @app.command()
 @guarded
 def demo(
+    story: Annotated[str, typer.Argument(metavar="[STORY]", help="starts, or shards (needs PyTorch).")] = "starts",
     epochs: Annotated[int, typer.Option(help="Epochs of every run.")] = 25,
     seed: Annotated[int, typer.Option(help="Of weights and minibatches.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything here.")] = None,
 ) -> None:
-    """Start one network eight ways on real digits: foretell each, train it, compare."""
-    from .. import demo as story
+    """Start one network eight ways on real digits: foretell each, train it, compare. Or: two ranks, one seed."""
+    from .. import demo as stories
     from ..demo._text import TextView
+    _one_of("STORY", story, ("starts", "shards"))
     if json_file is not None:
         check_writable(json_file)
-    view = TextView()
-    try:
-        document = story.run(epochs=epochs, seed=seed, view=view)
-    finally:
-        view.close()
+    if story == "shards":
+        with _working("two processes train"):
+            lines: list[str] = []
+            document = stories.shards(lines.append)
+        typer.echo("\n".join(_wrapped(line) for text in lines for line in text.split("\n")))
+    else:
+        view = TextView()
+        try:
+            document = stories.run(epochs=epochs, seed=seed, view=view)
+        finally:
+            view.close()
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=1, allow_nan=False) + "\n")
         typer.echo(f"wrote {shown_name(json_file)}")

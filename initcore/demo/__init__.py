@@ -1,5 +1,6 @@
 """The lesson on real data: one network on the digits, started eight ways, foretold before it is trained."""
 
+from ._shards import run as shards
 from ._story import STARTS, View, forecast, run
 
-__all__ = ["STARTS", "View", "forecast", "run"]
+__all__ = ["STARTS", "View", "forecast", "run", "shards"]

@@ -25,6 +25,7 @@ LAZY = {
     "cli/_commands.py ..config": "only `config` needs it",
     "cli/_main.py ._commands": "so that a missing extra is a sentence",
     "cli/_main.py ._guard": "as above",
+    "demo/_shards.py ..torch": "PyTorch",
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
     "cli/_commands.py contextlib": "beside rich",
 }

@@ -1,5 +1,6 @@
 """README and CONTRIBUTING: the Python runs as printed, the files named exist, nothing is wider than the page."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def test_readme_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in re.findall(r"```python\n(.*?)```", TEXTS[0].read_text(), re.S):
-        exec(compile(block, "README.md", "exec"), names)
+        if "initcore.torch" not in block or importlib.util.find_spec("torch") is not None:
+            exec(compile(block, "README.md", "exec"), names)
     assert "no findings" in capsys.readouterr().out and "SYM101" in str(names["report"])
     assert names["part"].shape == (1024, 512) and (tmp_path / "model.npz").exists()
 
