@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -194,3 +194,7 @@ def _squared_gain(f: Activation) -> float:
             weight = np.exp(-x * x / 2)
             second = float(np.square(np.asarray(f.phi(x), np.float64)) @ weight / weight.sum())
     return 1 / second if 0 < second < math.inf else 1.0
+
+
+ActivationLike: TypeAlias = "str | Activation | Callable[[Any], Any]"
+"""A name, an Activation, or any elementwise function."""

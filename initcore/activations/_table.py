@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from .._checks import describe, number
-from .._types import ActivationLike
 from ..errors import ArgumentError, ArgumentTypeError, unknown_name
 from . import _functions as fn
 from . import _log_slopes as log
-from ._activation import Activation, quiet
+from ._activation import Activation, ActivationLike, quiet
 from ._callables import from_callable
 
 _INF = math.inf

@@ -21,10 +21,11 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 import numpy as np
 
 from .. import _checks, _threads, fans, random
-from .._types import ActivationLike, Array, RngLike, Shape
+from .._types import Array, Shape
+from ..activations import ActivationLike
 from ..errors import ArgumentError, ArgumentTypeError, InitcoreWarning, unknown_argument
 from ..fans import AxisLike
-from ..random import as_key
+from ..random import RngLike, as_key
 from ..random._blocks import block
 from ..random._targets import DEFAULT, NAMES, dtype_of, kind_of, new, store, target
 from ..random._truncated_moments import reach, truncated_std

@@ -5,6 +5,6 @@ returns its raw words. ``global_shape=`` and ``start=`` make the block of a larg
 """
 
 from ._fill import bits, normal, truncated_normal, uniform
-from ._keys import Key, as_key
+from ._keys import Key, RngLike, as_key
 
-__all__ = ["Key", "as_key", "bits", "normal", "truncated_normal", "uniform"]
+__all__ = ["Key", "RngLike", "as_key", "bits", "normal", "truncated_normal", "uniform"]

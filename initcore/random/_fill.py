@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import _threads, kernels
 from .._checks import integer, number
-from .._types import Array, RngLike, Shape
+from .._types import Array, Shape
 from ..errors import ArgumentError
 from . import _truncation
 from ._blocks import block, dims_of, numbers
-from ._keys import as_key
+from ._keys import RngLike, as_key
 from ._targets import BF16, DEFAULT, F64, U32, kind_of
 from ._targets import target as _target
 

@@ -6,7 +6,7 @@ import functools
 import numbers
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from .._checks import describe, integer
 from ..errors import ArgumentError, ArgumentTypeError
 
 _WORD = 1 << 32
+
+RngLike: TypeAlias = ("Key | int | np.integer[Any] | Sequence[int] | np.ndarray[Any, np.dtype[np.integer[Any]]] | "
+                      "np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | None")
+"""What :func:`as_key` takes (SPEC 7)."""
 
 
 class Key:
