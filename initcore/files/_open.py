@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileFormatError
-from ._folder import Reader, read_folder, read_index
-from ._gguf import read_gguf
-from ._hdf5 import read_hdf5, read_keras
-from ._msgpack import read_msgpack
-from ._npz import read_npy, read_npz
-from ._onnx import read_onnx
-from ._safetensors import read_safetensors
+from ._formats._folder import Reader, read_folder, read_index
+from ._formats._gguf import read_gguf
+from ._formats._hdf5 import read_hdf5, read_keras
+from ._formats._msgpack import read_msgpack
+from ._formats._npz import read_npy, read_npz
+from ._formats._onnx import read_onnx
+from ._formats._safetensors import read_safetensors
+from ._formats._torch_zip import read_torch
 from ._tensor import Weights
 from ._text import shown_name
-from ._torch_zip import read_torch
 
 _READERS: dict[str, Reader] = {
     ".npz": read_npz, ".npy": read_npy, ".safetensors": read_safetensors, ".pt": read_torch, ".pth": read_torch,

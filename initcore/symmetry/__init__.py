@@ -9,13 +9,12 @@ Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
 """
 
 from ._analyze import analyze, break_ties, quotient
-from ._graph import Graph
 from ._optimizers import rule as invariance
 from ._quotient import Broken, Change, Quotient
 from ._report import LayerSymmetry, NearTie, SymmetryReport
+from ._report import SymmetryReport as Report
+from ._structures._graph import Graph
 from ._zero_flow import ZeroFlow
-
-Report = SymmetryReport
 
 __all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "SymmetryReport", "ZeroFlow",
            "analyze", "break_ties", "invariance", "quotient"]

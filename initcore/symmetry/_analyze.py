@@ -17,13 +17,13 @@ from .._checks import integer, number
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
 from . import _weight_passes as passes
-from ._graph import Graph
 from ._grouping import group
-from ._joint import together
 from ._optimizers import rule
 from ._quotient import Broken, Change, Quotient, freed, quotient_of
 from ._report import LayerSymmetry, NearTie, SymmetryReport
-from ._system import chain
+from ._structures._graph import Graph
+from ._structures._joint import together
+from ._structures._system import chain
 from ._verdicts import report_on
 from ._zero_flow import ZeroFlow
 

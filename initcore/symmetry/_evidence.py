@@ -7,7 +7,7 @@ import numpy as np
 
 from ._partition import BACKWARD, FORWARD, Refinement
 from ._signatures import State
-from ._system import System
+from ._structures._system import System
 
 Array = np.ndarray
 _LINES = 8

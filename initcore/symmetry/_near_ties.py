@@ -9,7 +9,7 @@ import numpy as np
 from ._grouping import linked, root
 from ._partition import Refinement
 from ._report import NearTie
-from ._system import System
+from ._structures._system import System
 
 Array = np.ndarray
 DEFAULT = 1e-3

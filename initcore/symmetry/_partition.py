@@ -25,7 +25,7 @@ import numpy as np
 from ..reference import field
 from ._grouping import Array, clusters, group, linked
 from ._signatures import COLUMN, GATE, ROW, Signatures, State, View
-from ._system import Axis, Block, Coupling, System, Term
+from ._structures._system import Axis, Block, Coupling, System, Term
 
 FORWARD, BACKWARD = "forward", "backward"
 _EPS = 2.0 ** -53

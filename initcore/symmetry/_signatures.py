@@ -12,7 +12,7 @@ import numpy as np
 from ..reference.field import Field, bits, mix, uniform, words
 from . import _weight_passes as passes
 from ._grouping import Array
-from ._system import Axis, Block, Term
+from ._structures._system import Axis, Block, Term
 
 _EPS = 2.0 ** -53
 ROW, GATE, COLUMN = 1, 2, 4               # bits of State.seen

@@ -14,7 +14,7 @@ from ._optimizers import Invariance, rule
 from ._partition import Refinement
 from ._report import LayerSymmetry, SymmetryReport
 from ._signatures import State
-from ._system import Axis, Slice, System, dropped, plain
+from ._structures._system import Axis, Slice, System, dropped, plain
 from ._zero_flow import flow
 
 Array = np.ndarray

@@ -12,8 +12,8 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from . import _weight_passes as passes
-from ._cells import ADJOINTS, OUTPUTS
-from ._system import Axis, Block, System
+from ._structures._cells import ADJOINTS, OUTPUTS
+from ._structures._system import Axis, Block, System
 
 Array = np.ndarray
 

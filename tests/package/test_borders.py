@@ -10,14 +10,15 @@ import initcore as ic
 PACKAGE = Path(ic.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"ml_dtypes", "safetensors", "typer", "rich", "click", "torch", "jax", "keras", "dask", "h5py", "onnx",
-          "matplotlib", "triton", "transformers", "tensorboard", "lightning"}
+          "google", "matplotlib", "triton", "transformers", "tensorboard", "lightning"}
 # What is loaded when it is first needed, and what that saves.
 LAZY = {
     "difflib": "only an error needs it: 3 ms",
     "hashlib": "loading OpenSSL doubles the cost of importing initcore",
     "decimal": "only truncated distributions need it: 2 ms",
+    "concurrent.futures": "only a scan with threads needs it: 4 ms",
     "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
-    "cli/_commands.py ..verdict": "`initcore --version` and `gain` need no verdict: 50 ms",
+    "cli/_commands.py ..files": "`initcore --version` and `gain` need no verdict: 50 ms",
     "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
     "cli/_commands.py ..demo._text": "as above",
     "cli/_commands.py ..gains": "only `gain` needs it: 10 ms",

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError, MissingExtraError
-from ._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
-from ._text import shown_name
+from ...errors import FileFormatError, MissingExtraError
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
+from .._text import shown_name
 
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
           10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16"}

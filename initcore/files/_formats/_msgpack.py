@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import FileFormatError
-from ._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
-from ._text import shown_name
+from ...errors import FileFormatError
+from .._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
+from .._text import shown_name
 
 _DEEPEST, _MOST = 100, 4_000_000        # levels; values
 _CHUNKED = "__msgpack_chunked_array__"

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError
-from ._tensor import RegularFile, Tensor, Weights, collect
-from ._text import parse_json, shown_name
+from ...errors import FileFormatError
+from .._tensor import RegularFile, Tensor, Weights, collect
+from .._text import parse_json, shown_name
 
 Reader = Callable[[Any], Weights]
 _INDEX = 256 << 20          # bytes

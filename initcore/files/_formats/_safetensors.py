@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import FileFormatError
-from ._tensor import FLOATS, INTEGERS, RegularFile, Tensor, Weights, checked_shape, collect
-from ._text import parse_json, shown_name
+from ...errors import FileFormatError
+from .._tensor import FLOATS, INTEGERS, RegularFile, Tensor, Weights, checked_shape, collect
+from .._text import parse_json, shown_name
 
 _HEADER = 100_000_000       # bytes, the library's own limit
 # The format's word -> ours, and bits an element. Those without a NumPy type are listed and not judged.

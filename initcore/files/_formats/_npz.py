@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError
-from ._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
-from ._text import shown_name
+from ...errors import FileFormatError
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
+from .._text import shown_name
 from ._zip import Archive
 
 _HEADER = 65_536            # bytes of an .npy header that are read

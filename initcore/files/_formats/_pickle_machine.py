@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..errors import FileFormatError
-from ._text import shown_name
+from ...errors import FileFormatError
+from .._text import shown_name
 
 _STORAGES = {"Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
              "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool", "Untyped": "uint8",

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError
+from ...errors import FileFormatError
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
+from .._text import parse_json, shown_name
 from ._pickle_machine import Described, Machine, Stranger
-from ._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
-from ._text import parse_json, shown_name
 from ._zip import Archive
 
 _TABLE = 512 << 20          # bytes of a table of tensors

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ...errors import ShapeError
 from ._system import Axis, Coupling, Slice, System, Term, chain
 
 Array = np.ndarray

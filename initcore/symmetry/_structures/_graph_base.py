@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations
-from .._checks import float_array, integer
-from ..errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
-from . import _weight_passes as passes
+from ... import activations
+from ..._checks import float_array, integer
+from ...errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
+from .. import _weight_passes as passes
 from ._joint import joined
 from ._system import Axis, Block, Coupling, Gain, System, Term, admit, plain
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations
-from .._checks import float_array, integer
-from ..errors import ArgumentError, ShapeError, unknown_name
+from ... import activations
+from ..._checks import float_array, integer
+from ...errors import ArgumentError, ShapeError, unknown_name
 from ._graph_base import Norm
 from ._graph_cells import Cells
 from ._system import Axis, Coupling, Gain, Term
@@ -47,7 +47,7 @@ class Graph(Cells):
     >>> g.inputs("x", 3); g.axis("h", 4, "tanh"); g.outputs("y", 2)
     >>> g.linear("x", "h", np.ones((3, 4)), name="up"); g.linear("h", "y", np.ones((4, 2)), name="down")
     >>> analyze(g, optimizer="adamw").axes["h"].verdict
-    'TIED 4 of 4 (elementwise), effective width 1'
+    'TIED 4 of 4: effective width 1 (elementwise)'
     """
 
     def linear(self, source: str, target: str, w: Any, b: Any = None, *, mask: Any = None, name: str = "",

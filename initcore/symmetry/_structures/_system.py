@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..activations import Activation
-from . import _weight_passes as passes
+from ...activations import Activation
+from .. import _weight_passes as passes
 
 Array = np.ndarray
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError
-from ._tensor import Array, RegularFile, Stream
-from ._text import shown_name
+from ...errors import FileFormatError
+from .._tensor import Array, RegularFile, Stream
+from .._text import shown_name
 
 _RATIO = 1032               # of deflate, at most
 _MEMBERS = 300_000

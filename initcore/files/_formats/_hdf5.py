@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError, MissingExtraError
-from ._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
-from ._text import parse_json, shown_name
+from ...errors import FileFormatError, MissingExtraError
+from .._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
+from .._text import parse_json, shown_name
 from ._zip import Archive
 
 _NODES, _DEEPEST = 1_000_000, 100

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations
-from .._checks import integer
-from ..errors import ArgumentError, ShapeError, unknown_name
+from ... import activations
+from ..._checks import integer
+from ...errors import ArgumentError, ShapeError, unknown_name
 from ._graph_base import Array, Assembly
 from ._system import Coupling
 

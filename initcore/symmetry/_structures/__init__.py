@@ -1,0 +1,1 @@
+"""What is proved about: axes, blocks and couplings, and the graphs they are built from."""
