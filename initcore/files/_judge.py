@@ -115,7 +115,8 @@ def _parts(weights: Weights) -> list[_Part]:
 
 def _network(weights: Weights, parts: list[_Part], **options: Any) -> tuple[_chains.Loaded | None, str]:
     """The network in the file, or why there is none."""
-    tensors = {part.tensor.name: part.tensor for part in parts}
+    beside = () if options["order"] is not None else _roles.BESIDE
+    tensors = {part.tensor.name: part.tensor for part in parts if part.role not in beside}
     if not any(part.way == "tensor" and part.tensor.ndim >= 2 for part in parts):
         _no_matrices(weights)
     if options["order"] is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,7 @@ def _number(digits: str) -> tuple[int, int, str]:
     return 0, len(bare), bare
 
 
+@lru_cache(maxsize=1 << 17)
 def parse(name: str) -> tuple[str, bool, str | None] | None:
     """``(stem, is it a weight?, layout convention)`` of a parameter name, or None if it is not one."""
     bare = re.sub(r"[./](?:raw_)?value$", "", re.sub(r":\d+$", "", name))          # Flax nnx: layers.0.kernel.value

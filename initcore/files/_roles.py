@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ._naming import parse
 from ._tensor import Tensor
@@ -29,11 +30,14 @@ _PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern i
     ("attention", rf"{_EDGE}(?:\w*attn\w*|\w*attention\w*|[qkvo]_proj|qkv\w*|query|key|value|in_proj\w*|to_[qkv])"
                   rf"(?:$|[._/\d])|in_proj_(?:weight|bias)"),
 ))
+_ANY = re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in _PATTERNS), re.IGNORECASE)
+_NNX = re.compile(r"(?:(?<=kernel)|(?<=weight)|(?<=bias)|(?<=scale))[./](?:raw_)?value$")
 _RESIDUAL = re.compile(r"(?:^|[._/])(?:res\w*|\w*skip\w*|shortcut\w*|downsample\w*|\w*blocks?|fixup\w*)(?:$|[._/\d])",
                        re.IGNORECASE)
 _CONV = re.compile(r"(?:^|[._/])\w*conv\w*(?:$|[._/:\d])", re.IGNORECASE)
 _STATISTIC = re.compile(r"(?:^|[._/])(?:mean|std|var|x_mean|x_std|input_\w+|steps?|epoch|iteration|lr|seed|loss|"
                         r"accuracy|classes|\w*version\w*)(?:$|[._/:])", re.IGNORECASE)
+BESIDE = ("buffer", "optimizer", "ema")       # what may stand beside a network without being part of it
 WORDS = {"conv": "a convolution", "norm": "a normalisation", "recurrent": "a recurrent layer",
          "embedding": "an embedding", "attention": "attention", "expert": "experts or a gate", "adapter": "an adapter",
          "optimizer": "an optimizer's state", "ema": "an averaged copy of the weights", "buffer": "a buffer",
@@ -49,11 +53,9 @@ def role_of(tensor: Tensor) -> str:
     """
     if tensor.role is not None:
         return tensor.role
-    bare = re.sub(r"(?<=kernel|weight)[./](?:raw_)?value$", "", re.sub(r"(?<=bias|cale)[./](?:raw_)?value$", "",
-                                                                       tensor.name))           # Flax nnx
-    for role, pattern in _PATTERNS:
-        if pattern.search(bare):
-            return role
+    named = _by_name(tensor.name)
+    if named is not None:
+        return named
     wide = sum(n > 1 for n in tensor.shape)
     if tensor.ndim >= 3 or (_CONV.search(tensor.name) and tensor.ndim >= 2):
         return "conv" if tensor.ndim in (3, 4, 5) and (wide or tensor.size == 1) else "other"
@@ -61,6 +63,14 @@ def role_of(tensor: Tensor) -> str:
     if found is not None or re.fullmatch(r"arr_\d+", tensor.name):
         return "dense"
     return "statistic" if _STATISTIC.search(tensor.name) else "other"
+
+
+@lru_cache(maxsize=1 << 17)
+def _by_name(name: str) -> str | None:
+    bare = _NNX.sub("", name)
+    if _ANY.search(bare) is None:
+        return None
+    return next((role for role, pattern in _PATTERNS if pattern.search(bare)), None)
 
 
 def fans_of(tensor: Tensor, role: str) -> tuple[int, ...]:
@@ -96,7 +106,7 @@ def why_no_chain(tensors: Iterable[Tensor]) -> str | None:
             hints += [tensor.name] if role == "dense" and _RESIDUAL.search(tensor.name) else []
             names += 1
             continue
-        if role == "buffer" or (not tensor.judged and tensor.ndim < 2) or tensor.dtype.startswith(("int", "uint",
+        if role in BESIDE or (not tensor.judged and tensor.ndim < 2) or tensor.dtype.startswith(("int", "uint",
                                                                                                     "bool")):
             continue
         strange.setdefault(role, tensor.name)

@@ -26,6 +26,8 @@ Array = np.ndarray
 Stream = Callable[[int], Iterator[Array]]     # items a block -> blocks of raw words, all of that many but the last
 FLOATS = {"float16": "<f2", "bfloat16": "<u2", "float32": "<f4", "float64": "<f8"}
 INTEGERS = {f"{u}int{8 * n}": f"<{k}{n}" for u, k in (("", "i"), ("u", "u")) for n in (1, 2, 4, 8)} | {"bool": "?"}
+MOST = 150_000              # tensors of one model
+_LONGEST = 500              # characters of a name that are shown
 LARGEST = 1 << 46           # elements of one tensor; beyond, a header lies
 
 
@@ -108,15 +110,18 @@ class Weights:
 
 
 def collect(source: str, kind: str, tensors: Iterator[Tensor] | list[Tensor], **more: Any) -> Weights:
-    """The tensors under names that can be shown; two that would look the same are told apart."""
+    """The tensors under names that can be shown, of bearable length; two that would look the same are told apart."""
     out: dict[str, Tensor] = {}
     for tensor in tensors:
-        name = clear = shown_name(tensor.name)
+        if len(out) >= MOST:
+            raise FileFormatError(f"{source} holds more than {MOST} tensors; no model has so many.")
+        name = clear = shown_name(tensor.name if len(tensor.name) <= _LONGEST else
+                                  f"{tensor.name[:_LONGEST]}... ({len(tensor.name)} characters)")
         number = 2
         while name in out:
             name, number = f"{clear} ({number})", number + 1
-        out[name] = tensor if name == tensor.name else Tensor(name, tensor.shape, tensor.dtype, tensor.stream,
-                                                              tensor.place, tensor.role)
+        dtype = shown_name(tensor.dtype)
+        out[name] = tensor if (name, dtype) == (tensor.name, tensor.dtype) else replace(tensor, name=name, dtype=dtype)
     return Weights(source, kind, out, **more)
 
 

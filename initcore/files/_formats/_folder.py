@@ -78,6 +78,9 @@ def read_index(path: Any, reader_of: Callable[[Path], Reader | None]) -> Weights
 
 
 def _merged(folder: Path, names: list[str], reader_of: Callable[[Path], Reader | None]) -> Weights:
+    if not names:
+        raise FileFormatError(f"{shown_name(folder)}: the index names no file; save the model again with "
+                              "save_pretrained.")
     tensors: list[Tensor] = []
     seen: dict[str, str] = {}
     notes: list[str] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import FileFormatError
-from .._tensor import FLOATS, INTEGERS, RegularFile, Tensor, Weights, checked_shape, collect
+from .._tensor import FLOATS, INTEGERS, MOST, RegularFile, Tensor, Weights, checked_shape, collect
 from .._text import parse_json, shown_name
 
 _HEADER = 100_000_000       # bytes, the library's own limit
@@ -32,7 +32,10 @@ def read_safetensors(path: Any) -> Weights:
     if length > min(_HEADER, file.size - 8):
         raise FileFormatError(f"{file.shown} is not a .safetensors file, or it is damaged: its header would have "
                               f"{length} bytes; {_HOW}.")
-    header = parse_json(file.read(8, length), file.shown, what="header")
+    text = file.read(8, length)
+    if text.count(b'"data_offsets"') > MOST:             # before a million dictionaries are made of it
+        raise FileFormatError(f"{file.shown} holds more than {MOST} tensors; no model has so many.")
+    header = parse_json(text, file.shown, what="header")
     if not isinstance(header, dict):
         raise FileFormatError(f"{file.shown} is not a .safetensors file: its header is no table of tensors; {_HOW}.")
     header.pop("__metadata__", None)

@@ -1,0 +1,172 @@
+"""Small files of weights in every format, made without the libraries that usually write them."""
+
+import contextlib
+import io
+import json
+import pickle
+import struct
+import sys
+import types
+import zipfile
+
+import numpy as np
+
+RNG = np.random.default_rng(14)
+ARRAYS = {"fc1.weight": RNG.normal(size=(16, 8)).astype(np.float32) / 3, "fc1.bias": np.zeros(16, np.float32),
+          "fc2.weight": RNG.normal(size=(4, 16)).astype(np.float32) / 4, "fc2.bias": np.zeros(4, np.float32)}
+_WORDS = {"float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "uint8": "U8", "bool": "BOOL",
+          "int32": "I32"}
+
+
+def safetensors(arrays=None, extra=None, metadata=None):
+    """Bytes of a .safetensors file; ``extra``: name -> (type, shape, bytes)."""
+    items = {k: (_WORDS[v.dtype.name], list(v.shape), v.tobytes()) for k, v in (ARRAYS if arrays is None else
+                                                                                arrays).items()} | (extra or {})
+    head, data = ({"__metadata__": metadata} if metadata else {}), b""
+    for name, (kind, shape, raw) in items.items():
+        head[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    return framed(json.dumps(head).encode(), data)
+
+
+def framed(head, data=b""):
+    """A .safetensors file of any header."""
+    return struct.pack("<Q", len(head)) + head + data
+
+
+def npz(arrays=None, compressed=False):
+    """Bytes of an .npz file."""
+    out = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(out, **(ARRAYS if arrays is None else arrays))
+    return out.getvalue()
+
+
+def npy(array):
+    """Bytes of an .npy file."""
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+@contextlib.contextmanager
+def torch_names():
+    """Modules that bear PyTorch's names while a pickle is written, and functions that pickle as PyTorch's do."""
+    names = {"torch": ["FloatStorage", "HalfStorage", "DoubleStorage", "BFloat16Storage", "LongStorage"],
+             "torch._utils": ["_rebuild_tensor_v2", "_rebuild_parameter"]}
+    kept = {name: sys.modules.get(name) for name in names}
+    made = {}
+    for module, functions in names.items():
+        sys.modules[module] = types.ModuleType(module)
+        for one in functions:
+            made[one] = types.FunctionType((lambda *a: None).__code__, {}, one)
+            made[one].__module__, made[one].__qualname__ = module, one
+            setattr(sys.modules[module], one, made[one])
+    try:
+        yield made
+    finally:
+        for name, old in kept.items():
+            if old is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = old
+
+
+class Stored:
+    """A tensor to be pickled as PyTorch does it: key of its storage, offset, shape and strides in elements."""
+
+    def __init__(self, key, array, shape=None, strides=None, offset=0, kind="FloatStorage", parameter=False):
+        self.key, self.array, self.offset, self.kind, self.parameter = key, np.asarray(array), offset, kind, parameter
+        self.shape = self.array.shape if shape is None else shape
+        self.strides = (tuple(s // self.array.itemsize for s in self.array.strides) if strides is None else strides)
+
+
+class _Storage:
+    def __init__(self, stored):
+        self.stored = stored
+
+
+class _Reduced:
+    def __init__(self, function, arguments):
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def torch_zip(content=None, protocol=2, extra=None, table=None, root="archive"):
+    """Bytes of a torch.save file of nested dictionaries, lists and :class:`Stored`."""
+    content = {k: Stored(str(i), v) for i, (k, v) in enumerate(ARRAYS.items())} if content is None else content
+    storages = {}
+    with torch_names() as names:
+        def dressed(value):
+            if isinstance(value, dict):
+                return {k: dressed(v) for k, v in value.items()}
+            if isinstance(value, list):
+                return [dressed(v) for v in value]
+            if not isinstance(value, Stored):
+                return value
+            storages[value.key] = value.array
+            tensor = _Reduced(names["_rebuild_tensor_v2"], (_Storage(value), value.offset, tuple(value.shape),
+                                                            tuple(value.strides), False, {}))
+            return _Reduced(names["_rebuild_parameter"], (tensor, True, {})) if value.parameter else tensor
+
+        class Pickler(pickle.Pickler):
+            def persistent_id(self, value):
+                if isinstance(value, _Storage):
+                    one = value.stored
+                    return "storage", names[one.kind], one.key, "cpu", one.array.size
+                return None
+        out = io.BytesIO()
+        Pickler(out, protocol).dump(dressed(content))
+    members = {"data.pkl": out.getvalue() if table is None else table, "version": b"3\n",
+               **{f"data/{k}": a.tobytes() for k, a in storages.items()}, **(extra or {})}
+    return zipped({f"{root}/{k}": v for k, v in members.items()})
+
+
+def zipped(members, compression=zipfile.ZIP_STORED):
+    """Bytes of a zip archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def gguf(tensors=None, facts=None, version=3, alignment=32):
+    """Bytes of a .gguf file; ``tensors``: name -> (type code, shape as NumPy has it, bytes)."""
+    tensors = {k: (0, v.shape, v.tobytes()) for k, v in ARRAYS.items()} if tensors is None else tensors
+    text = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
+    facts = {"general.architecture": "mlp"} if facts is None else facts
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(facts))
+    for key, value in facts.items():
+        head += text(key) + (struct.pack("<I", 8) + text(value) if isinstance(value, str) else
+                             struct.pack("<II", 4, value))
+    data = b""
+    for name, (code, shape, raw) in tensors.items():
+        data += bytes(-len(data) % alignment)
+        head += text(name) + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", n) for n in shape[::-1])
+        head += struct.pack("<IQ", code, len(data))
+        data += raw
+    return head + bytes(-len(head) % alignment) + data
+
+
+def msgpack(value):
+    """Bytes of nested maps, lists, texts, integers and arrays as Flax packs them."""
+    if isinstance(value, np.ndarray):
+        body = msgpack([list(value.shape), value.dtype.name, value.tobytes()])
+        return b"\xc9" + struct.pack(">Ib", len(body), 1) + body
+    if isinstance(value, dict):
+        return b"\xdf" + struct.pack(">I", len(value)) + b"".join(msgpack(k) + msgpack(v) for k, v in value.items())
+    if isinstance(value, list):
+        return b"\xdd" + struct.pack(">I", len(value)) + b"".join(map(msgpack, value))
+    if isinstance(value, bytes):
+        return b"\xc6" + struct.pack(">I", len(value)) + value
+    if isinstance(value, str):
+        return b"\xdb" + struct.pack(">I", len(value.encode())) + value.encode()
+    if isinstance(value, bool):
+        return b"\xc3" if value else b"\xc2"
+    return b"\xd3" + struct.pack(">q", value)
+
+
+FLAX = {"params": {"Dense_0": {"kernel": ARRAYS["fc1.weight"].T.copy(), "bias": ARRAYS["fc1.bias"]},
+                   "Dense_1": {"kernel": ARRAYS["fc2.weight"].T.copy(), "bias": ARRAYS["fc2.bias"]}}}
