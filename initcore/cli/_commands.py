@@ -103,6 +103,40 @@ def check(
 
 @app.command()
 @guarded
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A file or folder of weights, before.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another, after.")],
+    limit: Annotated[list[str] | None, typer.Option(
+        metavar="WHAT=MOST", help="Exit 1 above this: change, spread, ties, dead, gone, added, dtype. May be repeated."
+        )] = None,
+    format: Annotated[str, typer.Option(help="text, json or html.")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write the comparison here instead of printing it.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code tells.")
+                     ] = False,
+) -> None:
+    """What differs between two files of weights. Exit code 0: within the limits, 1: beyond one, 2: cannot run."""
+    from .. import files
+    _one_of("--format", format, ("text", "json", "html"))
+    if output is not None:
+        check_writable(output, [a, b])
+    limits = dict(map(_limit, limit or ()))
+    with _working(f"comparing {shown_name(a.name)} with {shown_name(b.name)}", quiet):
+        found = files.compare(a, b, limits)
+    _emit({"text": found.__str__, "json": found.to_json, "html": found.to_html}[format](), output, quiet)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def _limit(given: str) -> tuple[str, float]:
+    """change=0.1 as a pair."""
+    name, _, most = given.partition("=")
+    try:
+        return name.strip(), float(most)
+    except ValueError:
+        raise ArgumentError(f"--limit {given!r} is not of the form change=0.1.") from None
+
+
+@app.command()
+@guarded
 def demo(
     story: Annotated[str, typer.Argument(metavar="[STORY]", help="starts, or shards (needs PyTorch).")] = "starts",
     epochs: Annotated[int, typer.Option(help="Epochs of every run.")] = 25,

@@ -1,0 +1,253 @@
+"""Two files of weights side by side: what is new, gone, renamed, changed, and what that did to each tensor."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, unknown_name
+from ..rules._finding import plain
+from ..rules._tensor_facts import TensorFacts
+from ._open import open_weights
+from ._roles import role_of
+from ._scan import scan_all
+from ._tensor import Tensor, Weights, widened
+
+SCHEMA = "initcore-comparison/1"
+# What a limit may be set on, and how it is said.
+LIMITS = {"change": "relative change of a tensor, |b - a| / |a|", "spread": "factor between standard deviations",
+          "ties": "rows and columns that newly repeat others", "dead": "rows that are newly all zero",
+          "gone": "tensors that are gone", "added": "tensors that were added", "dtype": "tensors of another type"}
+_BLOCK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A tensor of both files whose contents differ. ``change`` is |b - a| / |a| (None: another shape, or not read)."""
+
+    name: str
+    before: TensorFacts
+    after: TensorFacts
+    change: float | None
+
+    @property
+    def spread(self) -> float:
+        """Factor (at least 1) between the standard deviations."""
+        a, b = self.before.std, self.after.std
+        return 1.0 if a == b else math.inf if min(a, b) == 0 else max(a / b, b / a)
+
+    @property
+    def ties(self) -> int:
+        """Rows and columns that repeat others now and did not before."""
+        now, then = ((t.equal_rows + t.equal_columns) for t in (self.after, self.before))
+        return max(0, now - then)
+
+    @property
+    def dead(self) -> int:
+        """Rows that are all zero now and were not."""
+        return max(0, self.after.zero_rows - self.before.zero_rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"name": self.name, "change": plain(self.change), "spread": plain(self.spread), "ties": self.ties,
+                "dead": self.dead, "before": _plain(self.before), "after": _plain(self.after)}
+
+
+def _plain(facts: TensorFacts) -> dict[str, Any]:
+    return {k: plain(v) for k, v in facts.to_dict().items()}
+
+
+@dataclass
+class Comparison:
+    """What differs between two files: names ``added`` and ``gone``, pairs ``renamed`` (same contents), ``changed``
+    tensors; ``same`` counts the others, ``unread`` those that cannot be read in either file."""
+
+    a: str
+    b: str
+    added: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
+    same: int = 0
+    unread: list[str] = field(default_factory=list)
+    limits: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> list[str]:
+        """A sentence for every limit that is passed."""
+        out = []
+        counts = {"gone": self.gone, "added": self.added,
+                  "dtype": [c.name for c in self.changed if c.before.dtype != c.after.dtype]}
+        for name, most in self.limits.items():
+            if name in counts:
+                if len(counts[name]) > most:
+                    out.append(f"{len(counts[name])} {LIMITS[name]}, more than {most:g}: {counts[name][0]!r}")
+                continue
+            worst = max(self.changed, key=lambda c: _amount(c, name), default=None)
+            if worst is not None and _amount(worst, name) > most:
+                out.append(f"{LIMITS[name]}: {_amount(worst, name):.3g} in {worst.name!r}, more than {most:g}")
+        return out
+
+    @property
+    def ok(self) -> bool:
+        """Is no limit passed?"""
+        return not self.passed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values of everything above."""
+        return {"schema": SCHEMA, "a": self.a, "b": self.b, "ok": self.ok, "limits": self.limits,
+                "passed": self.passed, "same": self.same, "added": self.added, "gone": self.gone,
+                "renamed": [list(pair) for pair in self.renamed], "unread": self.unread,
+                "changed": [c.to_dict() for c in self.changed]}
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """:meth:`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @property
+    def head(self) -> str:
+        """One line of counts."""
+        return (f"{self.same} the same, {len(self.changed)} changed, {len(self.renamed)} renamed, {len(self.added)} "
+                f"added, {len(self.gone)} gone" + (f", {len(self.unread)} not read" if self.unread else ""))
+
+    def __str__(self) -> str:
+        lines = [f"a: {self.a}", f"b: {self.b}", self.head]
+        lines += [f"PASSED {sentence}" for sentence in self.passed]
+        for word, names in (("added", self.added), ("gone", self.gone), ("not read", self.unread)):
+            lines += [f"{word:<9} {name}" for name in names[:_SHOWN]] + _more(names, word)
+        lines += [f"{'renamed':<9} {a} -> {b}" for a, b in self.renamed[:_SHOWN]] + _more(self.renamed, "renamed")
+        if self.changed:
+            lines += ["", f"{'changed':>9} {'std a':>9} {'std b':>9} {'ties':>5} {'dead':>5}  tensor"]
+            for c in self.changed[:_SHOWN]:
+                lines.append(f"{_short(c.change):>9} {c.before.std:>9.3g} {c.after.std:>9.3g} {c.ties:>5} {c.dead:>5}  "
+                             f"{c.name}{_kinds(c)}")
+            lines += _more(self.changed, "changed")
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """One page without scripts, addresses or anything that a name could break out of."""
+        def cells(*values: Any, tag: str = "td") -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(str(v))}</{tag}>" for v in values) + "</tr>"
+        rows = [cells(c.name, _short(c.change), f"{c.before.std:.3g}", f"{c.after.std:.3g}", c.ties, c.dead,
+                      _kinds(c).strip()) for c in self.changed]
+        others = [cells(word, name) for word, names in (
+            ("added", self.added), ("gone", self.gone), ("not read", self.unread),
+            ("renamed", [f"{a} -> {b}" for a, b in self.renamed])) for name in names]
+        passed = "".join(f"<p class=bad>{html.escape(sentence)}</p>" for sentence in self.passed)
+        return (_PAGE_HEAD + f"<h1>{'Within its limits' if self.ok else 'Limits passed'}</h1><p>{html.escape(self.a)}"
+                f"<br>{html.escape(self.b)}<p>{self.head}{passed}<h2>Changed</h2><table><thead>"
+                + cells("tensor", "change", "std a", "std b", "new ties", "new dead rows", "kind", tag="th")
+                + f"</thead>{''.join(rows)}</table><h2>Added, gone, renamed</h2><table><thead>"
+                + cells("what", "tensor", tag="th") + f"</thead>{''.join(others)}</table></main></html>\n")
+
+
+_SHOWN = 40
+_PAGE_HEAD = ("<!DOCTYPE html><html lang=en><meta charset=utf-8><meta http-equiv=Content-Security-Policy "
+              "content=\"default-src 'none'; style-src 'unsafe-inline'\"><meta name=viewport "
+              "content='width=device-width'><title>initcore compare</title><style>:root{color-scheme:light dark}body{"
+              "font:1rem system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}td,th{text-align:left;padding:.2rem "
+              ".8rem .2rem 0;overflow-wrap:anywhere}.bad{color:#c0392b}</style><main>")
+
+
+def _more(items: list[Any], word: str) -> list[str]:
+    return [f"{word:<9} ... and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+
+
+def _short(change: float | None) -> str:
+    return "-" if change is None else f"{change:.3g}"
+
+
+def _kinds(c: Changed) -> str:
+    said = [f"{getattr(c.before, k)} -> {getattr(c.after, k)}" for k in ("dtype", "shape")
+            if getattr(c.before, k) != getattr(c.after, k)]
+    return f"  ({', '.join(said)})" if said else ""
+
+
+def _amount(c: Changed, limit: str) -> float:
+    value = getattr(c, limit)
+    return math.inf if value is None else float(value)
+
+
+def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Comparison:
+    """Compare two files or folders of weights, tensor by tensor.
+
+    Parameters
+    ----------
+    a, b : what :func:`initcore.files.open_weights` reads; before and after.
+    limits : of what of :data:`LIMITS` how much is allowed, e.g. ``{"change": 0.1, "ties": 0}``.
+
+    Returns
+    -------
+    Comparison : ``.ok``, ``.passed``, ``.added``, ``.gone``, ``.renamed``, ``.changed``, ``str()``, ``.to_json()``,
+        ``.to_html()``.
+
+    >>> import numpy as np, tempfile, os
+    >>> one, two = (os.path.join(tempfile.mkdtemp(), "net.npz") for _ in "ab")
+    >>> w = np.random.default_rng(0).normal(size=(5, 4))
+    >>> np.savez(one, W1=w, b1=np.zeros(4)); np.savez(two, W1=1.5 * w, first_bias=np.zeros(4))
+    >>> found = compare(one, two, {"change": 0.4})
+    >>> found.renamed, [(c.name, c.change) for c in found.changed], found.ok
+    ([('b1', 'first_bias')], [('W1', 0.5)], False)
+    """
+    for name, most in (limits or {}).items():
+        if name not in LIMITS:
+            raise unknown_name("limits", name, LIMITS)
+        if not most >= 0:
+            raise ArgumentError(f"limits[{name!r}] must be at least 0, got {most!r}.")
+    first, second = open_weights(a), open_weights(b)
+    out = Comparison(first.source, second.source, limits=dict(limits or {}))
+    before, after = _facts(first), _facts(second)
+    gone = {n: t for n, t in first.tensors.items() if n not in second.tensors}
+    new = {n: t for n, t in second.tensors.items() if n not in first.tensors}
+    by_contents = {_contents(after[n]): n for n in reversed(list(new)) if n in after}
+    for name in gone:
+        key = _contents(before[name]) if name in before else None
+        if key in by_contents:
+            out.renamed.append((name, by_contents.pop(key)))
+    renamed = {n for pair in out.renamed for n in pair}
+    out.gone, out.added = [n for n in gone if n not in renamed], [n for n in new if n not in renamed]
+    for name in first.tensors:
+        if name in second.tensors:
+            _shared(out, name, first.tensors[name], second.tensors[name], before.get(name), after.get(name))
+    out.changed.sort(key=lambda c: -_amount(c, "change"))
+    return out
+
+
+def _facts(weights: Weights) -> dict[str, TensorFacts]:
+    read = [(t, role_of(t)) for t in weights.tensors.values() if t.judged]
+    return {facts.name: facts for facts in scan_all(read)}
+
+
+def _contents(facts: TensorFacts) -> tuple[Any, ...]:
+    return facts.shape, facts.dtype, facts.digest
+
+
+def _shared(out: Comparison, name: str, a: Tensor, b: Tensor, before: TensorFacts | None,
+            after: TensorFacts | None) -> None:
+    if before is None or after is None:
+        if (a.shape, a.dtype) == (b.shape, b.dtype) or before is None is after:
+            out.unread.append(name)
+        else:
+            out.unread.append(f"{name} ({a.dtype} {a.shape} -> {b.dtype} {b.shape})")
+    elif _contents(before) == _contents(after):
+        out.same += 1
+    else:
+        out.changed.append(Changed(name, before, after, _change(a, b) if a.shape == b.shape else None))
+
+
+def _change(a: Tensor, b: Tensor) -> float:
+    """|b - a| / |a|, in float64; infinite where a is 0 or a value is not finite."""
+    off = size = 0.0
+    for one, two in zip(a.blocks(_BLOCK), b.blocks(_BLOCK)):
+        u, v = widened(one, a.dtype).astype(np.float64), widened(two, b.dtype).astype(np.float64)
+        with np.errstate(all="ignore"):
+            v -= u
+            off += float(v @ v)
+            size += float(u @ u)
+    return math.sqrt(off / size) if size and math.isfinite(off) and math.isfinite(size) else math.inf
