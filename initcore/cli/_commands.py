@@ -97,7 +97,7 @@ def check(
             typer.echo(shown(f"note: {note}"), err=True)
     _emit(text, output, quiet)
     if not report.failed and not report.enough:
-        say(report.verdict)
+        say(report.line)
     raise typer.Exit(1 if report.failed else 0 if report.enough else 2)
 
 

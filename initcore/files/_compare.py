@@ -192,7 +192,7 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Compar
     >>> w = np.random.default_rng(0).normal(size=(5, 4))
     >>> np.savez(one, W1=w, b1=np.zeros(4)); np.savez(two, W1=1.5 * w, first_bias=np.zeros(4))
     >>> found = compare(one, two, {"change": 0.4})
-    >>> found.renamed, [(c.name, c.change) for c in found.changed], found.ok
+    >>> found.renamed, [(c.name, round(c.change, 9)) for c in found.changed], found.ok
     ([('b1', 'first_bias')], [('W1', 0.5)], False)
     """
     for name, most in (limits or {}).items():

@@ -35,7 +35,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
                layout: str | None = None, order: Sequence[str] | None = None, data: Any = None,
                loss: str | None = None, optimizer: str = "sgd", select: Any = None, ignore: Any = None,
                fail_level: str = "fail", thresholds: Any = None, baseline: Any = None, partial: bool = False,
-               ) -> FileReport:
+               **training: Any) -> FileReport:
     """The verdict on a file or folder of weights.
 
     Parameters
@@ -45,6 +45,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     data : .npz with inputs x (and targets y), or .npy with x, for the network.
     loss, optimizer, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
     partial : be content with any share of the parameters judged.
+    training : l2, l1, clip_value, hidden_dropout, stage, as for :func:`initcore.check`; the network's only.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     if loaded is not None:
         x, y = (None, None) if data is None else _chains.load_data(data, loaded.network)
         report = check_network(loaded.network, x, y, loss=loss, optimizer=optimizer, select=select, ignore=ignore,
-                               fail_level=fail_level, thresholds=thresholds)
+                               fail_level=fail_level, thresholds=thresholds, **training)
         notes += [note for note in loaded.notes if not note.startswith("Not part of")]
         inside = {*loaded.tensors, *loaded.biases}
         parts = [part._replace(way="network") if part.tensor.name in inside else part for part in parts]

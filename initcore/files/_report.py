@@ -120,33 +120,46 @@ class FileReport:
 
     @property
     def verdict(self) -> str:
+        """The worst finding in words, as :attr:`initcore.verdict.Report.verdict`; of tensors by themselves without
+        one, "no verdict on learning"."""
+        worst = max((f.severity for f in self.findings), key=_WEIGHT.__getitem__, default="info")
+        if worst == "info" and (self.network is None or not self.enough):
+            return "no verdict on learning"
+        return rules.VERDICTS[worst]
+
+    @property
+    def line(self) -> str:
         """One line: ok or not, and how many findings."""
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
         word = "NOT OK" if self.failed else "ok" if self.enough else "NO VERDICT"
         what = " -> ".join(map(str, self.loaded.network.widths)) if self.loaded is not None else (
             f"{len(self.tensors)} tensors by themselves")
-        line = f"{word}: {what}: {found}"
+        but = "but " * (self.ok and bool(self.findings) and self.verdict != rules.VERDICTS["info"])
+        line = f"{word}, {but}{self.verdict}: {what}: {found}" if self.enough or self.failed else (
+            f"{word}: {what}: {found}")
         if not self.failed and not self.enough:
             line += (f"; only {percent(self.judged)} of the parameters could be judged, {percent(LEAST)} are needed "
                      "(--partial is content with less)")
-        elif self.loaded is None and not self.failed:
-            line += "; whether the network learns was not judged"
         return line + (f" ({len(self.suppressed)} in the baseline)" if self.suppressed else "")
 
     def __str__(self) -> str:
-        lines = [*map(_wrapped, self.head), _wrapped(self.verdict)]
+        lines = [*map(_wrapped, self.head), _wrapped(self.line)]
         parts = ["\n".join(lines), *map(str, self.findings)]
         if self.network is not None and self.network.signal is not None:
             parts.append(str(self.network.signal))
+        if self.network is not None and self.network.conditions:
+            parts.append("\n".join(textwrap.wrap("Rests on: " + "; ".join(self.network.conditions), 80,
+                                                 subsequent_indent="    ", break_long_words=False)))
         return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values of everything above; ``schema`` names the version."""
         base = self.network.to_dict() if self.network is not None else {
-            "schema": SCHEMA, "widths": [], "dtype": None, "activations": [], "signal": None, "assumed": "",
-            "layers": []}
-        return {**base, "ok": self.ok, "fail_level": self.fail_level, "file": self.source, "format": self.kind,
+            "schema": SCHEMA, "conditions": [], "widths": [], "dtype": None, "activations": [],
+            "signal": None, "assumed": "", "layers": []}
+        return {**base, "ok": self.ok, "verdict": self.verdict, "fail_level": self.fail_level,
+                "file": self.source, "format": self.kind,
                 "coverage": self.coverage._asdict(), "enough": self.enough, "notes": list(self.notes),
                 "findings": [f.to_dict() for f in self.findings],
                 "suppressed": [f.to_dict() for f in self.suppressed],

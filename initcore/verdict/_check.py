@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +40,8 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
 
     Parameters
     ----------
-    net : :class:`initcore.Network` (``check_finite=False`` to have NaN reported instead of refused).
+    net : :class:`initcore.Network` (``check_finite=False`` to have NaN reported instead of refused), or the path of a
+        file or folder of weights: :func:`initcore.files.check_file` tells what it takes besides, and answers.
     x : inputs ``(batch, features)``; a few hundred rows are enough. Without, inputs are taken as independent with
         mean 0 and variance 1, and the report says so.
     y : targets as :meth:`initcore.Network.gradients` takes them. With them the first loss and the gradients of every
@@ -69,6 +72,10 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
     >>> report.verdict, sorted({f.rule for f in report.findings if f.severity == "fail"})
     ('cannot learn', ['SYM104'])
     """
+    if isinstance(net, (str, os.PathLike)):
+        return _file(net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value,
+                     hidden_dropout=hidden_dropout, stage=stage, select=select, ignore=ignore, fail_level=fail_level,
+                     thresholds=thresholds, baseline=baseline)
     require_network(net)
     if fail_level not in rules.SEVERITIES:
         raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
@@ -89,6 +96,13 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
     report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
                     conditions=conditions(context, training))
     return report.with_baseline(known) if known else report
+
+
+def _file(path: Any, x: Any, y: Any, **options: Any) -> Any:
+    """The verdict on a file. Files are read a floor above: the room is opened when a file is given."""
+    if x is not None or y is not None:
+        raise ArgumentError("x and y go with a network; with a file use initcore.files.check_file(path, data=FILE).")
+    return importlib.import_module("initcore.files").check_file(path, **options)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def test_what_is_no_chain_is_judged_tensor_by_tensor(saved):
     rng = np.random.default_rng(3)
     code, out, _ = call("check", saved({"conv.weight": rng.normal(size=(4, 3, 3, 3)) / 5}, "conv.npz"))
     assert code == 0 and "as a network: 0%" in out and "a convolution" in out
-    assert "was not judged" in out.replace("\n", " ")
+    assert "no verdict on learning" in out.replace("\n", " ")
     arrays = {"W1": rng.normal(size=(3, 4)), "W2": np.full((5, 2), 0.25)}
     code, out, _ = call("check", saved(arrays, "broken.npz"))
     assert code == 0 and "do not chain" in out.replace("\n", " ") and "--order" in out and "TEN802" in out

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from file_makers import ARRAYS, FLAX, Stored
 
+import initcore as ic
 from initcore import errors
 from initcore.files import check_file, load_network, open_weights, read_arrays
 
@@ -37,6 +38,15 @@ def test_the_same_network(name, data, tmp_path):
     report = check_file(path, activation="tanh")
     assert report.ok and report.coverage.network == 1 and report.coverage.parameters == sum(
         a.size for a in ARRAYS.values())
+
+
+def test_check_takes_a_path(tmp_path):
+    path = put(tmp_path, "net.npz", makers.npz())
+    report = ic.check(str(path), optimizer="adam")
+    assert report.ok and report.network.net.widths == (8, 16, 4) and report.coverage.network == 1
+    assert ic.check(path).to_dict()["coverage"]["nothing"] == 0
+    with pytest.raises(errors.ArgumentError, match="check_file"):
+        ic.check(path, np.ones((2, 8)))
 
 
 def test_keras_files(tmp_path):
