@@ -8,9 +8,10 @@ References: Grohe, Kersting, Mladenov, Selman 2014 (equitable partitions of matr
 Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
 """
 
-from ._analyze import analyze, break_ties, quotient
+from ._analyze import analyze
+from ._break_ties import Broken, Change, break_ties
 from ._optimizers import rule as invariance
-from ._quotient import Broken, Change, Quotient
+from ._quotient import Quotient, quotient
 from ._report import LayerSymmetry, NearTie, SymmetryReport
 from ._report import SymmetryReport as Report
 from ._structures._graph import Graph

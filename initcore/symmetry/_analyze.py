@@ -19,16 +19,12 @@ from ..network import Dense, Network
 from . import _weight_passes as passes
 from ._grouping import group
 from ._optimizers import rule
-from ._quotient import Broken, Change, Quotient, freed, quotient_of
-from ._report import LayerSymmetry, NearTie, SymmetryReport
+from ._report import SymmetryReport
 from ._structures._graph import Graph
 from ._structures._joint import together
 from ._structures._system import chain
 from ._verdicts import report_on
-from ._zero_flow import ZeroFlow
 
-__all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "SymmetryReport", "ZeroFlow", "analyze",
-           "break_ties", "quotient"]
 Array = np.ndarray
 
 
@@ -131,53 +127,3 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
     return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
-
-
-def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:
-    """The narrower network a tied one is, with the learning-rate factors it trains with.
-
-    One unit stands for each live cell, its weights from cell C to cell D are ``sum_{i in C} t_i w_i,rep(D)`` (t the
-    multipliers), dead units are left out. SGD on it with the learning rate of each weight multiplied by
-    ``|C|/|D|`` (bias ``1/|D|``) retraces SGD on the original; so do momentum and L2.
-
-    Returns
-    -------
-    Quotient : ``(network, lr_factors, report)``; ``lr_factors[i].w`` has the shape of ``network.layers[i].w``.
-
-    >>> import numpy as np
-    >>> net = [(np.full((2, 6), 0.5), np.zeros(6), "tanh"), (np.ones((6, 1)), np.zeros(1))]
-    >>> q = quotient(net)
-    >>> q.network.widths, float(q.lr_factors[1].w[0, 0])
-    ((2, 1, 1), 6.0)
-    """
-    network = as_network(net)
-    report = analyze(network, optimizer=optimizer, input_groups=input_groups, max_sweeps=max_sweeps)
-    if not report.certified:
-        raise ArgumentError(f"the partition was not settled within max_sweeps={max_sweeps}; raise it.")
-    return quotient_of(network, report)
-
-
-def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0) -> Broken:
-    """A network without ties or dead units, by the least change: noise on some units' incoming weights.
-
-    Only cells of several units are touched, all but one unit of each (all of a dead cell), and no layer whose
-    ties the noise above it already breaks. Biases, and the arrays given, stay as they are.
-
-    Parameters
-    ----------
-    rng : Key, int, Generator ... as everywhere; None takes entropy from the system.
-    scale : standard deviation of the noise over the root mean square of the layer's weights (over
-        ``1/sqrt(fan_in)`` where they are all zero). Default 0.1.
-
-    Returns
-    -------
-    Broken : ``(network, changes)``; a change names layer, parameter, units and the noise's standard deviation.
-
-    >>> import numpy as np
-    >>> net = [(np.full((2, 3), 0.5), np.zeros(3), "tanh"), (np.ones((3, 1)), np.zeros(1))]
-    >>> free, changes = break_ties(net, rng=0)
-    >>> analyze(free).ok, changes[0].units
-    (True, (1, 2))
-    """
-    scale = number("scale", scale, low=0.0, open_low=True)
-    return freed(as_network(net), lambda n: analyze(n, optimizer=optimizer, l2=l2), rng, scale)

@@ -17,6 +17,12 @@ def group(*columns: Array) -> Array:
     return out
 
 
+def ranked(label: Array) -> Array:
+    """Labels numbered as they appear."""
+    _, first, back = np.unique(label, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[back]
+
+
 def clusters(cell: Array, low: Array, high: Array) -> Array:
     """Labels of the connected components of intervals [low, high] within each cell: different labels never meet."""
     n = len(cell)

@@ -18,13 +18,13 @@ D. A sweep goes forward through all axes, then backward. Only a sweep without a 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from ..reference import field
-from ._grouping import Array, clusters, group, linked
-from ._signatures import COLUMN, GATE, ROW, Signatures, State, View
+from ._factors import colours, dead
+from ._grouping import Array, clusters, group, linked, ranked
+from ._signatures import COLUMN, GATE, ROW, Signatures, State, View, intervals
 from ._structures._system import Axis, Block, Coupling, System, Term
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -53,7 +53,7 @@ class Refinement:
         self._step = 0
         self.forward_only: list[Array] = []      # labels after the first forward pass: units equal at step 0
         self.probes: dict[int, tuple[Array, int]] = {}   # two projections of all units of an axis, number of terms
-        self.colours = [_colours(a) for a in system.axes]
+        self.colours = [colours(a) for a in system.axes]
         self.states = [self._first(i, a) for i, a in enumerate(system.axes)] if start is None else start
         self._equal_sums = start is not None     # every cell agrees in its sums already
 
@@ -102,19 +102,19 @@ class Refinement:
         if axis.fixed is not None and direction == BACKWARD:
             return False
         if direction == BACKWARD:
-            return self._split(i, self._views(blocks, False), [], COLUMN, not axis.even)
+            return self._split(i, self.views(blocks, False), [], COLUMN, not axis.even)
         literal = [b for b in blocks if b.part in axis.plain]
         changed = False
         if axis.plain:
             terms = [t for t in axis.bias if t.part in axis.plain]
-            changed = self._split(i, self._views(literal, True), terms, GATE, False)
+            changed = self._split(i, self.views(literal, True), terms, GATE, False)
             if self.states[i].discrete:
                 return changed
         rest = [b for b in blocks if b.part not in axis.plain]
         terms = [t for t in axis.bias if t.part not in axis.plain]
-        return self._split(i, self._views(rest, True), terms, ROW, True) or changed
+        return self._split(i, self.views(rest, True), terms, ROW, True) or changed
 
-    def _views(self, blocks: list[Block], ahead: bool) -> list[View]:
+    def views(self, blocks: list[Block], ahead: bool) -> list[View]:
         axes, out = self.system.axes, []
         for index, b in enumerate(blocks):
             kin = index if b.kin is None or not self.joint else b.kin
@@ -157,8 +157,10 @@ class Refinement:
                                                                                      2.0 ** _LIFT)
         if self.tolerance is not None:
             return self._merge_near(state, active, look, sums, bound, zero, free_sign)
-        low, high, pseudo, unsure = self._intervals(state, active, zero, scaled, free_sign, even, even or not signed,
+        low, high, pseudo, unsure = intervals(state, active, zero, scaled, free_sign, even, even or not signed,
                                                     sums, bound, parted, part_bound)
+        if any(v.block.partial for v in views):
+            pseudo = group(pseudo, look.reached())
         component = clusters(pseudo, low, high)
         plain = not (axis.gains or axis.even or axis.gate is not None)
         if plain and int(component.max()) + 1 == len(active) and not unsure.any():
@@ -191,8 +193,8 @@ class Refinement:
         state.seen = state.seen.copy()
         state.seen[active] |= np.where(zero, marks, 0).astype(np.uint8)
         if zero.any():
-            dead = self._dead(axis, state.seen[active], active, bool((state.seen & ROW).any()))
-            stay = zero & (stay | (not signed and factor != COLUMN) | dead)
+            gone = dead(axis, state.seen[active], active, bool((state.seen & ROW).any()))
+            stay = zero & (stay | (not signed and factor != COLUMN) | gone)
         leaves = zero & ~stay
         label = group(np.where(zero, -1, state.cell[active]), component, *keys,
                       np.where(leaves, self.colours[i][active], 0),
@@ -206,27 +208,6 @@ class Refinement:
             self._normalise(state, active[leaves], np.zeros(int(leaves.sum())) if error is None else error[leaves],
                             lift[leaves])
         return state.settle()
-
-    @staticmethod
-    def _dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:
-        """Which units are zero for ever by the factors not seen to be non-zero (theory 4.9, Lemma 6).
-
-        A gain that is one number for all units is none while any of them could move it (``moving``).
-        """
-        row, gate, column = (seen & ROW) == 0, (seen & GATE) == 0, (seen & COLUMN) == 0
-        if axis.gate is not None:
-            return row.astype(int) + gate + column >= 2
-        before, after = np.zeros(len(units), dtype=int), np.zeros(len(units), dtype=int)
-        for g in axis.gains:
-            if not (g.scalar and moving):
-                count = after if g.after else before
-                count += ~np.any(np.reshape(g.values, (-1, axis.n))[:, units], axis=0)
-        low = row | (before > 0)
-        if axis.shifted:
-            return (low if axis.forward_zero else low & column) & ~_lifted(axis)[units]
-        if axis.forward_zero:
-            return low | ((after > 0) & column)
-        return row + before + after + column >= 2
 
     def _merge_near(self, state: State, active: Array, look: Signatures, sums: Array, bound: Array, zero: Array,
                     free_sign: bool) -> bool:
@@ -252,28 +233,6 @@ class Refinement:
         state.cell[active] = np.arange(len(active)) + 1 + int(state.cell.max())
         state.unit[active], state.unit_p[:, active] = 1.0, 1
         return state.settle()
-
-    @staticmethod
-    def _intervals(state: State, active: Array, zero: Array, scaled: bool, free_sign: bool, even: bool, bare: bool,
-                   sums: Array, bound: Array, parted: Array, part_bound: Array) -> tuple[Array, Array, Array, Array]:
-        """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
-        u = np.ones(len(active)) if bare else state.unit[active]
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            value, radius = sums[0] / u, bound / np.abs(u)
-            radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
-            unsure = zero & (np.abs(parted) <= part_bound)
-            if scaled:
-                ratio = sums[1] / sums[0]
-                spread = (1 + np.abs(ratio)) * bound / (np.abs(sums[0]) - bound) + 4 * _EPS * np.abs(ratio)
-                certain = np.abs(sums[0]) > 2 * bound
-                value = np.where(zero, np.where(certain, ratio, 0.0), value)
-                radius = np.where(zero, np.where(certain, spread, np.inf), radius)
-            elif free_sign or even:
-                value = np.where(zero | even, np.abs(value), value)
-            low, high = value - radius, value + radius
-        wild = ~(np.isfinite(low) & np.isfinite(high))
-        low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
-        return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)
 
     def _exact(self, look: Signatures, some: Array, zero: Array, scaled: bool, free_sign: bool, even: bool,
                signed: bool, keys: Array, stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
@@ -324,22 +283,6 @@ class Refinement:
             f = flip[change]
             unit[some[change]], unit_p[:, some[change]] = np.where(f, -1.0, 1.0), self.fields.sign(f)
 
-    def backward_only(self) -> list[Array]:
-        """Labels of linear units with equal sums to every cell above, whatever is below: one backward pass.
-
-        Only where phi' is constant are their back-signals then equal; other axes come out discrete.
-        """
-        axes = self.system.axes
-        if not any(a.odd and a.homogeneous for a in axes):
-            return [np.arange(a.n) for a in axes]
-        plain = [replace(a, zero=False, odd=False, homogeneous=False, forward_zero=False, half_line=False, gains=[],
-                         fixed=a.fixed if a.odd and a.homogeneous else np.arange(a.n)) for a in axes]
-        other = Refinement(System(plain, self.system.blocks), seed=self.seed + 1)
-        for i in range(len(axes) - 1, -1, -1):
-            if plain[i].fixed is None and not other.states[i].discrete:
-                other.refine(i, BACKWARD, other.system.outgoing(i))
-        return [s.cell for s in other.states]
-
     def _normalise(self, state: State, left: Array, error: Array, lift: Array) -> None:
         """Divide the multipliers of units that left the zero cell by those of their cell's first unit."""
         if not len(left):
@@ -371,26 +314,7 @@ class Refinement:
             w = self.fields.words(1, int(cell.max(initial=0)) + 1, self.seed, self._step, index, 3)[0][:, cell]
             for k in (0, 1):
                 np.add.at(made[k], owner, w[k])
-        return _ranked(group(made[0], made[1]))
-
-    def equal_queries(self, scores: int, values: int, share: int, groups: int) -> Array:
-        """Labels of query heads: equal in one group where queries agree channel by channel and columns too.
-
-        Scores of such heads are equal, so are their gradients: they are one head for ever (theory 4.9.3).
-        """
-        made = []
-        for i, direction in ((scores, FORWARD), (values, BACKWARD)):
-            blocks = self.system.incoming(i) if direction == FORWARD else self.system.outgoing(i)
-            for slot in range(share):
-                mine = [b for b in blocks if b.part == slot] if direction == FORWARD else [blocks[slot]]
-                terms = [t._replace(part=0) for t in self.system.axes[i].bias if t.part == slot] * (i == scores)
-                views = [replace(v, kin=0) for v in self._views(mine, direction == FORWARD)]
-                look = Signatures(self.system.axes[i], views, terms, np.arange(self.system.axes[i].n), False,
-                                  self.fields, (self.seed, 0))
-                whole = look.exact(np.arange(self.system.axes[i].n), 1)[0][0]
-                made.append(whole.reshape(2, groups, -1).transpose(1, 0, 2).reshape(groups, -1))
-        rows = np.concatenate([np.stack(made[:share], axis=1), np.stack(made[share:], axis=1)], axis=2)
-        return _ranked(group(np.repeat(np.arange(groups), share), *rows.reshape(groups * share, -1).T))
+        return ranked(group(made[0], made[1]))
 
     def couple(self, coupling: Coupling) -> list[int]:
         """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
@@ -408,27 +332,3 @@ class Refinement:
                 if state.settle():
                     changed.append(i)
         return changed
-
-
-def _ranked(label: Array) -> Array:
-    """Labels numbered as they appear."""
-    _, first, back = np.unique(label, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[back]
-
-
-def _colours(axis: Axis) -> Array:
-    """One label a unit for everything that must simply be equal."""
-    label = np.zeros(axis.n, dtype=np.int64)
-    for values in (*(c[0] for c in axis.colours), *(g.values for g in axis.gains)):
-        for column in np.reshape(np.asarray(values, dtype=np.float64), (-1, axis.n)):
-            label = group(label, column + 0.0)
-    return label
-
-
-def _lifted(axis: Axis) -> Array:
-    """Units that a number added after their gains keeps from being zero."""
-    out = np.zeros(axis.n, dtype=bool)
-    for t in axis.bias:
-        if t.term:
-            out |= np.asarray(t.values) > 0 if axis.half_line else np.asarray(t.values) != 0
-    return out

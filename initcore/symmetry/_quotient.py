@@ -1,18 +1,14 @@
-"""The narrower network a tied one really is, and the least change that sets a tied network free."""
+"""The narrower network a tied one really is."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import random
 from ..errors import ArgumentError
 from ..network import Dense, LayerGradient, Network
-from ..random import Key, as_key
+from ._analyze import analyze, as_network
 from ._report import LayerSymmetry, SymmetryReport
 
 Array = np.ndarray
@@ -27,26 +23,28 @@ class Quotient(NamedTuple):
     report: SymmetryReport
 
 
-@dataclass(frozen=True)
-class Change:
-    """What :func:`break_ties` did: noise of standard deviation ``std`` on ``parameter[:, units]``."""
+def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:
+    """The narrower network a tied one is, with the learning-rate factors it trains with.
 
-    layer: int
-    parameter: str
-    units: tuple[int, ...]
-    std: float
-    reason: str
+    One unit stands for each live cell, its weights from cell C to cell D are ``sum_{i in C} t_i w_i,rep(D)`` (t the
+    multipliers), dead units are left out. SGD on it with the learning rate of each weight multiplied by
+    ``|C|/|D|`` (bias ``1/|D|``) retraces SGD on the original; so do momentum and L2.
 
-    def __str__(self) -> str:
-        shown = ", ".join(map(str, self.units[:6])) + (", ..." if len(self.units) > 6 else "")
-        return f"{self.parameter}[:, ({shown})] += normal(std={self.std:.3g})  ({self.reason})"
+    Returns
+    -------
+    Quotient : ``(network, lr_factors, report)``; ``lr_factors[i].w`` has the shape of ``network.layers[i].w``.
 
-
-class Broken(NamedTuple):
-    """``network`` without ties and the ``changes`` that were needed (none for a free network)."""
-
-    network: Network
-    changes: list[Change]
+    >>> import numpy as np
+    >>> net = [(np.full((2, 6), 0.5), np.zeros(6), "tanh"), (np.ones((6, 1)), np.zeros(1))]
+    >>> q = quotient(net)
+    >>> q.network.widths, float(q.lr_factors[1].w[0, 0])
+    ((2, 1, 1), 6.0)
+    """
+    network = as_network(net)
+    report = analyze(network, optimizer=optimizer, input_groups=input_groups, max_sweeps=max_sweeps)
+    if not report.certified:
+        raise ArgumentError(f"the partition was not settled within max_sweeps={max_sweeps}; raise it.")
+    return quotient_of(network, report)
 
 
 def quotient_of(net: Network, report: SymmetryReport) -> Quotient:
@@ -88,47 +86,3 @@ def _live(la: LayerSymmetry) -> tuple[Array, Array, Array]:
     number = np.full(la.n_cells, -1)
     number[la.labels[heads]] = np.arange(len(heads))
     return number[la.labels], np.where(dead, 0.0, la.multipliers), heads
-
-
-def freed(net: Network, analyze: Callable[[Network], SymmetryReport], rng: object, scale: float) -> Broken:
-    """Add noise to the incoming weights of all but one unit of each cell, from the last layer back, until free."""
-    key: Key = as_key(rng)
-    changes: list[Change] = []
-    for attempt in range(4):
-        report = analyze(net)
-        if not report.certified:
-            raise ArgumentError("the ties could not be settled within max_sweeps; raise it.")
-        if report.ok:
-            return Broken(net, changes)
-        layers = list(net.layers)
-        above_broken = False
-        for la in reversed(report.layers):
-            units, reason = _to_change(la)
-            if len(units) == 0 or (above_broken and reason != "dead"):
-                # Noise on the weights out of this layer already tells its units apart.
-                above_broken = False
-                continue
-            i = la.layer
-            w = layers[i].w
-            size = float(np.sqrt(np.mean(np.square(w, dtype=np.float64))))
-            std = scale * (size if size > 0 else 1 / math.sqrt(max(1, w.shape[0])))
-            noise = random.normal((w.shape[0], len(units)), std=std, dtype=net.dtype,
-                                  rng=key.child(f"break_ties.{attempt}.{i}"))
-            new = w.copy()
-            new[:, units] += noise
-            layers[i] = layers[i].replace(w=new)
-            changes.append(Change(i, f"layers[{i}].w", tuple(int(u) for u in units), std, reason))
-            above_broken = True
-        net = Network(layers)
-    raise ArgumentError(f"ties remain after noise of relative size scale={scale!r}; raise it (the weights' precision "
-                        "may swallow it).")
-
-
-def _to_change(la: LayerSymmetry) -> tuple[Array, str]:
-    """The units to move: every dead one, and all but the first of each tied cell."""
-    status = np.array(la.status)
-    dead = status == "dead"
-    tied = (status == "tied") | (status == "sign-tied")
-    tied[la.representative] = False
-    reason = "dead" if dead.any() else "tied"
-    return np.flatnonzero(dead | tied), reason

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..reference.field import Field, bits, mix, uniform, words
 from . import _weight_passes as passes
-from ._grouping import Array
+from ._grouping import Array, group
 from ._structures._system import Axis, Block, Term
 
 _EPS = 2.0 ** -53
@@ -131,9 +131,6 @@ class Signatures:
                 columns = columns if lift == 1.0 else columns.astype(np.float64) * lift
                 f, a = passes.project(columns, np.ascontiguousarray(v[:, view.there]))
                 f, a = f[:, at], a[at]
-                if view.block.partial:
-                    extra = uniform(words(count, *self.seed, kin, 4))[state.cell][view.there].sum()
-                    f, a = f + extra, a + view.w.shape[0]
                 sums, size = sums + self._scatter(f, covered, n), size + self._scatter(a, covered, n)
                 terms, error = terms + view.w.shape[0], max(error, state.error)
             rate = 1.1 * (terms * _EPS + 2 * error)
@@ -152,6 +149,18 @@ class Signatures:
             self.size = size
             part_bound = np.where(np.isfinite(part_bound), part_bound, np.inf)
             return sums, bound, np.where(np.isnan(part), 0.0, part), part_bound
+
+    def reached(self) -> Array:
+        """Labels of the units by which cells the partial blocks on them reach, and how often: where weights exist."""
+        out = np.zeros((2, len(self.active)), dtype=np.uint64)
+        for view in self.views:
+            if view.block.partial:
+                cell = view.state.cell
+                word = self.fields.words(1, int(cell.max(initial=0)) + 1, *self.seed, view.kin, 4)[0][:, cell]
+                _, at, covered = self._columns(view, self.active)
+                total = np.repeat(word[:, view.there].sum(axis=1, dtype=np.uint64)[:, None], len(at), axis=1)
+                out += self._scatter(total, covered, len(self.active))
+        return group(*out)
 
     def lifted(self, some: Array, lift: float) -> tuple[Array, Array, Array, Array]:
         """:meth:`floats` of two projections of the units ``some`` alone, their weights multiplied by ``lift``."""
@@ -178,9 +187,6 @@ class Signatures:
             v[..., state.cell == 0] = 0
             columns, at, covered = self._columns(view, units)
             e = passes.field_sums(columns, v[..., view.there], fields)[..., at]
-            if view.block.partial:
-                extra = fields.elements(fields.words(k, count, *self.seed, kin, 4))[..., state.cell][..., view.there]
-                e = fields.add(e, fields.total(extra)[..., None])
             part = fields.add(part, self._scatter(e, covered, len(units)))
         whole = part
         for t in self.bias:
@@ -200,11 +206,8 @@ class Signatures:
             colour = fields.words(1, count, *self.seed, kin, 1)[0][:, state.cell][:, view.there]
             unit = state.unit if view.signed else np.ones(len(state.unit))
             p, m = passes.multisets(columns, colour, unit[view.there], (state.cell != 0)[view.there])
-            p, m = p[:, at], m[:, at]
-            if view.block.partial:
-                extra = fields.words(1, count, *self.seed, kin, 4)[0][:, state.cell][:, view.there]
-                p, m = (x + mix(extra).sum(axis=1, dtype=np.uint64)[:, None] for x in (p, m))
-            plus, minus = plus + self._scatter(p, covered, len(units)), minus + self._scatter(m, covered, len(units))
+            plus = plus + self._scatter(p[:, at], covered, len(units))
+            minus = minus + self._scatter(m[:, at], covered, len(units))
         whole_plus, whole_minus = plus.copy(), minus.copy()
         for t in self.bias:
             b, c = np.asarray(t.values)[units], fields.words(1, 1, *self.seed, t.part, t.term, 2)[0]
@@ -213,3 +216,25 @@ class Signatures:
         if not self.half_line:
             plus, minus = whole_plus, whole_minus
         return whole_plus, whole_minus, plus, minus, self._positive(units)
+
+
+def intervals(state: State, active: Array, zero: Array, scaled: bool, free_sign: bool, even: bool, bare: bool,
+               sums: Array, bound: Array, parted: Array, part_bound: Array) -> tuple[Array, Array, Array, Array]:
+    """For each unit an interval that holds its normalised signature; a zero-cell unit's in pseudo-cell -1."""
+    u = np.ones(len(active)) if bare else state.unit[active]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        value, radius = sums[0] / u, bound / np.abs(u)
+        radius = radius + np.abs(value) * (2 * state.error + 4 * _EPS)
+        unsure = zero & (np.abs(parted) <= part_bound)
+        if scaled:
+            ratio = sums[1] / sums[0]
+            spread = (1 + np.abs(ratio)) * bound / (np.abs(sums[0]) - bound) + 4 * _EPS * np.abs(ratio)
+            certain = np.abs(sums[0]) > 2 * bound
+            value = np.where(zero, np.where(certain, ratio, 0.0), value)
+            radius = np.where(zero, np.where(certain, spread, np.inf), radius)
+        elif free_sign or even:
+            value = np.where(zero | even, np.abs(value), value)
+        low, high = value - radius, value + radius
+    wild = ~(np.isfinite(low) & np.isfinite(high))
+    low, high = np.where(wild, -np.inf, low), np.where(wild, np.inf, high)
+    return low, high, np.where(zero, -1, state.cell[active]), unsure | (zero & wild)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._classes import backward_only, equal_queries
 from ._evidence import explain
 from ._grouping import group
 from ._near_ties import near_ties
@@ -118,7 +119,7 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays,
                 "joint": found.joint}
     groups = {c.name: found.groups_of(c) for c in system.couplings if c.name}
-    groups |= {q[0]: found.equal_queries(*q[1:]) for q in system.queries if sure}
+    groups |= {q[0]: equal_queries(found, *q[1:]) for q in system.queries if sure}
     by_axis = dict(zip(inner, layers))
     pieces = [_slice(s, by_axis[s.axis]) for s in system.slices if s.axis in by_axis]
     named = {la.name: la for la in (*layers, *pieces)}
@@ -204,7 +205,7 @@ def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, 
 
 def _degenerate(system: System, found: Refinement, layers: list[LayerSymmetry]) -> None:
     """Fill in what is equal at step 0 only: units of one forward (backward) class that lie in different cells."""
-    backward = found.backward_only()
+    backward = backward_only(system)
     for la, i in zip(layers, (i for i, a in enumerate(system.axes) if a.layer is not None)):
         la.forward_width = int(found.forward_only[i].max(initial=-1)) + 1
         la.forward_duplicates = _across(found.forward_only[i], la)

@@ -134,6 +134,8 @@ class _Flow:
         for t, live in zip(axis.bias, self.terms[i]):
             if t.term == 0 and not (t.null and axis.norm):
                 pre[t.part] |= live
+                if axis.turned:
+                    vary[t.part] |= live
         inner = OUTPUTS[axis.product](axis, pre, self._level(i, pre)) & ~self.dead[i]
         x = inner & self._before(i, after=True)
         moves = x & np.logical_or.reduce(vary) & self._before(i) & (i not in self.flat)

@@ -98,7 +98,17 @@ def gradients(layers, x, y, loss="mse"):
     return grads[::-1]
 
 
-def train(layers, optimizer="sgd", steps=40, lr=None, l2=0.0, seed=0, loss="mse", groups=None):
+# Two precisions, the second finer by 2^-11 at least: a true tie's spread falls with the roundoff, a false one's not.
+PRECISIONS = ((np.float64, np.longdouble) if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps else
+              (np.float32, np.float64))
+
+
+def falls(coarse, fine):
+    """Did a relative spread fall from the coarser of PRECISIONS to the finer as rounding does?"""
+    return fine <= 2.0 ** -5 * max(coarse, 8 * float(np.finfo(PRECISIONS[0]).eps))
+
+
+def train(layers, optimizer="sgd", steps=40, lr=None, l2=0.0, seed=0, loss="mse", groups=None, dtype=np.float64):
     """The layers after some full-batch steps on random data; ``groups`` makes inputs of one label equal."""
     lr = {"lion": 3e-3, "sign_sgd": 3e-3, "muon": 0.02, "shampoo": 0.02, "sgd": 0.1, "momentum": 0.05}.get(
         optimizer, 0.01) if lr is None else lr
@@ -106,8 +116,9 @@ def train(layers, optimizer="sgd", steps=40, lr=None, l2=0.0, seed=0, loss="mse"
     x = rng.standard_normal((24, layers[0][0].shape[0]))
     if groups is not None:
         x = x[:, groups]
-    y = rng.standard_normal((24, layers[-1][0].shape[1]))
-    layers = [(w.astype(np.float64), None if b is None else b.astype(np.float64), phi) for w, b, phi in layers]
+    y = rng.standard_normal((24, layers[-1][0].shape[1])).astype(dtype)
+    x = x.astype(dtype)
+    layers = [(w.astype(dtype), None if b is None else b.astype(dtype), phi) for w, b, phi in layers]
     step = updater(optimizer, lr, l2)
     for t in range(1, steps + 1):
         new = []

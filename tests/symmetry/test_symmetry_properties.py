@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from symmetry_lab import forward, gradients, train
+from symmetry_lab import PRECISIONS, falls, forward, gradients, train
 
 from initcore import symmetry
 
@@ -75,6 +75,7 @@ def test_an_expanded_network_has_at_least_its_cells(seed, phi, depth, dtype):
 
 @fast
 @given(seeds, st.sampled_from(PHIS))
+@example(4250, "tanh")                  # a gradient near 0 over Adam's eps lifts rounding to 3e-9
 def test_every_tie_survives_training_and_every_split_shows(seed, phi):
     """Brute force: units are tied iff their outputs agree after every one of several runs on fresh data."""
     rng = np.random.default_rng(seed)
@@ -82,17 +83,18 @@ def test_every_tie_survives_training_and_every_split_shows(seed, phi):
     for optimizer in ("sgd", "adam"):
         report = symmetry.analyze(wide, optimizer=optimizer)
         x = np.random.default_rng(1).standard_normal((40, wide[0][0].shape[0]))
-        runs = [forward(train(wide, optimizer, steps=8, seed=s, lr=0.02), x)[1] for s in range(3)]
+        runs = [[forward(train(wide, optimizer, steps=8, seed=s, lr=0.02, dtype=dtype), x.astype(dtype))[1]
+                 for s in range(3)] for dtype in PRECISIONS]
         for la in report.layers:
-            outs = np.concatenate([r[la.layer + 1] for r in runs])
-            size = np.abs(outs).max() + 1e-300
+            outs = [np.concatenate([r[la.layer + 1] for r in run]) for run in runs]
+            sizes = [np.abs(o).max() + 1e-300 for o in outs]
             for i in range(la.n_units):
                 for j in range(i):
-                    difference = np.abs(outs[:, i] - outs[:, j]).max() / size
+                    spread = [float(np.abs(o[:, i] - o[:, j]).max() / size) for o, size in zip(outs, sizes)]
                     if la.labels[i] == la.labels[j] and la.multipliers[i] == la.multipliers[j]:
-                        assert difference < 1e-9
+                        assert falls(*spread), spread
                     elif phi in ("tanh", "sigmoid"):         # injective, phi' != 0: theorem 4 makes it complete
-                        assert difference > 1e-9
+                        assert not falls(*spread), spread
 
 
 @fast

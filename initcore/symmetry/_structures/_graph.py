@@ -185,11 +185,11 @@ class Graph(Cells):
         total = sum(self._axes[i].n for i in parts)
         if len(set(parts)) < len(parts) or t in parts or any(self._axes[i].fixed is not None for i in parts):
             raise ArgumentError(f"concat({target!r}, ...) takes different hidden axes, got {sources!r}.")
-        if any(i in done for i in parts for _, done in self._joins) or any(t == done for done, _ in self._joins):
-            raise ArgumentError("an axis is part of one concatenation only; let later layers read the joint axis.")
         if total != self._axes[t].n or self._axes[t].activation is not _IDENTITY:
             raise ShapeError(f"{target!r} must be an 'identity' axis of the sources' {total} units, it has "
                              f"{self._axes[t].n}.")
+        if any(i in done for i in parts for _, done in self._joins) or any(t == done for done, _ in self._joins):
+            raise ArgumentError("an axis is part of one concatenation only; let later layers read the joint axis.")
         for i in parts:
             self._edge(i, t, False)
         self._joins.append((t, parts))

@@ -38,6 +38,7 @@ class Assembly:
         self._index: dict[str, int] = {}
         self._blocks: list[Block] = []
         self._couplings: list[Coupling] = []
+        self._memory: dict[tuple[int, int], list[Block]] = {}     # blocks by where their weights lie
         self._plain: set[int] = set()          # axes where only equality is a relation
         self._norms: dict[int, list[Norm]] = {}
         self._streams: set[int] = set()        # axes that layers add to after they were read
@@ -141,10 +142,14 @@ class Assembly:
                 raise ShapeError(f"mask has shape {keep.shape}, but {name} has shape {w.shape}.")
             w = np.where(keep, w, w.dtype.type(0))
             self._blocks.append(Block(s, t, keep.astype(np.float32), name, part, frozen=True, structural=True))
-        for other in self._blocks:
-            if not other.structural and other.w.shape in (w.shape, w.shape[::-1]) and _same_memory(other.w, w):
-                self._share(other, s, t, w)
-        self._blocks.append(Block(s, t, w, name, part, frozen, rows=rows, cols=cols))
+        block = Block(s, t, w, name, part, frozen, rows=rows, cols=cols)
+        if w.size > 1:
+            known = self._memory.setdefault((w.__array_interface__["data"][0], w.nbytes), [])
+            for other in known:
+                if other.w.shape in (w.shape, w.shape[::-1]):
+                    self._share(other, s, t, w)
+            known.append(block)
+        self._blocks.append(block)
 
     def _share(self, other: Block, s: int, t: int, w: Array) -> None:
         """One array used twice: both uses share their partitions."""
@@ -194,7 +199,3 @@ class Assembly:
             axis.colours += [(v, f"{n.name}.{word}") for v, word in ((n.mean, "mean"), (n.var, "var")) if v is not None]
         axis.direct = not stream
         return axis
-
-
-def _same_memory(a: Array, b: Array) -> bool:
-    return a.size > 1 and a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes

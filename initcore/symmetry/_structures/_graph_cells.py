@@ -119,6 +119,7 @@ class Cells(Assembly):
         self._couplings.append(Coupling([(i, np.unique(pair, return_inverse=True)[1])], len(np.unique(pair)),
                                         together=True))
         axis.odd = axis.homogeneous = False
+        axis.turned = True
 
     def _norm_scores(self, i: int, kv: int, channels: int, share: int, kind: str | None, gains: Sequence[Any],
                      name: str) -> None:
