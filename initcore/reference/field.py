@@ -4,7 +4,8 @@ Design
 A. Every finite float is m 2^e with integers m, e, so it has an image m 2^e mod p for every odd prime p, and equal
    sums of floats have equal images whatever rounding does to them. Two unequal sums of float64 differ by
    N 2^-1074, N an integer below 2^2200, which at most 36 primes above 2^61 divide. There are 5.4e16 primes between
-   2^61 and 2^62: for two of them drawn independently of the weights, both images agree with probability below 1e-30.
+   2^61 and 2^62: for two of them drawn independently of the weights, both images agree with probability below 1e-30
+   (1e-29 for ratios of sums, whose difference has twice as many digits).
 B. So primes and random words are drawn once a process from the system's entropy (:func:`drawn`): whoever makes
    the weights cannot know them. No answer depends on them, up to that probability.
 C. Numbers are uint64 in [0, p), arrays ``(..., 2, n)``: one row a prime. Products are exact in two words and reduced
