@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._weight_statistics import WeightStatistics, weight_statistics
 from ..network import LayerGradient, Network, Trace
 from ..saturation import SignalReport
 from ..saturation._state import State
@@ -42,6 +43,13 @@ class Context:
     optimizer: str = "sgd"                 # and its details, in words
     trained: bool = False                  # said, or seen from a low loss
     rule: Rule | None = None
+    seen: dict[str, WeightStatistics] = field(default_factory=dict)
+
+    def statistics(self, name: str, a: Array) -> WeightStatistics:
+        """What one pass over a tensor finds, made once."""
+        if name not in self.seen:
+            self.seen[name] = weight_statistics(a, small=self.numbers["NUM403"]["smallest"])
+        return self.seen[name]
 
     @property
     def hidden(self) -> range:

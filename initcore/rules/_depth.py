@@ -37,7 +37,8 @@ def _mending_gain(c: Context) -> float | None:
     """The gain over the usual scale, nearest to 1, at which the back-signal neither vanishes nor explodes."""
     assert c.state is not None
     low, high = c.numbers["SIG303"]["product"], c.numbers["SIG304"]["product"]
-    return next((g for g in (1.0, 1.3, 0.8, 1.6, 2.0, 0.6, 3.0, 4.0)
+    tried = (1.0, 1.3, 0.8, 1.6, 2.0, 0.6, 3.0, 4.0)
+    return next((g for g in tried[:8 if len(c.hidden) <= 100 else 2]            # the time of a try grows with depth
                  if low <= _gradient(_standard(c.net, g), c.state) <= high), None)
 
 

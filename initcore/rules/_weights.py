@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .._weight_statistics import weight_statistics
 from ..network import Dense, Network
 
 Array = np.ndarray
@@ -14,13 +15,13 @@ CUT = 0.87962566103423978         # standard deviation of a normal of 1 cut at t
 
 def spread(w: Array) -> tuple[float, float]:
     """Mean and standard deviation of all entries, in float64."""
-    mean = float(np.mean(w, dtype=np.float64)) if w.size else 0.0
-    return mean, float(np.sqrt(np.mean(np.square(w.astype(np.float64) - mean)))) if w.size else 0.0
+    seen = weight_statistics(w)
+    return seen.total_mean, seen.std
 
 
 def fits(w: Array, fan: float, constants: tuple[float, ...]) -> bool:
     """Is fan times the mean square of w one of the constants, within four standard errors (and 1%)?"""
-    value = fan * float(np.mean(np.square(w, dtype=np.float64)))
+    value = fan * weight_statistics(w).mean_square
     slack = 1.01 + 4 * math.sqrt(2 / w.size)
     return any(1 / slack <= value / c <= slack for c in constants)
 

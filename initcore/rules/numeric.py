@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._weight_statistics import WeightStatistics
 from . import _repeats
 from ._catalogue import rule
 from ._context import Context
@@ -33,12 +34,12 @@ def _first_bad(a: Array) -> tuple[int, tuple[int, ...]] | None:
 def non_finite(c: Context) -> Iterator[Finding]:
     """NaN and infinity, in weights, inputs and sums."""
     for i, name, a in c.net.parameters():
-        if found := _first_bad(a):
+        if not c.statistics(name, a).all_finite and (found := _first_bad(a)):
             count, where = found
             yield c.finding(i, f"{name} holds {count} non-finite value(s), the first {a[where]} at index {where}.",
                             measured=count, expected=0, cause="data", cure=f"re-initialise: {_call(c, i, name)}",
                             tensor=name)
-    if c.x is not None and (found := _first_bad(c.x)):
+    if c.x is not None and not c.finite_data and (found := _first_bad(c.x)):
         count, where = found
         yield c.finding(None, f"x holds {count} non-finite value(s), the first {c.x[where]} at index {where}.",
                         measured=count, expected=0, cause="data", cure="clean the inputs", tensor="x")
@@ -48,22 +49,14 @@ def non_finite(c: Context) -> Iterator[Finding]:
                         measured="overflow", expected="finite", cause="weight_scale", cure=_call(c, i, ".w"))
 
 
-def _size(a: Array) -> tuple[float, int, Array]:
-    """The largest absolute value of the finite ones, how many are not 0, and all of them."""
-    size = np.abs(a[np.isfinite(a)])
-    return float(size.max(initial=0)), int(np.count_nonzero(size)), size
-
-
-def _garbled(c: Context, i: int, a: Array) -> tuple[str, float, float] | None:
+def _garbled(c: Context, seen: WeightStatistics) -> tuple[str, float, float] | None:
     """What is wrong with a tensor that looks like uninitialised memory: words, value, limit."""
-    numbers = c.numbers["NUM402"]
-    largest, nonzero, size = _size(a)
-    if largest > numbers["largest"]:
-        return f"holds values up to {largest:.3g}: uninitialised memory?", largest, numbers["largest"]
-    tiny = int(np.count_nonzero((size > 0) & (size < np.finfo(a.dtype).tiny)))
-    if nonzero and tiny > numbers["denormal_share"] * nonzero:
-        return (f"holds {tiny} denormal ones among its {nonzero} non-zero values: uninitialised memory?",
-                tiny / nonzero, numbers["denormal_share"])
+    limits = c.numbers["NUM402"]
+    if seen.largest > limits["largest"]:
+        return f"holds values up to {seen.largest:.3g}: uninitialised memory?", seen.largest, limits["largest"]
+    if seen.nonzero and seen.denormal > limits["denormal_share"] * seen.nonzero:
+        return (f"holds {seen.denormal} denormal ones among its {seen.nonzero} non-zero values: uninitialised memory?",
+                seen.denormal / seen.nonzero, limits["denormal_share"])
     return None
 
 
@@ -75,7 +68,7 @@ def _garbled(c: Context, i: int, a: Array) -> tuple[str, float, float] | None:
 def garbage(c: Context) -> Iterator[Finding]:
     """Weights that look like uninitialised memory."""
     for i, name, a in c.net.parameters():
-        if found := _garbled(c, i, a):
+        if found := _garbled(c, c.statistics(name, a)):
             text, value, limit = found
             yield c.finding(i, f"{name} {text}", measured=value, expected=limit, cause="data", cure=_call(c, i, name),
                             tensor=name)
@@ -91,16 +84,15 @@ def half_precision(c: Context) -> Iterator[Finding]:
     """Weights and sums that float16 cannot hold."""
     numbers = c.limits
     for i, name, a in c.net.parameters():
-        if _garbled(c, i, a) or _first_bad(a):
+        seen = c.statistics(name, a)
+        if _garbled(c, seen) or not seen.all_finite:
             continue
-        largest, nonzero, size = _size(a)
-        lost = int(np.count_nonzero((size > 0) & (size < numbers["smallest"])))
-        if largest > numbers["largest"]:
-            yield c.finding(i, f"{name} holds {largest:.3g}, infinite in float16.", measured=largest,
+        if seen.largest > numbers["largest"]:
+            yield c.finding(i, f"{name} holds {seen.largest:.3g}, infinite in float16.", measured=seen.largest,
                             expected=numbers["largest"], cause="weight_scale", cure=_call(c, i, name), tensor=name)
-        elif nonzero and lost > numbers["zero_share"] * nonzero:
-            yield c.finding(i, f"{lost} of {nonzero} non-zero values of {name} are 0 in float16.",
-                            measured=lost / nonzero, expected=numbers["zero_share"], cause="weight_scale",
+        elif seen.nonzero and seen.small > numbers["zero_share"] * seen.nonzero:
+            yield c.finding(i, f"{seen.small} of {seen.nonzero} non-zero values of {name} are 0 in float16.",
+                            measured=seen.small / seen.nonzero, expected=numbers["zero_share"], cause="weight_scale",
                             cure=_call(c, i, name), tensor=name)
     for la in c.signal.layers if c.signal is not None else ():
         high = math.sqrt(la.q) * 6 if la.q == la.q else 0.0

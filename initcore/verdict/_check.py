@@ -172,7 +172,7 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, training: Training
     data = None if x is None else _data(net, x)
     given, taken = (None, loss) if y is None or data is None else targets(net, data, y, loss)
     c = Context(net, data, given, loss, numbers, optimizer=str(training), trained=stage == "trained", taken=taken)
-    c.finite_weights = all(bool(np.isfinite(a).all()) for _, _, a in net.parameters())
+    c.finite_weights = all(c.statistics(name, a).all_finite for _, name, a in net.parameters())
     c.finite_data = data is None or bool(np.isfinite(data).all())
     if not c.finite_weights:
         symmetry.invariance(training.optimizer)
