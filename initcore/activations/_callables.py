@@ -27,7 +27,7 @@ def from_callable(phi: Callable[[Any], Any], dphi: Function | None = None, **fac
     evaluating phi on [-8, 8] and far out; ``facts`` (fields of :class:`Activation`) given here are believed instead.
 
     Raises ArgumentTypeError where phi gives no number for a number, or numbers of less than float64; ArgumentError
-    where it raises an exception of its own.
+    where it raises an exception of its own, or is not elementwise (softmax).
 
     >>> f = from_callable(lambda z: max(min(z, 6.0), 0.0))
     >>> f.low, f.high, f.saturating, f.dies
@@ -54,8 +54,22 @@ def _elementwise(phi: Callable[[Any], Any], name: str) -> Function:
         except Exception:                   # whatever it raises for an array, it may still take numbers
             continue
         if y.shape == _PROBE.shape and y.dtype.kind in "fiub" and not (y.dtype.kind == "f" and y.dtype.itemsize < 8):
+            _alone(way, np.asarray(y, np.float64), name)
             return quiet(_checked(way, phi, name))
     return quiet(_one_by_one(phi, name))
+
+
+def _alone(way: Callable[[Floats], Any], y: Floats, name: str) -> None:
+    """Refuse a function whose value depends on the numbers beside it (softmax, a normalisation)."""
+    try:
+        with np.errstate(all="ignore"):
+            alone = np.ravel([np.asarray(way(_PROBE[k:k + 1].copy()), np.float64).ravel() for k in range(len(_PROBE))])
+    except Exception:                       # it takes no arrays of one number
+        return
+    if alone.shape == y.shape and not np.allclose(alone, y, rtol=1e-6, atol=1e-9, equal_nan=True):
+        raise ArgumentError(f"activation {name} is not elementwise: the value of one number depends on those beside it "
+                            "(softmax, a normalisation). A Network's activations act on each unit by itself; as an "
+                            "output softmax belongs to loss=\"softmax_cross_entropy\".")
 
 
 def _frameworks(phi: Callable[[Any], Any]) -> list[Callable[[Floats], Any]]:

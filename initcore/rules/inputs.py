@@ -38,10 +38,11 @@ def _moments(c: Context) -> tuple[Array, Array] | None:
       measured="""Each feature's mean and standard deviation, with at least `rows` rows. Warn where a standard deviation
       (of a constant feature its size) is above `large`, where a mean is above `offset` standard deviations and
       above 1, and where the root mean square of all inputs is below `small`. Information where the first layer's
-      weights undo it feature by feature: the signal is sound then, the steps are not.""",
+      weights undo it feature by feature: the signal is sound then, the steps are not; a mean above `far` standard
+      deviations stays a warning.""",
       cure="""Standardise each feature, `(x - x.mean(0)) / x.std(0)` with the training set's numbers; pixels by one
       number, 255.""",
-      thresholds={"large": 10.0, "small": 0.01, "offset": 5.0, "rows": 8})
+      thresholds={"large": 10.0, "small": 0.01, "offset": 5.0, "far": 50.0, "rows": 8})
 def unscaled(c: Context) -> Iterator[Finding]:
     """Inputs that are too large, too small or off centre, with the features named."""
     found, limits = _moments(c), c.limits
@@ -71,9 +72,10 @@ def unscaled(c: Context) -> Iterator[Finding]:
         ratio = np.abs(mean[off]) / std[off]
         order = off[np.argsort(-ratio, kind="stable")]
         k = int(order[0])
+        far = ratio.max() > limits["far"]              # no step suits what even sound weights make of these
         yield c.finding(
             None, f"The inputs are not centred: {_named(order, n)}: mean {float(mean[k]):.3g} at standard deviation "
-            f"{float(std[k]):.3g}.", severity=severity, measured=float(ratio.max()), expected=limits["offset"],
+            f"{float(std[k]):.3g}.", severity="warn" if far else severity, measured=float(ratio.max()), expected=limits["offset"],
             cause="input_offset", cure=f"subtract each feature's mean (feature {k}: {float(mean[k]):.4g}): "
             "x = (x - x.mean(0)) / x.std(0)", tensor="x")
 

@@ -317,3 +317,24 @@ def test_absurd_thresholds():
     for value in (np.inf, np.nan, -1, "x", None, 10 ** 400, [1], True):
         with pytest.raises((ArgumentError, ArgumentTypeError), match=r"SAT201\.fail_share"):
             ic.check(two("tanh"), thresholds={"SAT201.fail_share": value})
+
+
+# --- callables -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("phi", "name"), [(np.tanh, "tanh"), (lambda z: 1 / (1 + np.exp(-z)), "sigmoid"),
+                                           (lambda z: max(z, 0.0), "relu"), (np.arctan, "arctan")])
+@pytest.mark.parametrize("std", [None, 3.0, 1e-3])
+def test_a_callable_is_judged_as_its_name_is(phi, name, std):
+    x = np.random.default_rng(0).standard_normal((50, 20))
+    verdicts = [found(ic.check(net((normal(1, 20, 24, std), np.zeros(24), p), (normal(2, 24, 22, std), np.zeros(22), p),
+                                   (normal(3, 22, 4), np.zeros(4), "identity")), x)) for p in (phi, name)]
+    assert verdicts[0] == verdicts[1]
+
+
+def test_softmax_between_layers_is_refused():
+    def softmax(z):
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    for phi in (softmax, "softmax", "LogSoftmax", lambda z: z - z.mean()):
+        with pytest.raises(ArgumentError, match="not elementwise"):
+            ic.Dense(np.ones((3, 2)), None, phi)
