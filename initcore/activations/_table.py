@@ -174,8 +174,8 @@ def get(activation: ActivationLike, alpha: float | None = None) -> Activation:
                 pass
         if key not in _CODES:
             if key in ("softmax", "log_softmax", "logsoftmax"):
-                raise ArgumentError(f"activation={activation!r} is not elementwise, as a Network's are; as an output it "
-                                    "belongs to loss=\"softmax_cross_entropy\": leave the layer linear.")
+                raise ArgumentError(f"activation={activation!r} is not elementwise, as a Network's are; as an output "
+                                    "it belongs to loss=\"softmax_cross_entropy\": leave the layer linear.")
             raise unknown_name("activation", activation, [*names, *_REGISTERED, *_ALIASES])
         return _make(key, alpha)
     if callable(activation):

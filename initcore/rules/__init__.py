@@ -2,7 +2,7 @@
 
 from . import symmetry, saturation, signal, numeric, output, inputs, tensors  # isort: skip   # the order of the catalogue
 from ._catalogue import CATALOGUE, SEVERITIES, VERDICTS, Rule, chosen, get, thresholds
-from ._finding import CAUSES, Finding
+from ._finding import CAUSES, Finding, in_words
 
-__all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "VERDICTS", "Finding", "Rule", "chosen", "get", "inputs", "numeric",
-           "output", "saturation", "signal", "symmetry", "tensors", "thresholds"]
+__all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "VERDICTS", "Finding", "Rule", "chosen", "get", "in_words", "inputs",
+           "numeric", "output", "saturation", "signal", "symmetry", "tensors", "thresholds"]

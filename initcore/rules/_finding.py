@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -71,6 +72,12 @@ class Finding:
                 lines += textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * len(head),
                                        break_on_hyphens=False)
         return "\n".join(lines)
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """The worst finding in words: "cannot learn", "will learn badly or slowly", "fit to train"."""
+    order = _catalogue.SEVERITIES
+    return _catalogue.VERDICTS[max((f.severity for f in findings), key=order.index, default="info")]
 
 
 def plain(value: Any) -> Any:

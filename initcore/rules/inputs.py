@@ -75,8 +75,9 @@ def unscaled(c: Context) -> Iterator[Finding]:
         far = ratio.max() > limits["far"]              # no step suits what even sound weights make of these
         yield c.finding(
             None, f"The inputs are not centred: {_named(order, n)}: mean {float(mean[k]):.3g} at standard deviation "
-            f"{float(std[k]):.3g}.", severity="warn" if far else severity, measured=float(ratio.max()), expected=limits["offset"],
-            cause="input_offset", cure=f"subtract each feature's mean (feature {k}: {float(mean[k]):.4g}): "
+            f"{float(std[k]):.3g}.", severity="warn" if far else severity, measured=float(ratio.max()),
+            expected=limits["offset"], cause="input_offset",
+            cure=f"subtract each feature's mean (feature {k}: {float(mean[k]):.4g}): "
             "x = (x - x.mean(0)) / x.std(0)", tensor="x")
 
 

@@ -51,7 +51,7 @@ class Report:
     @property
     def verdict(self) -> str:
         """The worst finding in words: "cannot learn", "will learn badly or slowly", "fit to train"."""
-        return rules.VERDICTS[max((f.severity for f in self.findings), key=_WEIGHT.__getitem__, default="info")]
+        return rules.in_words(self.findings)
 
     @property
     def layers(self) -> tuple[Any, ...]:
