@@ -1,7 +1,8 @@
 """Extensions of initcore and their instruction sets. Everything declarative stands in pyproject.toml.
 
 What Python calls (src/doors) is always compiled with bounds, None and initialisation checks; the environment
-variable INITCORE_CHECKED=1 turns them on in the kernels (src/variant) as well.
+variable INITCORE_CHECKED=1 turns them on in the kernels (src/variant) as well. INITCORE_SANITIZE=1 builds with
+AddressSanitizer and UndefinedBehaviorSanitizer (GCC, tools/sanitize.sh).
 """
 
 import os
@@ -13,6 +14,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CHECKED = os.environ.get("INITCORE_CHECKED", "0") not in ("", "0")
+SANITIZE = os.environ.get("INITCORE_SANITIZE", "0") not in ("", "0")
 MSVC = platform.system() == "Windows" and "GCC" not in platform.python_compiler()
 
 DIRECTIVES = {
@@ -24,6 +26,9 @@ DIRECTIVES = {
 }
 FLAGS = ["/O2", "/fp:precise"] if MSVC else [
     "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fno-strict-aliasing", "-g0", "-Wno-psabi"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] if SANITIZE else []
+if SANITIZE:
+    FLAGS = ["-O1" if f == "-O3" else "-g1" if f == "-g0" else f for f in FLAGS]
 AVX2 = ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"]
 ISA_FLAGS = {
     "base": [],
@@ -48,7 +53,8 @@ def extension(name, source, folder, checked, flags=()):
     checks = dict.fromkeys(("boundscheck", "initializedcheck", "nonecheck"), checked)
     [ext] = cythonize([bare], build_dir=f"build/cython/{name}", include_path=["src", "."],
                       compiler_directives=DIRECTIVES | checks, force=CHECKED)
-    ext.extra_compile_args = [*FLAGS, *flags]
+    ext.extra_compile_args = [*FLAGS, *SANITIZERS, *flags]
+    ext.extra_link_args = SANITIZERS
     return ext
 
 

@@ -158,10 +158,10 @@ cdef object act_call(object activation, object z, object dy, object out, bint ba
     given = z
     z = _checks.float_array("z", z)                                 # widens float16 and bfloat16
     dtype = z.dtype
-    if isinstance(given, np.ndarray) and given.dtype.isnative and given.dtype not in _checks.FLOATS:
+    if isinstance(given, (np.ndarray, np.generic)) and given.dtype.isnative and given.dtype not in _checks.FLOATS:
         dtype = given.dtype
     if dy is not None:
-        if isinstance(dy, np.ndarray) and native(dy.dtype) != dtype:
+        if isinstance(dy, (np.ndarray, np.generic)) and native(dy.dtype) != dtype:
             raise _checks.unlike("dy", dy.dtype, dtype)
         dy = _checks.float_array("dy", dy, dtype=z.dtype)
         if dy.shape != z.shape:
