@@ -118,8 +118,11 @@ def _on_cpu(draw: Draw, tensor: Tensor, key: Key, **at: Any) -> None:
 
 
 def _on_cuda(draw: Draw, tensor: Tensor, key: Key, first: int, strides: Sequence[int]) -> bool:
-    from . import _triton  # type: ignore[attr-defined]
-
+    """Fill on the device; False where it cannot: Triton is not there, or this distribution is the CPU's."""
+    try:
+        from . import _triton
+    except ImportError:
+        return False
     return _triton.fill(draw, tensor, key, first, strides)
 
 
