@@ -305,3 +305,89 @@ def test_relu_duplicates_across_branches_stay_multiples_under_sgd():
     assert analyze(g, optimizer="adam").axes["b"].status[1] == "free"
     after = train(lambda p, x: relu(x @ p["a"]) @ p["v"][:4] + relu(x @ p["b"]) @ p["v"][4:], p, X, Y)
     assert np.abs(after["b"][:, 1] - 2 * after["a"][:, 2]).max() < 1e-12
+
+
+# --- what must not be called tied, or dead ---------------------------------------------------------------------
+
+def test_convolutions_and_cells_of_two_branches_are_not_compared():
+    """Their dilations and directions are not declared, so equal weights need not be equal functions."""
+    w, v = normal(3, 3, 4), normal(8, 2)
+    v[4:] = v[:4]
+    for branch in ("conv", "rnn"):
+        g = Graph()
+        g.inputs("x", 3)
+        for k in "ab":
+            g.axis(k, 4, "tanh")
+            if branch == "conv":
+                g.conv("x", k, w.copy(), name=k)
+            else:
+                g.rnn("x", k, normal(4, 3), normal(4, 4), name=k)
+        g.axis("both", 8)
+        g.outputs("y", 2)
+        g.concat("both", "a", "b")
+        g.linear("both", "y", v)
+        assert analyze(g).ok
+
+
+def test_branches_with_norms_of_their_own_are_compared_as_wholes():
+    p = branch_params()
+    for whole in (False, True):
+        g = Graph()
+        g.inputs("x", 3)
+        a, b = p["a"], p["a"].copy() if whole else p["b"]
+        v = np.concatenate([p["v"][:4], p["v"][:4]]) if whole else p["v"]
+        for k, w in (("a", a), ("b", b)):
+            g.axis(k, 4, "tanh")
+            g.linear("x", k, w)
+            g.norm(k, "layer", name=f"n{k}")
+        g.axis("both", 8)
+        g.outputs("y", 2)
+        g.concat("both", "a", "b")
+        g.linear("both", "y", v)
+        assert set(analyze(g).axes["a"].status) == ({"tied"} if whole else {"free"})
+
+
+def test_a_bias_keeps_a_unit_of_zero_gain_alive():
+    for bias, word in ((0.0, "dead"), (0.5, "free")):
+        p = {"w": normal(3, 4), "g": np.array([0.0, 1.0, 1.0, 1.0]), "b": np.array([bias, 0, 0, 0]), "v": normal(4, 2)}
+        p["v"][0] = 0
+        assert normed_report(p).axes["h"].status[0] == word
+        after = train(weight_normed, p, X, Y)
+        assert bool(after["v"][0].any()) == (word == "free")
+
+
+def test_a_norm_after_the_activation():
+    """relu, then batch norm: a bias below is a parameter, and a shift lives where the unit is dead."""
+    p = {"w": normal(3, 4), "b": normal(4), "g": np.ones(4), "s": np.zeros(4), "v": normal(4, 2)}
+    p["w"][:, 0], p["b"][0] = 0, 0
+
+    def model(p, x):
+        return (relu(x @ p["w"] + p["b"]).normalise(0) * p["g"] + p["s"]) @ p["v"]
+
+    def report(p, after):
+        g = Graph()
+        g.inputs("x", 3)
+        g.axis("h", 4, "relu")
+        g.outputs("y", 2)
+        g.linear("x", "h", p["w"], p["b"])
+        g.norm("h", "batch", gamma=p["g"], beta=p["s"], after=after, name="n")
+        g.linear("h", "y", p["v"])
+        return analyze(g)
+    assert report(p, True).axes["h"].status[0] == "free" and train(model, p, X, Y)["s"][0] != 0
+    assert report(p, False).axes["h"].status[0] == "dead" and not report(p, True).zero_flow.null
+
+
+def test_towers_of_one_outputs_axis_are_equal_as_wholes():
+    g = Graph()
+    g.inputs("x", 3)
+    g.axis("h", 4, "tanh")
+    g.outputs("y", 4, groups=[0, 1, 0, 1], same_targets=True)
+    w, v = np.ones((3, 4)), normal(4, 4)
+    v[:, 2] = v[:, 0]
+    v[1] = v[0]
+    g.linear("x", "h", w)
+    g.linear("h", "y", v)
+    assert analyze(g).axes["h"].status == ("tied", "tied", "free", "free")
+    with pytest.raises(ArgumentError, match="made by a cell"):
+        g.gated("x", "gate", normal(3, 4), normal(3, 4))
+        g.linear("x", "gate", w)

@@ -66,9 +66,11 @@ class Graph(Cells):
         s, t = self._at(source), self._at(target)
         name = name or f"{source}->{target}"
         w = self._weights(f"{name}.w", w, (self._axes[s].n, self._axes[t].n))
+        self._written(t, name)
         self._edge(s, t, residual or recurrent)
         if residual:
             self._streams.add(t)
+        self._axes[t].lone |= recurrent
         self._block(s, t, w, f"{name}.w", mask=mask, frozen=frozen)
         if weight_norm is not None:
             self._weight_norm(t, w, weight_norm, name)
@@ -86,6 +88,7 @@ class Graph(Cells):
         axis.colours.append((norms, f"{name}.norm"))
         axis.homogeneous = False
         self.normed_weights = True
+        self._weight_normed.add(t)
 
     def recurrent(self, axis: str, w: Any, *, name: str = "") -> None:
         """``h_t += h_{t-1} w``: one partition for all time steps."""
@@ -96,6 +99,7 @@ class Graph(Cells):
         t = self._at(target)
         table = self._weights(f"{name}.w", table, (None, self._axes[t].n))
         s = self._add(Axis(f"{name}.tokens", table.shape[0], fixed=np.arange(table.shape[0])))
+        self._written(t, name)
         self._edge(s, t, True)
         self._block(s, t, table, f"{name}.w")
 
@@ -127,7 +131,9 @@ class Graph(Cells):
         self._edge(s, t, residual)
         if residual:
             self._streams.add(t)
+        self._written(t, name)
         self._axes[t].odd = self._axes[s].odd = False             # max pooling would not keep signs
+        self._axes[t].lone = True                                 # its stride and dilation are not declared
         mask = None
         if groups > 1:
             mask = np.kron(np.eye(groups, dtype=bool), np.ones((n // groups, m // groups), dtype=bool))
@@ -178,8 +184,9 @@ class Graph(Cells):
     def concat(self, target: str, *sources: str) -> None:
         """``target`` holds the units of the sources, in order: one axis with several writers (DenseNet, U-Net).
 
-        Units of different sources can be tied; under optimisers that scale tensor by tensor only where the
-        tensors correspond as wholes. The sources keep their own lines in the report.
+        Units of different sources can be tied (those of convolutions and recurrent cells are not compared); under
+        optimisers that scale tensor by tensor only where the tensors correspond as wholes. The sources keep their
+        own lines in the report.
         """
         t, parts = self._at(target), [self._at(s) for s in sources]
         total = sum(self._axes[i].n for i in parts)
@@ -195,7 +202,7 @@ class Graph(Cells):
         self._joins.append((t, parts))
 
     def norm(self, axis: str, kind: str = "layer", *, gamma: Any = None, beta: Any = None, mean: Any = None,
-             var: Any = None, groups: int | None = None, name: str = "") -> None:
+             var: Any = None, groups: int | None = None, after: bool = False, name: str = "") -> None:
         """Layer, RMS, batch, instance or group normalisation of an axis: gains equal within a cell, shifts too.
 
         It stands between the weights into the axis and its activation; in a residual stream, on the way to its
@@ -205,6 +212,7 @@ class Graph(Cells):
 
         mean, var : running statistics (batch).   groups : channel groups (group); a unit's cell then knows the
             make-up of its group.
+        after : it follows the axis's activation instead (as it does on streams, gates and cells).
         """
         i = self._at(axis)
         if kind not in _NORMS:
@@ -220,7 +228,7 @@ class Graph(Cells):
             if n % groups:
                 raise ShapeError(f"groups={groups} must divide the {n} units of {axis!r}.")
             self._couplings.append(Coupling([(i, np.repeat(np.arange(groups), n // groups))], groups, f"{name}.groups"))
-        self._norms.setdefault(i, []).append(Norm(kind, name, gamma, beta, mean, var, groups or 1))
+        self._norms.setdefault(i, []).append(Norm(kind, name, gamma, beta, mean, var, groups or 1, bool(after)))
 
     def gated(self, source: str, units: str, gate: Any, up: Any, *, activation: Any = "silu", gate_source: Any = None,
               gate_bias: Any = None, up_bias: Any = None, name: str = "") -> None:
@@ -248,6 +256,7 @@ class Graph(Cells):
         a = self._weights(f"{name}.a", a, (self._axes[s].n, None))
         b = self._weights(f"{name}.b", b, (a.shape[1], self._axes[t].n))
         r = self._inner(f"{name}.r", a.shape[1], _IDENTITY)
+        self._written(t, name)
         self._edge(s, r, False)
         self._edge(r, t, True)
         self._block(s, r, a, f"{name}.a")

@@ -28,6 +28,7 @@ class Norm:
     mean: Array | None
     var: Array | None
     groups: int
+    after: bool
 
 
 class Assembly:
@@ -46,6 +47,7 @@ class Assembly:
         self._edges: dict[int, set[int]] = {}
         self._queries: list[tuple[str, int, int, int, int]] = []
         self.normed_weights = False
+        self._weight_normed: set[int] = set()
         self._hidden = 0
 
     # --- axes ----------------------------------------------------------------------------------------
@@ -60,7 +62,11 @@ class Assembly:
         groups : outputs of one label are promised to get equal back-signals always; with ``same_targets`` only that
             they have one target, so that they are equal where the outputs themselves are (two towers, one label).
         """
-        self._add(Axis(name, integer("n", n, low=0), fixed=self._promise(n, groups), coloured=bool(same_targets)))
+        labels = self._promise(n, groups)
+        i = self._add(Axis(name, integer("n", n, low=0), fixed=labels, coloured=bool(same_targets)))
+        if same_targets:                       # the k-th outputs of all labels are one tower: equal as wholes or not
+            tower = np.array([int((labels[:j] == labels[j]).sum()) for j in range(n)], dtype=np.int64)
+            self._couplings.append(Coupling([(i, tower)], n))
 
     def axis(self, name: str, n: int, activation: Any = "identity", *, dropout: bool = False) -> None:
         """n hidden units with one elementwise activation; "identity" for a residual stream.
@@ -119,6 +125,12 @@ class Assembly:
         self._axes[i].product, self._axes[i].parts = product, parts
         return i
 
+    def _written(self, t: int, name: str) -> None:
+        """Refuse a layer that would write to units a cell or a gate makes."""
+        if self._axes[t].product:
+            raise ArgumentError(f"{name}: {self._axes[t].name!r} is made by a cell, a gate or attention; declare an "
+                                "axis that reads it and add there.")
+
     def _edge(self, s: int, t: int, closing: bool) -> None:
         """Record an edge; one that closes a cycle must be declared residual or recurrent."""
         if closing:
@@ -169,8 +181,13 @@ class Assembly:
         if not self._axes:
             raise ShapeError("the graph has no axes; declare inputs, axes and outputs first.")
         axes = [replace(a, bias=list(a.bias), colours=list(a.colours), gains=list(a.gains)) for a in self._axes]
+        for i in self._weight_normed:          # biases are added after the gain
+            axes[i].bias = [t._replace(term=t.term + 1000) for t in axes[i].bias]
         for i, norms in self._norms.items():
-            axes[i] = self._normalised(axes[i], norms, i in self._streams or len(norms) > 1)
+            stream = i in self._streams or len(norms) > 1 or bool(axes[i].product) or any(n.after for n in norms)
+            if i in self._weight_normed:
+                axes[i] = plain(axes[i])
+            axes[i] = self._normalised(axes[i], norms, stream or i in self._weight_normed)
         for i in self._plain:
             axes[i] = plain(axes[i])
         return joined(System(axes, self._blocks, self._couplings, queries=list(self._queries)), self._joins)
@@ -182,6 +199,8 @@ class Assembly:
         per_unit = all(n.kind in ("batch", "instance") for n in norms)
         if not per_unit:
             axis.half_line = axis.half_line and not axis.bias
+        if stream and any(n.beta is not None for n in norms):      # a shift after the activation lives by itself
+            axis.forward_zero = axis.half_line = False
         if per_unit and not stream:
             axis.bias = [t._replace(null=True) if t.term == 0 else t for t in axis.bias]
         for k, n in enumerate(norms):

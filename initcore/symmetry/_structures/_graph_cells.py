@@ -52,6 +52,7 @@ class Cells(Assembly):
         s = self._at(source)
         k_axis = s if kv_source is None else self._at(kv_source)
         t = s if target is None else self._at(target)
+        self._written(t, name)
         heads = integer("heads", heads, low=1)
         kv = heads if kv_heads is None else integer("kv_heads", kv_heads, low=1)
         if heads % kv:
@@ -185,7 +186,8 @@ class Cells(Assembly):
                    within: tuple[int, ...], name: str) -> None:
         s, t = self._at(source), self._at(axis)
         n, gates = self._axes[t].n, len(into)
-        if self._axes[t].fixed is not None or any(b.target == t for b in self._blocks):
+        self._axes[t].lone = True
+        if self._axes[t].fixed is not None or self._axes[t].product or any(b.target == t for b in self._blocks):
             raise ArgumentError(f"{name}: {axis!r} must be a hidden axis of its own, written by the cell alone.")
         w_ih = self._weights(f"{name}.w_ih", w_ih, (gates * n, self._axes[s].n))
         w_hh = self._weights(f"{name}.w_hh", w_hh, (gates * n, n))
@@ -208,7 +210,8 @@ class Cells(Assembly):
         """``target += sum_e p_e f_e(source)``, p = softmax(source router): E experts with hidden units of their own.
 
         Makes the axes ``name.hidden`` (E x units) and ``name.router`` (E). Experts are tied when the router's columns,
-        the make-up of their hidden units and their output biases agree, ``report.groups[name + ".experts"]``.
+        the make-up of their hidden units and their output biases agree, ``report.groups[name + ".experts"]``. Noise on
+        the logits and balance losses with hard counts would part them.
 
         Parameters
         ----------
@@ -219,6 +222,7 @@ class Cells(Assembly):
         residual : the target is a stream that was read before.
         """
         s, t = self._at(source), self._at(target)
+        self._written(t, name)
         n, m = self._axes[s].n, self._axes[t].n
         router = self._weights(f"{name}.router", router, (n, None))
         e = router.shape[1]

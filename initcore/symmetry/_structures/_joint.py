@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError
-from ._system import Axis, Coupling, Slice, System, Term, chain
+from ._system import Axis, Coupling, Slice, System, Term, chain, plain
 
 Array = np.ndarray
 _Place = dict[int, tuple[int, int]]       # part -> (joint axis, first unit)
@@ -87,9 +87,20 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
         if rows is not None or cols is not None:
             kin = _KIN + roles.setdefault((source, target, b.part, b.structural, b.frozen, order), len(roles))
         blocks.append(replace(b, source=source, target=target, rows=rows, cols=cols, kin=kin))
+    couplings = [*_statistics(system, joins), *system.couplings]
     couplings = [Coupling([_member(i, owner, c.groups, axes, place) for i, owner in c.members], c.groups + 1, c.name)
-                 if any(i in place for i, _ in c.members) else c for c in system.couplings]
+                 if any(i in place for i, _ in c.members) else c for c in couplings]
     return System(axes, blocks, couplings, slices, system.queries, system.networks)
+
+
+def _statistics(system: System, joins: list[tuple[int, list[int]]]) -> list[Coupling]:
+    """Parts that are normalised each by itself compare only where they are made of the same cells."""
+    out = []
+    for target, parts in joins:
+        if any(system.axes[i].norm in ("layer", "rms", "group") for i in parts):
+            out.append(Coupling([(target, np.repeat(np.arange(len(parts)), [system.axes[i].n for i in parts]))],
+                                len(parts)))
+    return out
 
 
 def _final(i: int, place: _Place) -> tuple[int, int]:
@@ -157,8 +168,11 @@ def _merged(target: Axis, parts: list[Axis]) -> Axis:
     if target.bias:                  # numbers added after the functions
         out.forward_zero = out.half_line = False
         out.bias += [t._replace(term=t.term + 100) for t in target.bias]
+    if any(p.norm in ("layer", "group") for p in parts):
+        out = plain(out)
+        out.norm = target.norm
     names = {_kind(p): k for k, p in enumerate(parts)}
-    which = [names[_kind(p)] for p in parts]
+    which = [k if p.lone else names[_kind(p)] for k, p in enumerate(parts)]
     if any(which):                   # different functions: their units have nothing in common
         out.colours.append((np.repeat(which, [p.n for p in parts]).astype(float), f"{target.name}.function"))
     return out

@@ -116,6 +116,7 @@ class Axis:
     product: str = ""                 # "", "gated", "attention", "lstm", "gru", "router": how parts make the unit
     parts: int = 1
     groups: int = 1                   # attention: heads of keys; what the units are split into
+    lone: bool = False                # its function is not known to be another's (recurrent, convolutional)
     turned: bool = False              # rotary positions: what is added to a key varies from key to key
     stops: int = 0                    # a step before which its back-signal is 0 (the router of equal experts)
     partner: int | None = None        # attention: the axis of the values its scores weigh
