@@ -4,16 +4,32 @@ Each check returns the value in the form the caller needs or raises one of
 :mod:`initcore.errors`, naming the argument and the remedy. Nothing here modifies its input.
 """
 
+import functools
 import math
 import numbers
 import reprlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError, DTypeError, NonFiniteError, ShapeError
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def quiet(f: Callable[_P, _R]) -> Callable[_P, _R]:
+    """f whatever the caller's ``np.seterr`` says: overflow, underflow and NaN are ordinary results inside.
+
+    What they mean is said in the result, or in an error or warning of this package's own.
+    """
+    @functools.wraps(f)
+    def inside(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with np.errstate(all="ignore"):
+            return f(*args, **kwargs)
+    return inside
 
 
 class _Short(reprlib.Repr):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import activations
-from ._checks import number
+from ._checks import number, quiet
 from ._gaussian.moments import moments, one
 from ._gaussian.profile import Profile, profile
 from ._gaussian.quadrature import ORDER
@@ -22,6 +22,7 @@ from .errors import ArgumentError, InitcoreWarning, NonFiniteError, unknown_name
 CRITERIA = ("second_moment", "variance", "gradient")
 
 
+@quiet
 def gain(activation: Any, *, criterion: str = "second_moment", q: float = 1.0) -> float:
     """The gain of an activation for pre-activations ``x ~ N(0, q)``.
 
@@ -65,7 +66,7 @@ def gain(activation: Any, *, criterion: str = "second_moment", q: float = 1.0) -
         if doubt > 1e-9:
             warnings.warn(f"the gain of {p.activation.name} is only known to about {doubt / 2:.1g}: "
                           f"the function is noisy or oscillates too fast for the quadrature at q={variance:g}.",
-                          InitcoreWarning, stacklevel=2)
+                          InitcoreWarning, stacklevel=3)
     if not math.isfinite(value):
         raise NonFiniteError(f"activation {p.activation.name} has no finite expectation at q={variance:g} "
                              f"(criterion {criterion!r} gives {value}); it must be finite for |x| up to "
@@ -89,6 +90,7 @@ def _expectation(p: Profile, q: float, criterion: str, order: int = ORDER) -> fl
     return value if value > 8e-16 * second else 0.0
 
 
+@quiet
 def torch_gain(name: str, param: float | None = None) -> float:
     """What ``torch.nn.init.calculate_gain(name, param)`` returns, for comparison.
 
@@ -112,6 +114,7 @@ def torch_gain(name: str, param: float | None = None) -> float:
     return a.torch_gain
 
 
+@quiet
 def kumar_variance(activation: Any) -> float:
     """``fan_in Var(W) = 1/(phi'(0)^2 (1 + phi(0)^2))``, the linearised rule of Kumar 2017 (arXiv 1704.08863).
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import random
-from ._checks import integer, number
+from ._checks import integer, number, quiet
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from .network import Array, Dense, LayerGradient, Network
 
@@ -46,6 +46,7 @@ class Optimizer:
         self.steps = 0
         self._state: dict[tuple[int, str], tuple[Array, ...]] = {}
 
+    @quiet
     def step(self, net: Network, grads: list[LayerGradient]) -> Network:
         """The network after one step along ``grads``, as :meth:`Network.gradients` returns them."""
         if len(grads) != len(net.layers):
@@ -187,6 +188,7 @@ class Epoch(NamedTuple):
     loss: float
 
 
+@quiet
 def permutation(n: int, *, rng: Any) -> Array:
     """A permutation of ``range(n)``: the stable order of n raw words of the key's stream.
 
@@ -230,6 +232,7 @@ def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int
     return net
 
 
+@quiet
 def accuracy(net: Network, x: Array, y: Array) -> float:
     """Share of rows whose largest output is the class ``y``; the first wins a draw, NaN outputs count as wrong."""
     out = net.forward(x)
@@ -237,6 +240,7 @@ def accuracy(net: Network, x: Array, y: Array) -> float:
     return float(np.mean(right))
 
 
+@quiet
 def distinct_units(net: Network) -> list[int]:
     """Bitwise different units in each hidden layer: incoming weights, bias and outgoing weights together.
 
@@ -252,6 +256,7 @@ def distinct_units(net: Network) -> list[int]:
     return counts
 
 
+@quiet
 def gradient_norms(net: Network, x: Array, y: Array, *, loss: str = "softmax_cross_entropy") -> list[float]:
     """Frobenius norm of each layer's weight gradient on the whole of ``(x, y)``."""
     _, grads = net.gradients(x, y, loss=loss)

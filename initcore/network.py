@@ -5,13 +5,13 @@ A network here is a value: layers hold arrays, nothing is trained in place (see 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import activations, kernels
-from ._checks import describe, float_array, number
+from ._checks import describe, float_array, number, quiet
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
 
 __all__ = ["Dense", "LayerGradient", "Network", "Trace"]
@@ -79,7 +79,7 @@ class Dense:
         z = kernels.dense_forward(x, self.w, self.b, "identity", threads=threads)
         if z_out is not None:
             z_out[...] = z
-        return np.asarray(self.activation.phi(z), dtype=z.dtype)
+        return _values(self.activation.phi, z)
 
     def backward(self, x: Array, z: Array, dy: Any, *, need_dx: bool = True,
                  threads: int | None = None) -> tuple[Array | None, Array, Array]:
@@ -89,8 +89,20 @@ class Dense:
         """
         activation = self.activation
         if activation.code is None:
-            dy, activation = np.asarray(dy * activation.dphi(z), dtype=z.dtype), activations.get("identity")
+            dy, activation = _values(lambda z: dy * self.activation.dphi(z), z), activations.get("identity")
         return kernels.dense_backward(x, self.w, self.b, activation, dy, z=z, need_dx=need_dx, threads=threads)
+
+
+@quiet
+def _cast(a: Array, dtype: np.dtype) -> Array:
+    """a in that dtype; what is too large for it becomes infinite."""
+    return a.astype(dtype)
+
+
+@quiet
+def _values(f: Callable[[Array], Any], z: Array) -> Array:
+    """What a function without a kernel gives for z, in z's dtype."""
+    return np.asarray(f(z), dtype=z.dtype)
 
 
 class Trace(NamedTuple):
@@ -198,12 +210,12 @@ class Network:
         a = float_array("x", x, ndim=2)
         if a.shape[1] != w.shape[0]:
             raise ShapeError(f"x has shape {a.shape}, but the network takes {w.shape[0]} features.")
-        return a if a.dtype == w.dtype else a.astype(w.dtype)
+        return a if a.dtype == w.dtype else _cast(a, w.dtype)
 
     def target(self, y: Any) -> Array:
         """``y`` as the losses take it: floating targets in the network's dtype, class indices as they stand."""
         a = np.asarray(y)
-        return a.astype(self.dtype) if a.dtype.kind == "f" else a
+        return _cast(a, self.dtype) if a.dtype.kind == "f" else a
 
     def forward(self, x: Any, *, threads: int | None = None) -> Array:
         """Outputs, shape ``(batch, outputs)``, for inputs ``x`` of shape ``(batch, features)``.
@@ -276,6 +288,7 @@ class Network:
             grads.append(LayerGradient(dw, db if layer.b is not None else None))
         return grads[::-1]
 
+    @quiet
     def scaled(self, factor: float, layers: Sequence[int] | None = None) -> Network:
         """The network with the weights of some (default: all) layers multiplied by ``factor``."""
         factor = number("factor", factor)

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import activations, kernels
+from .._checks import quiet
 from ..activations import Activation
 from ..errors import ArgumentError, ArgumentTypeError
 from .log_slopes import log_slope, log_square
@@ -69,6 +70,7 @@ class UnitMoments(NamedTuple):
     output: Array
 
 
+@quiet
 def gaussian_moments(activation: Any, mean: Any, variance: Any) -> UnitMoments:
     """Every moment a layer needs, for pre-activations ``x_j ~ N(mean_j, variance_j)``, one unit an element.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import number
+from .._checks import number, quiet
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
 from ..errors import ArgumentError
@@ -33,6 +33,7 @@ class CriticalPoint:
     half_stable: bool
 
 
+@quiet
 def critical_line(activation: Any, *, q: float | None = None, sigma_b2: float | None = None) -> CriticalPoint | None:
     """The edge of chaos: ``sigma_w2 = 1/E phi'^2``, ``sigma_b2 = q - sigma_w2 E phi^2`` (Schoenholz et al. 2017).
 
@@ -75,6 +76,7 @@ def _critical(p: Profile, q: float) -> CriticalPoint:
     return CriticalPoint(w, b, q, v, b >= 0, v <= 1 or half, half)
 
 
+@quiet
 def critical_sigma_w2(activation: Any, sigma_b2: float = 0.0) -> float | None:
     """The weight variance times fan-in that is critical at this bias variance (smallest q); None where none is.
 
@@ -87,6 +89,7 @@ def critical_sigma_w2(activation: Any, sigma_b2: float = 0.0) -> float | None:
     return None if point is None else point.sigma_w2
 
 
+@quiet
 def half_stable_points(activation: Any) -> list[CriticalPoint]:
     """The points with V' = chi = 1: on one side signals return to q, on the other they leave (Roberts et al. 2022).
 
@@ -165,6 +168,7 @@ def _line_grid(p: Profile) -> Array:
     return np.geomspace(1e-6, 1e6, 241) if p.name is not None else np.geomspace(1e-4, 1e3, 141)
 
 
+@quiet
 def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> list[tuple[float, float]]:
     """Every fixed point of the length map as ``(q, V'(q))``, in rising order; V' < 1 attracts, V' > 1 repels.
 

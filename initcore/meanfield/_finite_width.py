@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import integer, number
+from .._checks import integer, number, quiet
 from .._gaussian.moments import moments
 from .._gaussian.profile import family, profile
 from .._gaussian.special import digamma_less_log, trigamma
@@ -30,6 +30,7 @@ class FiniteWidth:
     p_dead: float
 
 
+@quiet
 def finite_width(activation: Any, n: int) -> FiniteWidth:
     """Exact law of the norm factor of one critical layer of n units without bias (Hanin and Rolnick 2018).
 
@@ -90,6 +91,7 @@ class JacobianMoments:
     sigma_w2_crit: float
 
 
+@quiet
 def jacobian_moments(activation: Any, q: float = 1.0, *, depth: int = 1, weights: str = "gaussian",
                      sigma_w2: float | None = None) -> JacobianMoments:
     """Mean and variance of the Jacobian's squared singular values (Pennington, Schoenholz and Ganguli 2017, 2018).

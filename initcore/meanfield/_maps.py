@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import integer, number
+from .._checks import integer, number, quiet
 from .._gaussian import pairs as _bivariate
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
@@ -47,6 +47,7 @@ class FixedPoint:
     phase: str
 
 
+@quiet
 def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> FixedPoint:
     """The fixed point of the length and correlation maps (Schoenholz et al. 2017).
 
@@ -96,6 +97,7 @@ def _slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
 
 # --- the maps ------------------------------------------------------------------------------------------------------
 
+@quiet
 def length_map(activation: Any, q: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> Any:
     """``V(q) = sigma_w2 E phi(sqrt(q) Z)^2 + sigma_b2``, for a number or an array of variances q >= 0.
 
@@ -106,12 +108,14 @@ def length_map(activation: Any, q: Any, *, sigma_w2: float, sigma_b2: float = 0.
     return _over_q(activation, q, lambda p, x: w * moments(p, x, ("second",))["second"] + b)
 
 
+@quiet
 def v_prime(activation: Any, q: Any, *, sigma_w2: float) -> Any:
     """``V'(q) = sigma_w2 E[phi phi' Z]/sqrt(q)`` = chi + sigma_w2 E[phi phi''] (Stein 1981), q > 0."""
     w = number("sigma_w2", sigma_w2, low=0.0)
     return _over_q(activation, q, lambda p, x: w * moments(p, x, ("growth",))["growth"], positive=True)
 
 
+@quiet
 def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
     """``chi_1(q) = sigma_w2 E phi'(sqrt(q) Z)^2``: the mean-square gradient factor a layer.
 
@@ -122,6 +126,7 @@ def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
     return _over_q(activation, q, lambda p, x: w * moments(p, x, ("slope2",))["slope2"])
 
 
+@quiet
 def covariance(activation: Any, q: Any, c: Any) -> Any:
     """``E phi(u1) phi(u2)`` for Gaussians of variance q and correlation c in [-1, 1]; q and c broadcast.
 
@@ -131,6 +136,7 @@ def covariance(activation: Any, q: Any, c: Any) -> Any:
     return _over_pair(activation, q, c, lambda p, x, y: _bivariate.covariance(p, x, y)[0])
 
 
+@quiet
 def correlation_map(activation: Any, c: Any, *, sigma_w2: float, sigma_b2: float = 0.0, q: float | None = None) -> Any:
     """``C(c) = (sigma_w2 E phi(u1) phi(u2) + sigma_b2)/V(q)``: the correlation of two inputs one layer on.
 
@@ -171,6 +177,7 @@ def _over_pair(activation: Any, q: Any, c: Any, f: Any) -> Any:
 
 # --- finite width --------------------------------------------------------------------------------------------------
 
+@quiet
 def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: int) -> float:
     """Variance of q from net to net at width n, stationary, to first order in 1/n, V' < 1.
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import quiet
 from .._gaussian.moments import moments
 from .._gaussian.pairs import SERIES, decorrelation, hermite
 from .._gaussian.profile import Profile, profile
@@ -44,6 +45,7 @@ class PhaseDiagram:
     phase: Array
 
 
+@quiet
 def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram:
     """Fixed points for every pair of ``sigma_w2`` (rows) and ``sigma_b2`` (columns), 1-d arrays of values >= 0.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import number
+from .._checks import number, quiet
 from .._gaussian.moments import moments
 from .._gaussian.profile import profile
 from .._gaussian.shares import OUTPUTS, crossings, mass, share, share_sin
@@ -21,6 +21,7 @@ from ..errors import ArgumentError
 Array = Any
 
 
+@quiet
 def slope_share(activation: Any, q: Any, r: float, mean: Any = 0.0) -> Any:
     """``P(|phi'(x)| < r max|phi'|)``: the share of units whose slope has fallen below r of its largest value.
 
@@ -33,6 +34,7 @@ def slope_share(activation: Any, q: Any, r: float, mean: Any = 0.0) -> Any:
     return _over(q, mean, lambda m, s: share(a, level, m, s))
 
 
+@quiet
 def output_share(activation: Any, q: Any, t: float, mean: Any = 0.0) -> Any:
     """``P(|phi~(x)| > t)``, phi~ the output rescaled from its range to [-1, 1] (sigmoid: ``2 y - 1``), t in [0, 1].
 
@@ -51,6 +53,7 @@ def output_share(activation: Any, q: Any, t: float, mean: Any = 0.0) -> Any:
     return _over(q, mean, lambda m, s: mass(_beyond(a, level), m, s))
 
 
+@quiet
 def mean_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E phi'(x)``.
 
@@ -60,6 +63,7 @@ def mean_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     return _moment(activation, q, mean, "slope")
 
 
+@quiet
 def mean_square_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E phi'(x)^2``: times sigma_w2 it is chi, the mean-square gradient factor.
 
@@ -69,6 +73,7 @@ def mean_square_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     return _moment(activation, q, mean, "slope2")
 
 
+@quiet
 def log_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E ln phi'(x)^2``; the typical unit's gradient factor is ``exp(log_slope/2)``. -inf where slopes are exactly 0.
 
@@ -78,6 +83,7 @@ def log_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     return _column(activation, q, mean, "log_slope")
 
 
+@quiet
 def rakitianskaia(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E|phi~(x)|``: the limit of the saturation measure of Rakitianskaia and Engelbrecht 2015, any even bin count.
 

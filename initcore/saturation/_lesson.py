@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 from .. import activations
-from .._checks import number
+from .._checks import number, quiet
 from .._gaussian.shares import OUTPUTS
 from ..errors import ArgumentError
 
 
+@quiet
 def lesson(n: float, std: float, second_moment: float = 1.0, *, activation: Any = "tanh", t: float = 0.9) -> float:
     """Share of units driven beyond ``|phi~| > t`` by random weights: ``erfc(a / (s sqrt(2 n m)))``.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import quiet
 from ..errors import ShapeError
 from ..network import Network, Trace, require_network
 from ._propagate import gradient_norms
@@ -14,6 +15,7 @@ from ._signal import SignalReport
 from ._statistics import layer_signal, layer_statistics
 
 
+@quiet
 def measure(net: Network, x: Any, *, trace: Trace | None = None, threads: int | None = None) -> SignalReport:
     """The signal at every layer on data ``x (batch, features)``: one pass of the ``signals`` kernel a layer.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import quiet
 from .._gaussian.shares import mass, share, slope_zero_intervals, zero_intervals
 from ..network import Network, require_network
 from ._input_moments import input_state
@@ -21,6 +22,7 @@ from ._walk import Walk, steps
 Array = np.ndarray
 
 
+@quiet
 def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any = None, variance: Any = None,
             covariance: Any = None) -> SignalReport:
     """The signal at every layer, from the weights and the input's moments only; no data is needed.

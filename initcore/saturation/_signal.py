@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks import quiet
+
 Array = np.ndarray
 _DRAWS = 2048
 
@@ -64,6 +66,7 @@ class LayerSignal:
     histogram: Array | None = field(default=None, repr=False, compare=False)
 
     @property
+    @quiet
     def chi_per_unit(self) -> float:
         """chi for the mean square per unit instead of the squared norm."""
         return self.chi * self.units / self.fan_in if self.fan_in else 0.0
@@ -89,6 +92,7 @@ class SignalReport:
     outputs: Outputs | None = field(default=None, repr=False, compare=False)
 
     @functools.cached_property
+    @quiet
     def expected_loss(self) -> float:
         """Softmax cross entropy expected of the outputs as logits, for labels independent of them (predicted only).
 
@@ -96,6 +100,7 @@ class SignalReport:
         """
         return math.nan if self.outputs is None else _expected_loss(self.outputs)
 
+    @quiet
     def __str__(self) -> str:
         head = f"Signal, {self.kind}" + (f" ({self.assumed})" if self.assumed else "")
         lines = [head[:80], "layer activation     units        q  <10%  <1% zero  mean r       chi  typical"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import integer, number
+from .._checks import integer, number, quiet
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
 from . import _weight_passes as passes
@@ -68,6 +68,7 @@ def _as_networks(net: Any) -> list[Network] | None:
     return None
 
 
+@quiet
 def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: Any = None,
             output_groups: Any = None, tolerance: float | None = None, hidden_dropout: bool = False,
             same_targets: bool = False, max_sweeps: int = 10_000) -> SymmetryReport:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random
-from .._checks import number
+from .._checks import number, quiet
 from ..errors import ArgumentError
 from ..network import Network
 from ..random import Key, as_key
@@ -42,6 +42,7 @@ class Broken(NamedTuple):
     changes: list[Change]
 
 
+@quiet
 def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0) -> Broken:
     """A network without ties or dead units, by the least change: noise on some units' incoming weights.
 

@@ -13,6 +13,7 @@ from ._structures._system import System
 
 Array = np.ndarray
 DEFAULT = 1e-3
+_PAIRS = 1 << 14       # compared at once: 64 weights of each are held
 
 
 def near_ties(system: System, found: Refinement, axis: int, labels: Array, first: Array,
@@ -69,6 +70,13 @@ def near_ties(system: System, found: Refinement, axis: int, labels: Array, first
 
 def _compare(rows: list[Array], a: Array, b: Array, limit: float) -> tuple[Array, Array]:
     """Largest difference and root mean square of the weights of unit pairs; hopeless pairs stop early (inf)."""
+    if not len(a):
+        return np.zeros(0), np.zeros(0)
+    parts = [_compare_some(rows, a[i:i + _PAIRS], b[i:i + _PAIRS], limit) for i in range(0, len(a), _PAIRS)]
+    return np.concatenate([worst for worst, _ in parts]), np.concatenate([size for _, size in parts])
+
+
+def _compare_some(rows: list[Array], a: Array, b: Array, limit: float) -> tuple[Array, Array]:
     worst, square = np.zeros(len(a)), np.zeros(len(a))
     alive = np.arange(len(a))
     count = sum(w.shape[1] for w in rows)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks import quiet
 from ..errors import ArgumentError
 from ..network import Dense, LayerGradient, Network
 from ._analyze import analyze, as_network
@@ -23,6 +24,7 @@ class Quotient(NamedTuple):
     report: SymmetryReport
 
 
+@quiet
 def quotient(net: Any, *, optimizer: str = "sgd", input_groups: Any = None, max_sweeps: int = 10_000) -> Quotient:
     """The narrower network a tied one is, with the learning-rate factors it trains with.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import quiet
 from ..errors import ArgumentError
 from ._zero_flow import ZeroFlow
 
@@ -31,6 +32,7 @@ class NearTie:
     distance: float
     relative: float
 
+    @quiet
     def steps(self, gamma: float, lr: float, target: float = 1.0) -> float:
         """SGD steps until the separation reaches ``target``: ``ln(target/distance) / ln(1 + lr gamma)`` (theory 4.7).
 
@@ -200,6 +202,7 @@ class SymmetryReport:
             notes.append("some weights learn only from a later step")
         return "OK: every hidden unit is free" + "".join(f"; {n}" for n in notes)
 
+    @quiet
     def explain(self, layer: int, unit_a: int, unit_b: int) -> str:
         """Why two units of a hidden layer are tied (equalities to check by hand), or what separates them.
 
@@ -225,6 +228,7 @@ class SymmetryReport:
                             "status": list(la.status), "n_cells": la.n_cells, "effective_width": la.effective_width,
                             "strength": la.strength, "verdict": la.verdict} for la in self.layers]}
 
+    @quiet
     def __str__(self) -> str:
         lines = textwrap.wrap(self.verdict, 80)
         for la in self.layers[:40]:

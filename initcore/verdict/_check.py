@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import rules, saturation, symmetry
-from .._checks import float_array, number
+from .._checks import float_array, number, quiet
 from ..errors import ArgumentError, ShapeError, unknown_name
 from ..network import Network, Trace, require_network
 from ..rules import Finding
@@ -32,6 +32,7 @@ _ROWS = 1024           # enough to see that a gradient is not 0
 STAGES = ("start", "trained")
 
 
+@quiet
 def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None, optimizer: str = "sgd",
           l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None, hidden_dropout: bool = False,
           stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",

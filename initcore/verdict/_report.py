@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import rules
+from .._checks import quiet
 from ..errors import ArgumentError, UntrainableError
 from ..network import Network
 from ..rules import Finding
@@ -67,6 +68,7 @@ class Report:
     def __repr__(self) -> str:
         return f"<Report ok={self.ok} findings={len(self.findings)}>"
 
+    @quiet
     def __str__(self) -> str:
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
@@ -83,6 +85,7 @@ class Report:
                                                  subsequent_indent="    ", break_long_words=False)))
         return "\n\n".join(parts)
 
+    @quiet
     def to_dict(self) -> dict[str, Any]:
         """Plain values of everything above; ``schema`` names the version."""
         return {"schema": SCHEMA, "ok": self.ok, "verdict": self.verdict, "fail_level": self.fail_level,
@@ -95,10 +98,12 @@ class Report:
                 "suppressed": [f.to_dict() for f in self.suppressed],
                 "layers": [{k: plain(v) for k, v in la.to_dict().items()} for la in self.layers]}
 
+    @quiet
     def to_json(self, *, indent: int | None = 2) -> str:
         """:meth:`to_dict` as JSON text (NaN and infinity as null)."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
+    @quiet
     def to_sarif(self, *, uri: str = "network", indent: int | None = 2) -> str:
         """SARIF 2.1.0 text (OASIS), for code-scanning pages; ``uri`` is the file the weights came from."""
         return sarif(self.findings, uri, indent)
@@ -110,6 +115,7 @@ class Report:
             raise UntrainableError(self)
         return self
 
+    @quiet
     def repair(self, *, rng: Any = None, fold: bool = True) -> Network:
         """The network with what was found mended; its own check (same data, same options) is ok.
 
@@ -124,6 +130,7 @@ class Report:
         """
         return self._mender()(self.findings, rng, fold)
 
+    @quiet
     def standardise(self, x: Any) -> Any:
         """Inputs with the mean and scale of the data checked taken out: ``(x - mean) / scale``, ``(batch, features)``.
 
