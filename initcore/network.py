@@ -12,6 +12,7 @@ import numpy as np
 
 from . import activations, kernels
 from ._checks import describe, float_array, number, quiet
+from ._weight_statistics import WeightStatistics, weight_statistics
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
 
 __all__ = ["Dense", "LayerGradient", "Network", "Trace"]
@@ -39,7 +40,7 @@ class Dense:
     Dense(3 -> 2, tanh, float64)
     """
 
-    __slots__ = ("activation", "b", "w")
+    __slots__ = ("_looked", "activation", "b", "w")
 
     def __init__(self, w: Any, b: Any = None, activation: Any = "identity") -> None:
         self.w = float_array("w", w, ndim=2)
@@ -49,6 +50,7 @@ class Dense:
             raise ShapeError(f"b has shape {self.b.shape}, but w of shape {self.w.shape} needs "
                              f"({self.w.shape[1]},){hint}.")
         self.activation = activations.get(activation)
+        self._looked: WeightStatistics | None = None
 
     @property
     def fan_in(self) -> int:
@@ -71,6 +73,12 @@ class Dense:
     def replace(self, **changes: Any) -> Dense:
         """A layer with some of ``w``, ``b``, ``activation`` replaced."""
         return Dense(**{"w": self.w, "b": self.b, "activation": self.activation, **changes})
+
+    def look(self) -> WeightStatistics:
+        """The statistics of ``w``, made once: only for layers that nobody else can change (:func:`own_layers`)."""
+        if self._looked is None:
+            self._looked = weight_statistics(self.w)
+        return self._looked
 
     def forward(self, x: Any, *, z_out: Array | None = None, threads: int | None = None) -> Array:
         """``phi(x w + b)``, shape ``(batch, fan_out)``; ``z_out`` receives the pre-activations."""
@@ -126,6 +134,11 @@ class LayerGradient(NamedTuple):
 
     w: Array
     b: Array | None
+
+
+def own_layers(net: Network) -> Network:
+    """The same network in layers of its own, with which what is found of the weights can be kept."""
+    return Network([layer.replace() for layer in net.layers], check_finite=False)
 
 
 def require_network(net: Any) -> Network:

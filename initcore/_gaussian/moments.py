@@ -22,9 +22,10 @@ import numpy as np
 
 from .closed_forms import CLOSED
 from .profile import Profile, family
-from .quadrature import ORDER, normal_nodes
+from .quadrature import ORDER, density, normal_nodes
 
 Array = Any
+_SQUARES = ("slope2", "slope4", "spread", "excess")       # moments of phi'^2
 KEYS = ("mean", "second", "slope", "slope2", "growth", "fourth", "slope4", "spread", "excess")
 
 
@@ -58,7 +59,23 @@ def _integrate(profile: Profile, q: Array, keys: list[str], order: int) -> dict[
     values = not {"mean", "second", "growth", "fourth", "excess"}.isdisjoint(keys)
     phi = profile.phi(x) if values else None
     dphi = profile.dphi(x) if slopes else None
-    return {k: _INTEGRANDS[k](phi, dphi, x, z, w, q, profile) for k in keys}
+    found = {k: _INTEGRANDS[k](phi, dphi, x, z, w, q, profile) for k in keys}
+    return _with_jumps(profile, found, phi, z, w, q) if profile.jumps else found
+
+
+def _with_jumps(profile: Profile, found: dict[str, Array], phi: Array | None, z: Array, w: Array,
+                q: Array) -> dict[str, Array]:
+    """Moments of phi' where it has spikes: its mean gains them, its squares are infinite.
+
+    ``d E phi^2/d q = E phi^2 (Z^2 - 1)/(2 q)`` needs no slope.
+    """
+    root = np.sqrt(q)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if "slope" in found:
+            found["slope"] = found["slope"] + sum(d * density(k / root) / root for k, d in profile.jumps)
+        if "growth" in found and phi is not None:
+            found["growth"] = _mean(np.square(phi) * (np.square(z) - 1), w) / (2 * q)
+    return found | {k: np.where(q > 0, np.inf, v) for k, v in found.items() if k in _SQUARES}
 
 
 def _mean(f: Array, w: Array) -> Array:

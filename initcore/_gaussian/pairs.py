@@ -19,7 +19,7 @@ import numpy as np
 
 from .moments import one
 from .profile import Profile, doubling, family
-from .quadrature import REACH, legendre, normal_nodes, panels
+from .quadrature import REACH, density, expect, legendre, normal_nodes, panels
 
 Array = Any
 SERIES = 0.5         # the series is used up to this |c|
@@ -122,7 +122,7 @@ def covariance(profile: Profile, q: float, c: float, *, closed: bool = True) -> 
     k, slope = plane(profile, q, 1 + sign * c, 1 - sign * c,
                      lambda u, v: ((profile.phi(u) - shift) * (profile.phi(v) - shift),
                                    profile.dphi(u) * profile.dphi(v)))
-    return sign * k + shift * shift, q * slope
+    return sign * k + shift * shift, q * (slope + spikes(profile, q, sign * c))
 
 
 def decorrelation(profile: Profile, q: float, delta: float, *, closed: bool = True) -> tuple[float, float]:
@@ -132,7 +132,20 @@ def decorrelation(profile: Profile, q: float, delta: float, *, closed: bool = Tr
         return _CLOSED_DROP[name](q, delta, alpha)
     half, slope = plane(profile, q, 2 - delta, delta,
                         lambda u, v: (np.square(profile.phi(u) - profile.phi(v)), profile.dphi(u) * profile.dphi(v)))
-    return half / 2, q * slope
+    return half / 2, q * (slope + spikes(profile, q, 1 - delta))
+
+
+def spikes(profile: Profile, q: float, c: float) -> float:
+    """What the jumps of phi add to ``E phi'(u1) phi'(u2)``, ``|c| < 1``: spike on spike, and spike on slope."""
+    if not profile.jumps:
+        return 0.0
+    places, sizes = (np.array(v) for v in zip(*profile.jumps))
+    spread = math.sqrt(q * (1 - c * c))
+    weight = sizes * density(places / math.sqrt(q)) / math.sqrt(q)
+    # u2 given u1 = k is N(c k, q (1 - c^2))
+    both = density((places[None] - c * places[:, None]) / spread) / spread * sizes
+    slopes = expect(profile, profile.dphi, c * places, np.full(len(places), spread))
+    return float(weight @ both.sum(axis=1) + 2 * weight @ slopes)
 
 
 def series(squares: Array, c: float) -> tuple[float, float]:

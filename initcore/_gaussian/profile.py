@@ -29,7 +29,8 @@ class Profile:
     """An activation as the quadrature needs it: phi, phi', and where panels must end.
 
     ``breaks`` are the panel ends in x found by :func:`explore` (None for the activations of this package, whose
-    own scale is 1 and whose kinks are known).
+    own scale is 1 and whose kinks are known). ``jumps`` are the kinks at which phi itself jumps, and by how much: there
+    phi' is a spike that no value of ``dphi`` shows.
     """
 
     activation: Activation
@@ -37,6 +38,7 @@ class Profile:
     dphi: Callable[[Array], Array]
     kinks: tuple[float, ...]
     breaks: Array | None = None
+    jumps: tuple[tuple[float, float], ...] = ()
 
     @property
     def name(self) -> str | None:
@@ -123,6 +125,19 @@ def _clusters(narrow: list[tuple[float, float]]) -> list[float]:
     return [min(group)[1] for group in found]
 
 
+def jumps_at(phi: Callable[[Array], Array], ends: Array) -> tuple[tuple[float, float], ...]:
+    """The panel ends across which phi changes by more than a slope can explain, and by how much."""
+    near, far = (np.asarray(phi(ends + d)) - np.asarray(phi(ends - d))
+                 for d in (h * np.maximum(1.0, np.abs(ends)) for h in (1e-9, 1e-7)))
+    # Across a corner the change is a hundred times smaller at a hundredth of the distance; across a jump it is the same.
+    with np.errstate(invalid="ignore"):
+        found = np.flatnonzero((np.abs(near) > 0.5 * np.abs(far)) & (np.abs(near) > 1e-6))
+    groups = np.split(found, np.flatnonzero(np.diff(ends[found]) > 1e-7) + 1) if found.size else []
+    middles = [int(g[len(g) // 2]) for g in groups]
+    # Hundreds of jumps are noise.
+    return tuple((float(ends[i]), float(near[i])) for i in middles) if len(middles) <= 64 else ()
+
+
 def slope_of(phi: Callable[[Array], Array], ends: Array) -> Callable[[Array], Array]:
     """phi' by an eighth-order central difference whose stencil stays within the panel of sorted ``ends``."""
     def dphi(x: Array) -> Array:
@@ -142,14 +157,15 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
         if activation.breaks is None or np.abs(activation.breaks).max() >= reach:
             return activation
         ends, kinks = explore(activation.phi, reach, activation.kinks)
-        return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends)
+        return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends,
+                       jumps_at(activation.phi, ends))
     raw = callable(activation) and not isinstance(activation, (Activation, str))
     a = activations.get(activation)
     if a.code is not None:
         return Profile(a, a.phi, a.dphi, a.kinks)
     phi = _guarded(a, a.phi)
     ends, kinks = explore(phi, reach, a.kinks)
-    return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends)
+    return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends, jumps_at(phi, ends))
 
 
 def kinks_of(a: Activation, reach: float) -> Profile:

@@ -192,7 +192,10 @@ def _squared_gain(f: Activation) -> float:
         else:
             x = np.linspace(-9.0, 9.0, 2305)           # the trapezoid rule: exact to rounding for a smooth phi
             weight = np.exp(-x * x / 2)
-            second = float(np.square(np.asarray(f.phi(x), np.float64)) @ weight / weight.sum())
+            y = np.asarray(f.phi(x), np.float64)
+            if y.shape != x.shape:
+                return 1.0                             # not elementwise: said where it is used
+            second = float(np.square(y) @ weight / weight.sum())
     return 1 / second if 0 < second < math.inf else 1.0
 
 

@@ -11,7 +11,7 @@ from .._checks import number, quiet
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
 from ..errors import ArgumentError
-from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero
+from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
 
 Array = Any
 
@@ -64,6 +64,9 @@ def critical_line(activation: Any, *, q: float | None = None, sigma_b2: float | 
 def _critical(p: Profile, q: float) -> CriticalPoint:
     p = reaching(p, q)
     m = {k: float(v[0]) for k, v in moments(p, q, ("slope2", "growth", "excess")).items()}
+    if p.jumps:
+        raise ArgumentError(f"activation {p.activation.name} jumps at {p.jumps[0][0]:.6g}: the slope of its correlation "
+                            "map at c = 1 is infinite, and no weight variance makes chi = 1.")
     if not m["slope2"] > 0:
         raise ArgumentError(f"activation {p.activation.name} has slope 0 almost everywhere at q={q:g}; "
                             "no weight variance makes chi = 1.")
@@ -182,7 +185,7 @@ def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> 
     p = reaching(p, FARTHEST / 100) if p.name is None else p
     k = homogeneous_slope(p)
     out = []
-    if b + w * p.activation.phi0 ** 2 == 0:
+    if b + w * square_at_zero(p) == 0:
         out.append((0.0, w * (slope_at_zero(p) if k is None else k)))
     if k is not None:
         return out if b == 0 or w * k >= 1 else [(b / (1 - w * k), w * k)]

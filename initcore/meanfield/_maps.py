@@ -26,7 +26,8 @@ class FixedPoint:
     q : the smallest attracting fixed point of the length map (pre-activation variance); 0 where the signal dies;
         None where the variance grows without end.
     v_prime : V'(q), the contraction of the variance a layer (at q -> infinity where q is None).
-    chi : chi_1 = sigma_w2 E phi'^2, mean-square gradient factor a layer and slope of C at c = 1.
+    chi : chi_1 = sigma_w2 E phi'^2, mean-square gradient factor a layer and slope of C at c = 1; infinite where phi
+        jumps.
     c : the stable correlation of two inputs: 1 unless chaotic.
     chi_c : C'(c).
     xi_q, xi_c : depth scales ``-1/ln v_prime`` and ``-1/ln chi_c`` in layers; infinite at 1 and above.
@@ -92,7 +93,7 @@ def _slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
     if math.isnan(q):
         q = _fixed.farthest(p)
     m = moments(p, q, ("growth", "slope2"))
-    return w * float(m["growth"][0]), w * float(m["slope2"][0])
+    return (w * float(m["growth"][0]), w * float(m["slope2"][0])) if w else (0.0, 0.0)
 
 
 # --- the maps ------------------------------------------------------------------------------------------------------
@@ -117,13 +118,16 @@ def v_prime(activation: Any, q: Any, *, sigma_w2: float) -> Any:
 
 @quiet
 def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
-    """``chi_1(q) = sigma_w2 E phi'(sqrt(q) Z)^2``: the mean-square gradient factor a layer.
+    """``chi_1(q) = sigma_w2 E phi'(sqrt(q) Z)^2``: the mean-square gradient factor a layer, slope of C at c = 1.
+
+    Infinite where a callable jumps: close inputs are parted at any distance (``1 - C(c)`` falls like
+    ``sqrt(1 - c)``). What backpropagation sees is the slope beside the jumps.
 
     >>> round(chi("erf", 1.0, sigma_w2=1.0), 12)
     0.569410034734
     """
     w = number("sigma_w2", sigma_w2, low=0.0)
-    return _over_q(activation, q, lambda p, x: w * moments(p, x, ("slope2",))["slope2"])
+    return _over_q(activation, q, lambda p, x: w * moments(p, x, ("slope2",))["slope2"] if w else np.zeros_like(x))
 
 
 @quiet

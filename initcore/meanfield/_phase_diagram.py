@@ -66,7 +66,11 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram
     c, slope = np.ones_like(w), chi.copy()
     chaos = np.flatnonzero(phase == "chaotic")
     if chaos.size:
-        c[chaos], slope[chaos] = _correlations(p, q[chaos], w[chaos], b[chaos])
+        if p.jumps:                                   # D/delta has no limit to interpolate to
+            pairs = [_fixed.correlation(p, *map(float, point)) for point in zip(q[chaos], w[chaos], b[chaos])]
+            c[chaos], slope[chaos] = np.array(pairs).T
+        else:
+            c[chaos], slope[chaos] = _correlations(p, q[chaos], w[chaos], b[chaos])
     with np.errstate(divide="ignore", invalid="ignore"):
         xi_q, xi_c = (np.where(np.abs(f) < 1, np.where(f == 0, 0.0, -1 / np.log(np.abs(f))), np.inf)
                       for f in (v, slope))
@@ -82,7 +86,8 @@ def _slopes(p: Profile, q: Array, w: Array) -> tuple[Array, Array]:
         return w * k, w * k
     m = moments(p, np.where(q > 0, q, _fixed.farthest(p)), ("growth", "slope2"))
     zero = _fixed.slope_at_zero(p)
-    return w * np.where(q == 0, zero, m["growth"]), w * np.where(q == 0, zero, m["slope2"])
+    v, chi = np.where(q == 0, zero, m["growth"]), np.where(q == 0, zero, m["slope2"])
+    return np.where(w > 0, w * v, 0.0), np.where(w > 0, w * chi, 0.0)
 
 
 def _chebyshev(low: float, high: float, n: int) -> tuple[Array, Array]:

@@ -62,6 +62,13 @@ def slope_at_zero(p: Profile) -> float:
     return float(np.mean(np.square(sides)))
 
 
+def square_at_zero(p: Profile) -> float:
+    """``lim E phi^2`` at q -> 0: phi(0)^2, or the mean of both sides' where phi jumps at 0."""
+    if any(abs(place) < 1e-9 for place, _ in p.jumps):
+        return float(np.mean(np.square(p.phi(np.array([1e-8, -1e-8])))))
+    return p.activation.phi0 ** 2
+
+
 def homogeneous_slope(p: Profile) -> float | None:
     """``E phi^2/q`` where it does not depend on q (phi(a x) = a phi(x) for a > 0: the ReLU family), else None."""
     name, a = family(p)
@@ -95,7 +102,7 @@ def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
 
 def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth: Array) -> tuple[Array, Array]:
     out = np.full(sw2.shape, np.nan)
-    floor = sb2 + sw2 * p.activation.phi0 ** 2            # V(0)
+    floor = sb2 + sw2 * square_at_zero(p)            # V(0)
     at_zero = (floor == 0) & _zero_attracts(p, sw2, qs, second)
     out[at_zero | (sw2 == 0)] = 0.0
     out = np.where(sw2 == 0, sb2, out)

@@ -48,7 +48,7 @@ def _suspects(net: Network, i: int, state: State, layout_ratio: float) -> list[t
     """(cause, layer, state, cure) with one thing set right each, the likeliest first."""
     layer = net.layers[i]
     w = layer.w.astype(np.float64)
-    mean, std = spread(w)
+    mean, std = spread(layer)
     n = layer.fan_in
     target = start(net, i).std
     double = layer.replace(w=w, b=None if layer.b is None else layer.b.astype(np.float64))

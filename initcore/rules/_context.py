@@ -74,7 +74,7 @@ class Context:
 
     def zero(self, i: int) -> bool:
         """Is a weight matrix all zero?"""
-        return not self.net.layers[i].w.any()
+        return self.net.layers[i].look().nonzero == 0
 
     def finding(self, layer: int | None, text: str, *, severity: str | None = None, measured: Any = None,
                 expected: Any = None, cause: str | None = None, cure: str = "", tensor: str | None = None,

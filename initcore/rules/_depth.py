@@ -21,7 +21,7 @@ def _standard(net: Network, gain: float = 1.0) -> Network:
     """The net with every hidden layer centred, without bias, at ``gain`` times the scale its activation asks for."""
     layers = []
     for i, layer in enumerate(net.layers):
-        mean, std = spread(layer.w)
+        mean, std = spread(layer)
         w, b = layer.w.astype(np.float64), None if layer.b is None else layer.b.astype(np.float64)
         if i < len(net.layers) - 1 and std > 0:
             w, b = (w - mean) * (gain * start(net, i).std / std), None
@@ -56,7 +56,7 @@ def _misfits(c: Context, up: bool) -> tuple[int, ...]:
     """The hidden layers whose scale is off in that direction: all that a repair must draw again."""
     off = []
     for i in c.hidden:
-        ratio = spread(c.net.layers[i].w)[1] / start(c.net, i).std
+        ratio = spread(c.net.layers[i])[1] / start(c.net, i).std
         if ratio > 1.25 if up else ratio < 0.8:
             off.append(i)
     return tuple(off)
@@ -65,7 +65,7 @@ def _misfits(c: Context, up: bool) -> tuple[int, ...]:
 def gradient_blame(c: Context, up: bool) -> tuple[str, str, tuple[int, ...]]:
     """Cause, cure and every layer to be mended."""
     assert c.signal is not None
-    spreads = [spread(c.net.layers[k].w) for k in c.hidden]
+    spreads = [spread(c.net.layers[k]) for k in c.hidden]
     worst = next((k for k, (mean, std) in enumerate(spreads) if abs(mean) > 0.5 * std), None)
     own = {layer_blame(c, la.index).cause: la.index for la in c.signal.layers[:-1]
            if saturation_severity(c, la) is not None and not up}
@@ -115,7 +115,7 @@ def activation_blame(c: Context, la: LayerSignal, reference: float,
     ratios = [sizes[k + 1] / sizes[k] if sizes[k] > 0 else 1.0 for k in range(la.index + 1)]
     i = int(np.argmax(ratios) if up else np.argmin(ratios))
     layer = c.net.layers[i]
-    mean, std = spread(layer.w)
+    mean, std = spread(layer)
     bias = 0.0 if layer.b is None else float(np.sqrt(np.mean(np.square(layer.b, dtype=np.float64))))
     if (abs(mean) if up else -mean) > 0.5 * std:    # a negative mean switches units off, a positive one does not
         return i, "weight_mean", f"subtract the mean {mean:.4g}, or {call(c.net, i)}", (i,)
@@ -132,7 +132,7 @@ def activation_blame(c: Context, la: LayerSignal, reference: float,
     usual = start(c.net, i).std
     if i < len(c.net.layers) - 1 and 0.8 < std / usual < 1.25 and layers:
         i, layers = layers[0], layers[1:]
-        std, also = spread(c.net.layers[i].w)[1], f"; likewise layers {_listed(layers)}" if layers else ""
+        std, also = spread(c.net.layers[i])[1], f"; likewise layers {_listed(layers)}" if layers else ""
     elif 0.8 < std / usual < 1.25:
         return i, "activation", (f"the usual scale is not enough for {layer.activation.name} at this depth: normalise "
                                  "between layers, or add residual connections"), ()

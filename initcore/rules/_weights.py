@@ -6,29 +6,28 @@ import math
 
 import numpy as np
 
-from .._weight_statistics import weight_statistics
 from ..network import Dense, Network
 
 Array = np.ndarray
 CUT = 0.87962566103423978         # standard deviation of a normal of 1 cut at two sigmas
 
 
-def spread(w: Array) -> tuple[float, float]:
-    """Mean and standard deviation of all entries, in float64."""
-    seen = weight_statistics(w)
+def spread(layer: Dense) -> tuple[float, float]:
+    """Mean and standard deviation of all weights, in float64."""
+    seen = layer.look()
     return seen.total_mean, seen.std
 
 
-def fits(w: Array, fan: float, constants: tuple[float, ...]) -> bool:
-    """Is fan times the mean square of w one of the constants, within four standard errors (and 1%)?"""
-    value = fan * weight_statistics(w).mean_square
-    slack = 1.01 + 4 * math.sqrt(2 / w.size)
+def fits(layer: Dense, fan: float, constants: tuple[float, ...]) -> bool:
+    """Is fan times the mean square of the weights one of the constants, within four standard errors (and 1%)?"""
+    value = fan * layer.look().mean_square
+    slack = 1.01 + 4 * math.sqrt(2 / layer.w.size)
     return any(1 / slack <= value / c <= slack for c in constants)
 
 
 def library_scale(layer: Dense) -> bool:
     """Has a layer PyTorch's default variance 1/(3 fan_in), or small_init's 2/(5 fan_in)? Small, and chosen by many."""
-    return fits(layer.w, layer.fan_in, (1 / 3, 0.4))
+    return fits(layer, layer.fan_in, (1 / 3, 0.4))
 
 
 def wrong_layout(net: Network, i: int, ratio: float) -> bool:
@@ -41,7 +40,7 @@ def wrong_layout(net: Network, i: int, ratio: float) -> bool:
     """
     layer = net.layers[i]
     return _fits_fan_out(layer, ratio) and not (
-        len(net.layers) > 1 and all(fits(la.w, la.fan_out, (2.0, max(la.activation.squared_gain, 1.0)))
+        len(net.layers) > 1 and all(fits(la, la.fan_out, (2.0, max(la.activation.squared_gain, 1.0)))
                                     for la in net.layers))
 
 
@@ -49,11 +48,11 @@ def _fits_fan_out(layer: Dense, ratio: float) -> bool:
     n, m, size = layer.fan_in, layer.fan_out, layer.w.size
     if size < 256 or max(n, m) < ratio * min(n, m):
         return False
-    mean, std = spread(layer.w)
+    mean, std = spread(layer)
     if not std > 0 or abs(mean) > 5 * std / math.sqrt(size) or len(np.unique(layer.w.ravel()[:4096])) < 32:
         return False
     known = [1.0, max(layer.activation.squared_gain, 1.0)]
-    largest = float(np.abs(layer.w).max())
+    largest = layer.look().largest
     uniform = largest <= 1.001 * math.sqrt(3) * std * (1 + 3 / math.sqrt(size))
     if uniform:                              # bounded as a uniform distribution is
         known.append(1 / 3)
@@ -65,8 +64,8 @@ def _fits_fan_out(layer: Dense, ratio: float) -> bool:
     by_fan = min(abs(picked / (unit * math.sqrt(k / m)) - 1) for k in known)
     if by_hand < (min(by_fan, 0.01) if uniform or cut else min(3 / math.sqrt(2 * size), by_fan + 0.001)):
         return False
-    return (fits(layer.w, m, tuple(known)) and not fits(layer.w, n, (1 / 3, 1.0, 2.0, 25 / 9))
-            and not fits(layer.w, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
+    return (fits(layer, m, tuple(known)) and not fits(layer, n, (1 / 3, 1.0, 2.0, 25 / 9))
+            and not fits(layer, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
 
 
 def _leading(value: float) -> float:

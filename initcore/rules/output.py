@@ -31,7 +31,7 @@ def _cause(c: Context) -> tuple[int, str, str]:
     """Layer, cause and cure: the last layer, or what comes before it when the last layer is of ordinary size."""
     last = len(c.net.layers) - 1
     layer = c.net.layers[last]
-    mean, std = spread(layer.w)
+    mean, std = spread(layer)
     quiet = "0.01 * " + call(c.net, last)
     if abs(mean) > std and layer.w.size > 16:
         return last, "weight_mean", quiet
@@ -40,7 +40,7 @@ def _cause(c: Context) -> tuple[int, str, str]:
     if layer.b is not None and float(np.abs(layer.b).max(initial=0)) > 3:
         return last, "bias", zero_bias(c.net, last)
     for i in c.hidden:                                  # a sound head above layers that send large values
-        mean, std = spread(c.net.layers[i].w)
+        mean, std = spread(c.net.layers[i])
         if abs(mean) > 0.5 * std and c.net.layers[i].fan_in * mean * mean > start(c.net, i).std ** 2:
             return i, "weight_mean", f"subtract the mean {mean:.4g} from the weights, or {call(c.net, i)}"
         if std > 3 * start(c.net, i).std:
@@ -62,7 +62,7 @@ def _offset(c: Context) -> tuple[float, float]:
 def _ordinary(c: Context) -> bool:
     """Are all weights centred and of the conventional size, within a factor of a few?"""
     def fine(i: int) -> bool:
-        mean, std = spread(c.net.layers[i].w)
+        mean, std = spread(c.net.layers[i])
         gain2 = max(c.net.layers[i].activation.squared_gain, 2.0)
         return len(c.net.layers[i].w) * std * std < 3 * gain2 and abs(mean) <= 0.5 * std
     return all(c.zero(i) or fine(i) for i in range(len(c.net.layers)))

@@ -143,7 +143,7 @@ def variance_misfit(c: Context) -> Iterator[Finding]:
     limits = c.limits
     for i in c.hidden if c.finite_weights and not c.trained else ():
         layer = c.net.layers[i]
-        mean, std = spread(layer.w)
+        mean, std = spread(layer)
         if std == 0 or layer.w.size < limits["weights"]:
             continue
         gain2, square, (n, m) = layer.activation.squared_gain, mean * mean + std * std, layer.w.shape
@@ -186,7 +186,7 @@ def _least(k: int) -> float:
 def _spectral(layer: Dense) -> bool:
     """Weights of spectral norm sqrt(fan_out/fan_in) (Yang et al. 2023) are small on purpose where fan_out is small."""
     n, m = layer.fan_in, layer.fan_out
-    return fits(layer.w, n * (math.sqrt(n) + math.sqrt(m)) ** 2 / m, (1.0,))
+    return fits(layer, n * (math.sqrt(n) + math.sqrt(m)) ** 2 / m, (1.0,))
 
 
 @rule("SIG306", title="too deep for its width", severity="info",

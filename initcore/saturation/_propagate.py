@@ -69,6 +69,11 @@ def pre_activation(layer: Dense, state: State) -> State:
         return State(mean if layer.b is None else mean + layer.b, cov)
 
 
+def hashes_of(layer: Dense) -> Array | None:
+    """Hashes of the units' weights, where the layer keeps them."""
+    return None if layer._looked is None else layer._looked.hashes
+
+
 def step(layer: Dense, state: State) -> Step:
     """Push the moments through one layer."""
     if state.sample is not None:
@@ -82,7 +87,7 @@ def step(layer: Dense, state: State) -> Step:
         if z.cov.ndim == 2:
             after = State(found.mean, output_covariance(z.cov, found))
         else:
-            after = State(found.mean, found.variance, equal_columns(layer.w, layer.b))
+            after = State(found.mean, found.variance, equal_columns(layer.w, layer.b, hashes=hashes_of(layer)))
         if _draws.few_directions(z.cov, after.cells):
             sample = _draws.normal_draws(layer.activation, z.mean, z.cov, after.cells, layer.dtype)
             after = after._replace(sample=sample)
@@ -107,7 +112,7 @@ def _drawn_step(layer: Dense, state: State, sample: Array) -> Step | None:
             centred = a - mean
             cov = kernels.matmul(centred.T, centred) / len(a)
         else:
-            cells = equal_columns(layer.w, layer.b)
+            cells = equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
         return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found, State(mean, cov, cells, a), f)
 
 

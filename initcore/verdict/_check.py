@@ -16,8 +16,9 @@ import numpy as np
 
 from .. import rules, saturation, symmetry
 from .._checks import float_array, number, quiet
+from .._weight_statistics import HALF_SMALLEST
 from ..errors import ArgumentError, ShapeError, unknown_name
-from ..network import Network, Trace, require_network
+from ..network import Network, Trace, own_layers, require_network
 from ..rules import Finding
 from ..rules._context import Context
 from ..saturation._input_moments import input_state
@@ -170,9 +171,12 @@ class Mend:
 def gather(net: Network, x: Any, y: Any, *, loss: str | None, training: Training, stage: str | None,
            numbers: dict[str, dict[str, float]]) -> Context:
     """Everything the rules look at, computed once."""
+    net = own_layers(net)
     data = None if x is None else _data(net, x)
     given, taken = (None, loss) if y is None or data is None else targets(net, data, y, loss)
     c = Context(net, data, given, loss, numbers, optimizer=str(training), trained=stage == "trained", taken=taken)
+    if numbers["NUM403"]["smallest"] == HALF_SMALLEST:
+        c.seen = {f"layers[{i}].w": layer.look() for i, layer in enumerate(net.layers)}
     c.finite_weights = all(c.statistics(name, a).all_finite for _, name, a in net.parameters())
     c.finite_data = data is None or bool(np.isfinite(data).all())
     if not c.finite_weights:

@@ -1,0 +1,92 @@
+"""Callables that jump: the slope of the correlation map at c = 1 is infinite, and inputs always part."""
+
+import math
+
+import numpy as np
+import pytest
+
+from initcore import gains
+from initcore import meanfield as mf
+from initcore.errors import ArgumentError, NonFiniteError
+
+
+def heaviside(x):
+    return np.where(x > 0, 1.0, 0.0)
+
+
+def shifted_step(x):
+    return np.where(x > 0.7, 1.0, -0.25) + 0.3 * np.tanh(x)
+
+
+def broken_leak(x):
+    return np.where(x >= 0, x + 0.5, 0.1 * x)
+
+
+def quarter(q, c, w, b):
+    """1/4 + asin(c)/(2 pi): two half planes."""
+    return (w * (0.25 + math.asin(c) / (2 * math.pi)) + b) / q, w / (2 * math.pi * q * math.sqrt(1 - c * c))
+
+
+def arcsine(q, c, w, b):
+    """2 asin(c)/pi: signs."""
+    return (w * 2 / math.pi * math.asin(c) + b) / q, 2 * w / (math.pi * q * math.sqrt(1 - c * c))
+
+
+@pytest.mark.parametrize(("function", "law"), [(np.sign, arcsine), (heaviside, quarter)])
+@pytest.mark.parametrize(("w", "b"), [(1.0, 0.0), (2.0, 0.3), (0.3, 1.0), (0.05, 3.0)])
+def test_closed_laws(function, law, w, b):
+    p = mf.fixed_point(function, sigma_w2=w, sigma_b2=b)
+    assert p.phase == "chaotic" and p.chi == math.inf and p.v_prime == pytest.approx(0, abs=1e-12)
+    assert p.q == pytest.approx((w if function is np.sign else w / 2) + b, rel=1e-12)
+    value, slope = law(p.q, p.c, w, b)
+    assert value == pytest.approx(p.c, abs=1e-9) and slope == pytest.approx(p.chi_c, rel=1e-6)
+    assert 0 <= p.c < 1 and p.xi_c == pytest.approx(-1 / math.log(p.chi_c))
+
+
+@pytest.mark.parametrize("function", [shifted_step, broken_leak])
+@pytest.mark.parametrize(("w", "b"), [(1.0, 0.1), (0.4, 1.0)])
+def test_slopes_are_those_of_the_maps(function, w, b):
+    """V' and C' by differences of the maps themselves."""
+    p = mf.fixed_point(function, sigma_w2=w, sigma_b2=b)
+    assert p.phase == "chaotic" and p.chi == math.inf and 0 < p.c < 1
+    h = min(1e-4, (1 - p.c) / 20)
+    low, at, high = mf.correlation_map(function, [p.c - h, p.c, p.c + h], sigma_w2=w, sigma_b2=b, q=p.q)
+    assert at == pytest.approx(p.c, abs=1e-10) and (high - low) / (2 * h) == pytest.approx(p.chi_c, rel=2e-3)
+    low, at, high = mf.length_map(function, [p.q * 0.999, p.q, p.q * 1.001], sigma_w2=w, sigma_b2=b)
+    assert at == pytest.approx(p.q) and (high - low) / (0.002 * p.q) == pytest.approx(p.v_prime, rel=1e-4)
+
+
+def test_close_inputs_part_like_a_root():
+    drop = 1 - mf.correlation_map(np.sign, [1 - 1e-4, 1 - 1e-6, 1 - 1e-8], sigma_w2=1.0, q=1.0)
+    np.testing.assert_allclose(drop[:-1] / drop[1:], 10, rtol=1e-3)
+
+
+def test_slopes_count_the_jump():
+    """E sign'(x) = 2 density(0)/sqrt(q)."""
+    assert mf.mean_slope(np.sign, 4.0) == pytest.approx(2 / math.sqrt(2 * math.pi * 4.0), rel=1e-10)
+    assert mf.chi(np.sign, 1.0, sigma_w2=1.0) == math.inf and mf.chi(np.sign, 1.0, sigma_w2=0.0) == 0
+
+
+def test_a_grid_says_the_same():
+    d = mf.phase_diagram(shifted_step, [0.0, 1.0], [0.1, 1.0])
+    assert d.phase.tolist() == [["ordered"] * 2, ["chaotic"] * 2]
+    for j, b in enumerate((0.1, 1.0)):
+        p = mf.fixed_point(shifted_step, sigma_w2=1.0, sigma_b2=b)
+        assert (d.q[1, j], d.c[1, j]) == pytest.approx((p.q, p.c), rel=1e-9)
+
+
+def test_what_has_no_answer_is_said():
+    assert mf.critical_sigma_w2(np.sign, 0.5) is None
+    with pytest.raises(ArgumentError, match="jumps at 0.7"):
+        mf.critical_line(shifted_step, q=1.0)
+    with pytest.raises(ArgumentError, match="jumps"):
+        mf.jacobian_moments(np.sign)
+    with pytest.raises(NonFiniteError):
+        gains.gain(np.sign, criterion="gradient")
+    assert gains.gain(np.sign) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("function", [lambda x: np.maximum(x, 0), lambda x: np.abs(np.abs(x) - 1), np.tanh,
+                                      lambda x: x / np.sqrt(1 + x * x), lambda x: np.tanh(50 * x)])
+def test_corners_and_steep_places_are_no_jumps(function):
+    assert math.isfinite(mf.chi(function, 1.0, sigma_w2=1.0))
