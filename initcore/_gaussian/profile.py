@@ -129,7 +129,7 @@ def jumps_at(phi: Callable[[Array], Array], ends: Array) -> tuple[tuple[float, f
     """The panel ends across which phi changes by more than a slope can explain, and by how much."""
     near, far = (np.asarray(phi(ends + d)) - np.asarray(phi(ends - d))
                  for d in (h * np.maximum(1.0, np.abs(ends)) for h in (1e-9, 1e-7)))
-    # Across a corner the change is a hundred times smaller at a hundredth of the distance; across a jump it is the same.
+    # Across a corner the change is a hundred times smaller at a hundredth of the distance, across a jump the same.
     with np.errstate(invalid="ignore"):
         found = np.flatnonzero((np.abs(near) > 0.5 * np.abs(far)) & (np.abs(near) > 1e-6))
     groups = np.split(found, np.flatnonzero(np.diff(ends[found]) > 1e-7) + 1) if found.size else []

@@ -16,6 +16,8 @@ from ._context import Context
 from ._conventions import call, deviation, start, zero_bias
 from ._weights import spread, wrong_layout
 
+_SETTLED = 64
+
 
 def _standard(net: Network, gain: float = 1.0) -> Network:
     """The net with every hidden layer centred, without bias, at ``gain`` times the scale its activation asks for."""
@@ -29,17 +31,25 @@ def _standard(net: Network, gain: float = 1.0) -> Network:
     return Network(layers)
 
 
-def _gradient(net: Network, state: State) -> float:
-    return gradient_norms(net, *slopes(steps(net, state)))[0]
+def _gradient(net: Network, state: State, more: int = 0) -> float:
+    """The back-signal's factor over all hidden layers, and over ``more`` like the later half of them."""
+    norms = gradient_norms(net, *slopes(steps(net, state)))[:-1]
+    half = len(norms) // 2
+    if not more or not 0 < norms[-1] < math.inf or not 0 < norms[half] < math.inf:
+        return norms[0]
+    per_layer = math.log(norms[half] / norms[-1]) / (len(norms) - 1 - half)
+    return norms[0] * math.exp(min(more * per_layer, 700.0))
 
 
 def _mending_gain(c: Context) -> float | None:
     """The gain over the usual scale, nearest to 1, at which the back-signal neither vanishes nor explodes."""
     assert c.state is not None
     low, high = c.numbers["SIG303"]["product"], c.numbers["SIG304"]["product"]
-    tried = (1.0, 1.3, 0.8, 1.6, 2.0, 0.6, 3.0, 4.0)
-    return next((g for g in tried[:8 if len(c.hidden) <= 100 else 2]            # the time of a try grows with depth
-                 if low <= _gradient(_standard(c.net, g), c.state) <= high), None)
+    # Variances settle within a few dozen layers of one scale: deeper networks are continued from there.
+    more = max(0, len(c.hidden) - _SETTLED)
+    net = Network(c.net.layers[:_SETTLED + 1], check_finite=False) if more else c.net
+    return next((g for g in (1.0, 1.3, 0.8, 1.6, 2.0, 0.6, 3.0, 4.0)
+                 if low <= _gradient(_standard(net, g), c.state, more) <= high), None)
 
 
 def worst_layer(c: Context, up: bool) -> int:

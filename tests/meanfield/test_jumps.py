@@ -77,7 +77,7 @@ def test_a_grid_says_the_same():
 
 def test_what_has_no_answer_is_said():
     assert mf.critical_sigma_w2(np.sign, 0.5) is None
-    with pytest.raises(ArgumentError, match="jumps at 0.7"):
+    with pytest.raises(ArgumentError, match=r"jumps at 0\.7"):
         mf.critical_line(shifted_step, q=1.0)
     with pytest.raises(ArgumentError, match="jumps"):
         mf.jacobian_moments(np.sign)
