@@ -152,7 +152,7 @@ def equal_parts(entry: Entry) -> bool:
 def _equal_over_ranks(entry: Entry, local: Tensor) -> bool:
     """Whether two ranks that hold different parts have the same bits there."""
     dist = sys.modules["torch.distributed"]
-    mark = torch.zeros(2, dtype=torch.int64)
+    mark = torch.zeros(2, dtype=torch.int64, device="cpu")
     if local.numel() >= _LEAST and not bool((local == local.reshape(-1)[0]).all()):
         raw = local.contiguous().view(torch.uint8).cpu().numpy().tobytes()
         for k, what in enumerate((raw, repr([p.start for p in entry.place.pieces]).encode())):

@@ -52,7 +52,7 @@ def truncated(mean: float, std: float, low: float, high: float, dtype: torch.dty
     if not low <= high or std < 0 or not all(map(np.isfinite, (mean, std))):
         raise TorchValueError(f"trunc_normal_ expects a <= b, std >= 0 and finite numbers, got mean={mean}, std={std}, "
                               f"a={low}, b={high}.")
-    a, b = (float(torch.tensor(bound, dtype=dtype)) for bound in (low, high))
+    a, b = (float(torch.tensor(bound, dtype=dtype, device="cpu")) for bound in (low, high))
     if std == 0 or a == b:
         return _constant(min(max(mean, a), b))
     lower, upper = _bound(a, mean, std, name, 1), _bound(b, mean, std, name, -1)
@@ -80,8 +80,11 @@ def _bound(bound: float, mean: float, std: float, name: str, inwards: int) -> fl
 
 def _constant(value: float) -> Draw:
     def make(shape: Any, *, out: np.ndarray, **_: Any) -> np.ndarray:
-        bits = out.dtype == np.uint16                   # of bfloat16
-        out[...] = int(torch.tensor(value, dtype=torch.bfloat16).view(torch.int16)) & 0xFFFF if bits else value
+        if out.dtype == np.uint16:                      # the bits of bfloat16
+            value16 = torch.tensor(value, dtype=torch.bfloat16, device="cpu")
+            out[...] = int(value16.view(torch.int16)) & 0xFFFF
+        else:
+            out[...] = value
         return out
     return make
 

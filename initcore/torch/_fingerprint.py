@@ -45,7 +45,7 @@ def fingerprint(model: Any, *, buffers: bool = True) -> str:
     False
     """
     found = [e for e in entries(model) if buffers or not e.is_buffer]
-    sums = torch.zeros(len(found), dtype=torch.int64)
+    sums = torch.zeros(len(found), dtype=torch.int64, device="cpu")
     for k, entry in enumerate(found):
         sums[k] = _sum_of(entry)
     for groups in {e.groups: None for e in found if e.groups}:

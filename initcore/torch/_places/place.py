@@ -133,67 +133,82 @@ def view(where: Place, tensor: Tensor) -> tuple[View, ...] | None:
     """The elements of ``tensor``, a plain view into the memory of the placed pieces; None where they do not line up."""
     if tensor.numel() == 0:
         return ()
-    if len(where.pieces) == 1:
-        one = _inside(where, where.pieces[0], tensor)
-        return None if one is None else (one,)
-    out = []
-    for piece in where.pieces:
-        part = _overlap(piece.tensor, tensor)
-        if part is None:
-            return None
-        if part.numel():
-            one = _inside(where, piece, part)
-            if one is None:
-                return None
-            out.append(one)
-    return tuple(out) if sum(v.tensor.numel() for v in out) == tensor.numel() else None
-
-
-def _inside(where: Place, piece: Piece, tensor: Tensor) -> View | None:
-    """``tensor`` lies in the memory of one piece."""
-    base, start = piece
-    offset = tensor.storage_offset() - base.storage_offset()
     numbers = c_strides(where.shape)
-    first = sum(s * n for s, n in zip(start, numbers))
-    if _even(base, numbers):                            # memory and numbers advance alike
-        return View(tensor, first + offset, tensor.stride())
-    steps = sorted((s, k) for k, (s, n) in enumerate(zip(base.stride(), base.shape)) if n > 1)
-    at: dict[int, int] = {}
-    for stride, k in reversed(steps):
-        at[k], offset = divmod(offset, stride)
-    if offset or any(not 0 <= i < base.shape[k] for k, i in at.items()):
+    firsts = [sum(s * n for s, n in zip(start, numbers)) for _, start in where.pieces]
+    offsets = [piece.storage_offset() for piece, _ in where.pieces]
+    if all(_even(piece, numbers) for piece, _ in where.pieces) and \
+            len({n - o for n, o in zip(firsts, offsets)}) == 1:         # memory and numbers advance alike throughout
+        return (View(tensor, firsts[0] - offsets[0] + tensor.storage_offset(), tensor.stride()),)
+    along = _along(where.pieces[0].tensor, [p for p, _ in where.pieces], tensor)
+    if along is None:
         return None
-    strides, last = [], dict(at)
+    at, axes = along
+    out = [_part(piece, first, numbers, tensor, at, axes, where.pieces[0].tensor,
+                 _steps(where.pieces[0].tensor, len(where.pieces))) for (piece, _), first in zip(where.pieces, firsts)]
+    found = tuple(v for v in out if v is not None)
+    return found if sum(v.tensor.numel() for v in found) == tensor.numel() else None
+
+
+def _steps(origin: Tensor, pieces: int) -> tuple[int, ...]:
+    """Strides of the local array; 0 for an axis of size 1, whose stride means nothing."""
+    return tuple(0 if n == 1 and pieces == 1 else s for n, s in zip(origin.shape, origin.stride()))
+
+
+def _index(strides: Sequence[int], offset: int) -> tuple[int, ...]:
+    """The index an offset in memory has, largest stride first."""
+    at = [0] * len(strides)
+    for k in sorted(range(len(strides)), key=lambda k: -strides[k]):
+        at[k], offset = divmod(offset, strides[k]) if strides[k] else (0, offset)
+    return (*at, offset)
+
+
+def _along(origin: Tensor, pieces: Sequence[Tensor], tensor: Tensor) -> tuple[tuple[int, ...], list[int]] | None:
+    """(index of the view's first element in the local array, the axis each of the view's axes goes along).
+
+    ``origin``: the piece the local array starts with. None where an axis of the view goes along no axis.
+    """
+    strides = _steps(origin, len(pieces))
+    *at, rest = _index(strides, tensor.storage_offset() - origin.storage_offset())
+    ends = [max(_index(strides, p.storage_offset() - origin.storage_offset())[k] + p.shape[k] for p in pieces)
+            for k in range(len(strides))]
+    last, axes = list(at), []
     for n, stride in zip(tensor.shape, tensor.stride()):
-        axis = next((k for s, k in reversed(steps) if n > 1 and stride >= s), None)
-        if n == 1 or axis is None:
+        able = [k for k in range(len(strides)) if ends[k] > 1 and 0 < strides[k] <= stride]
+        axis = max(able, key=lambda k: strides[k], default=-1) if n > 1 else -1
+        axes.append(axis)
+        if n > 1:
+            if axis < 0 or stride % strides[axis]:
+                return None
+            last[axis] += stride // strides[axis] * (n - 1)
+    if rest or any(not 0 <= i < end for i, end in zip(last, ends)) or len({k for k in axes if k >= 0}) < sum(
+            k >= 0 for k in axes):
+        return None
+    return tuple(at), axes
+
+
+def _part(piece: Tensor, first: int, numbers: Sequence[int], tensor: Tensor, at: Sequence[int], axes: Sequence[int],
+          origin: Tensor, steps: Sequence[int]) -> View | None:
+    """What of the view lies in one piece."""
+    low = _index(steps, piece.storage_offset() - origin.storage_offset())
+    part, strides = tensor, []
+    begin = list(at)
+    for j, axis in enumerate(axes):
+        if axis < 0:
             strides.append(0)
             continue
-        step, rest = divmod(stride, base.stride(axis))
-        last[axis] += step * (n - 1)
-        if rest or last[axis] >= base.shape[axis]:
+        step = tensor.stride(j) // steps[axis]
+        start = max(0, -(-(low[axis] - at[axis]) // step))
+        stop = min(tensor.shape[j], -(-(low[axis] + piece.shape[axis] - at[axis]) // step))
+        if start >= stop:
             return None
+        part = part.narrow(j, start, stop - start)
+        begin[axis] = at[axis] + start * step
         strides.append(step * numbers[axis])
-    return View(tensor, first + sum(i * numbers[k] for k, i in at.items()), tuple(strides))
+    if any(not 0 <= begin[k] - low[k] < piece.shape[k] for k in range(piece.ndim)):
+        return None
+    return View(part, first + sum((begin[k] - low[k]) * numbers[k] for k in range(piece.ndim)), tuple(strides))
 
 
 def _even(base: Tensor, numbers: tuple[int, ...]) -> bool:
     """Whether neighbours in memory have neighbouring numbers."""
     return all(n <= 1 or s == c for n, s, c in zip(base.shape, base.stride(), numbers))
-
-
-def _overlap(base: Tensor, tensor: Tensor) -> Tensor | None:
-    """The part of ``tensor`` that lies in ``base``, both of one storage, where axes have equal strides."""
-    offset = base.storage_offset() - tensor.storage_offset()
-    part = tensor
-    for stride, axis in sorted(((s, k) for k, s in enumerate(tensor.stride()) if tensor.shape[k] > 1), reverse=True):
-        mine = [k for k, s in enumerate(base.stride()) if s == stride and base.shape[k] >= 1]
-        if not mine:
-            return None
-        first = offset // stride
-        offset -= first * stride
-        low, high = max(first, 0), min(first + base.shape[mine[0]], tensor.shape[axis])
-        if low >= high:
-            return part[(slice(0, 0),) + (slice(None),) * (part.ndim - 1)] if part.ndim else part
-        part = part.narrow(axis, low, high - low)
-    return part
