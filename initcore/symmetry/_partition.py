@@ -73,7 +73,8 @@ class Refinement:
             changed = False
             for direction, order, blocks in ((FORWARD, free, incoming), (BACKWARD, free[::-1], outgoing)):
                 for i in order:
-                    if not self.states[i].discrete and (blocks[i] or direction == FORWARD):
+                    settled = self.states[i].discrete and not self.system.axes[i].even
+                    if not settled and (blocks[i] or direction == FORWARD):
                         if self.refine(i, direction, blocks[i]):
                             changed = True
                             if watch is not None and watch(self, i, direction):

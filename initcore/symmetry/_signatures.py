@@ -33,7 +33,7 @@ class State:
     cells: int = 0
     discrete: bool = False            # nothing left to split
     zeros: int = -1
-    marks: int = -1
+    marks: tuple[int, int] = (-1, -1)
 
     @classmethod
     def of(cls, cell: Array, unit: Array | None = None, fields: Field | None = None) -> "State":
@@ -51,10 +51,11 @@ class State:
             _, cell = np.unique(self.cell, return_inverse=True)
             self.cell = cell if self.cell.min() == 0 else cell + 1
         zeros = int((self.cell == 0).sum())
-        now = (int(self.cell.max(initial=0)), zeros, int(self.seen.sum()))
+        still = int((self.unit == 0).sum())           # even units whose row is 0 so far: no signal passes them
+        now = (int(self.cell.max(initial=0)), zeros, (int(self.seen.sum()), still))
         changed = now != (self.cells, self.zeros, self.marks)
         self.cells, self.zeros, self.marks = now
-        self.discrete = self.cells == len(self.cell)
+        self.discrete = self.cells == len(self.cell) and not still
         return changed
 
 

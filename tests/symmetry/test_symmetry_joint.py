@@ -391,3 +391,30 @@ def test_towers_of_one_outputs_axis_are_equal_as_wholes():
     with pytest.raises(ArgumentError, match="made by a cell"):
         g.gated("x", "gate", normal(3, 4), normal(3, 4))
         g.linear("x", "gate", w)
+
+
+def test_an_even_unit_that_is_still_at_first_counts_once_it_moves():
+    """h = 0 while units 0 and 1 are equal; another reader parts them, and then h tells 2 and 3 apart."""
+    p = {"w": np.repeat(normal(3, 2), 2, axis=1), "m": np.array([[0.5], [-0.5], [0.25], [-0.25]]), "k": normal(4, 2),
+         "v": normal(1, 2), "u": normal(2, 2, seed=3)}
+    p["k"][3] = p["k"][2]
+
+    def model(p, x):
+        a = (x @ p["w"]).tanh()
+        return (a @ p["m"]).apply(np.cos, lambda z: -np.sin(z)) @ p["v"] + (a @ p["k"]).tanh() @ p["u"]
+
+    def status(p):
+        g = Graph()
+        g.inputs("x", 3)
+        g.axis("a", 4, "tanh")
+        g.axis("h", 1, cosine)
+        g.axis("k", 2, "tanh")
+        g.outputs("y", 2)
+        for name, ends in {"w": ("x", "a"), "m": ("a", "h"), "k": ("a", "k"), "v": ("h", "y"), "u": ("k", "y")}.items():
+            g.linear(*ends, p[name])
+        return analyze(g).axes["a"].status
+    assert status(p) == ("free",) * 4
+    after = train(model, p, X, Y)
+    assert np.abs(after["w"][:, 3] - after["w"][:, 2]).max() > 1e-9
+    p["k"][1] = p["k"][0]                                    # nothing parts them now
+    assert status(p) == ("tied",) * 4
