@@ -18,7 +18,8 @@ import typer
 from .._version import __version__
 from ..errors import ArgumentError
 from ..files._text import shown, shown_name
-from ._guard import guarded, say
+from ._guard import abandon, guarded, say
+from ._view import rendered, text_of
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -90,12 +91,12 @@ def check(
                             ignore=_list(ignore), fail_level=fail_level, partial=partial,
                             baseline=None if baseline is None else str(baseline))
     if format == "text":
-        text = str(report)
+        _emit(text_of(report) if output is None else rendered(report), output, quiet, clean=True)
     else:
         text = report.to_json() if format == "json" else report.to_sarif(uri=quote(os.fsencode(file.as_posix())))
         for note in () if quiet else report.notes:
             typer.echo(shown(f"note: {note}"), err=True)
-    _emit(text, output, quiet)
+        _emit(text, output, quiet)
     if not report.failed and not report.enough:
         say(report.line)
     raise typer.Exit(1 if report.failed else 0 if report.enough else 2)
@@ -209,12 +210,20 @@ def _wrapped(line: str) -> str:
         textwrap.wrap(line, 80, break_on_hyphens=False, break_long_words=False))
 
 
-def _emit(text: str, output: Path | None, quiet: bool = False) -> None:
-    if output is None:
-        if not quiet:
-            typer.echo(shown(text))
-    else:
-        write_text(output, shown(text).rstrip("\n") + "\n")
+def _emit(text: str, output: Path | None, quiet: bool = False, clean: bool = False) -> None:
+    """Print or write a result. ``clean``: its only escape codes are ours. A reader who leaves changes no verdict."""
+    said = (text if clean else shown(text)).rstrip("\n") + "\n"
+    if output is not None:
+        write_text(output, said)
+    elif not quiet and sys.stdout is not None:
+        try:
+            sys.stdout.write(said)
+            sys.stdout.flush()
+        except UnicodeEncodeError:
+            sys.stdout.write(said.encode("ascii", "backslashreplace").decode("ascii"))
+        except BrokenPipeError:
+            abandon(sys.stdout)
+    if output is not None:
         if not quiet:
             typer.echo(f"wrote {shown_name(output)}", err=True)
 
@@ -222,6 +231,8 @@ def _emit(text: str, output: Path | None, quiet: bool = False) -> None:
 def _working(what: str, quiet: bool = False) -> Any:
     """A spinner on stderr while something runs; nothing where stderr is not a terminal."""
     from rich.console import Console
+    if sys.stderr is None:
+        quiet = True
     console = Console(stderr=True)
     if quiet or not (sys.stderr.isatty() and console.is_terminal):
         from contextlib import nullcontext

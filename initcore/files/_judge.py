@@ -22,6 +22,8 @@ from ._scan import scan_all
 from ._tensor import Tensor, Weights
 from ._text import shown_name
 
+_LARGEST = 1 << 28          # parameters of a network that is read whole without being asked for
+
 
 class _Part(NamedTuple):
     """A tensor with what it is and how it is judged: "network", "tensor", "none" or "" (counts for nothing)."""
@@ -124,6 +126,8 @@ def _network(weights: Weights, parts: list[_Part], **options: Any) -> tuple[_cha
         why = _roles.why_no_chain(part.tensor._replace_role(part.role) for part in parts)
         if why is not None:
             return None, why
+        if sum(tensor.size for tensor in tensors.values()) > _LARGEST:
+            return None, f"It has more than {_LARGEST >> 20} M parameters, which a proof would hold in memory at once."
     try:
         return _chains.network_from_arrays(tensors, source=weights.source, **options), ""
     except _naming.NoChain as error:

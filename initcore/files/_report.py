@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from ..verdict._report import SCHEMA
 from ..verdict._sarif import sarif
 from ._chains import Loaded
 
+_FOLDED = 12                # layers that are told one by one
 LEAST = 0.9                 # share of the parameters that must be judged for an "ok"
 _WEIGHT = {level: i for i, level in enumerate(rules.SEVERITIES)}
 
@@ -55,6 +57,27 @@ def counted(n: int) -> str:
         if n >= size:
             return f"{n / size:.3g} {letter}"
     return str(n)
+
+
+def chain(widths: Sequence[int]) -> str:
+    """The widths of a network, of a long one the first and last.
+
+    >>> chain([3, 5, 2]), chain([8, *[50] * 30, 4])
+    ('3 -> 5 -> 2', '8 -> 50 -> 50 -> 50 -> ... -> 50 -> 4 (31 layers)')
+    """
+    if len(widths) - 1 <= _FOLDED:
+        return " -> ".join(map(str, widths))
+    return " -> ".join([*map(str, widths[:4]), "...", *map(str, widths[-2:])]) + f" ({len(widths) - 1} layers)"
+
+
+def runs(names: Sequence[str]) -> str:
+    """Names with repetitions counted.
+
+    >>> runs(["tanh", "tanh", "relu", "identity"])
+    '2 tanh, relu, identity'
+    """
+    counted_runs = [(len(list(group)), name) for name, group in itertools.groupby(names)]
+    return ", ".join(f"{n} {name}" if n > 1 else name for n, name in counted_runs)
 
 
 class FileReport:
@@ -115,7 +138,11 @@ class FileReport:
         out = [f"{self.source}: {self.coverage}"]
         if self.loaded is not None:
             net = self.loaded.network
-            out.append(f"{net!r}, {', '.join(la.activation.name for la in net.layers)}")
+            names = [la.activation.name for la in net.layers]
+            if len(names) > _FOLDED:
+                out.append(f"Network({chain(net.widths)}, {net.dtype}), {runs(names)}")
+            else:
+                out.append(f"{net!r}, {', '.join(names)}")
         return out + [f"note: {note}" for note in self.notes]
 
     @property
@@ -133,7 +160,7 @@ class FileReport:
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
         word = "NOT OK" if self.failed else "ok" if self.enough else "NO VERDICT"
-        what = " -> ".join(map(str, self.loaded.network.widths)) if self.loaded is not None else (
+        what = chain(self.loaded.network.widths) if self.loaded is not None else (
             f"{len(self.tensors)} tensors by themselves")
         but = "but " * (self.ok and bool(self.findings) and self.verdict != rules.VERDICTS["info"])
         line = f"{word}, {but}{self.verdict}: {what}: {found}" if self.enough or self.failed else (

@@ -19,6 +19,7 @@ _PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern i
     ("ema", rf"{_EDGE}(?:ema|ema_model|model_ema|ema_params|shadow\w*|swa_model|teacher\w*|target_network)(?:$|[._/])"),
     ("buffer", rf"{_EDGE}(?:\w*mask\w*|position_ids|inv_freq|num_batches_tracked|rotary_emb|rope_freqs|"
                rf"relative_position_index|attn\.bias|attention\.bias|masked_bias|total_ops|total_params){_END}"),
+    ("position_bias", rf"{_EDGE}(?:\w*position_bias\w*|\w*bias_table){_END}"),
     ("adapter", rf"{_EDGE}(?:lora_?\w*|\w*adapter\w*|ia3\w*){_END}|lora_[ab]"),
     ("norm", rf"{_EDGE}(?:\w*norm\d*|\w*_norm_\w*|\w*layernorm\w*|\w*batchnorm\w*|\w*batch_normalization\w*|"
              rf"\w*layer_normalization\w*|bn\d*|ln|ln_\w+|gn\d*)(?:$|[._/:\d])|"
@@ -26,7 +27,7 @@ _PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern i
     ("recurrent", rf"weight_[ih]h_l|bias_[ih]h_l|weight_[ih]h$|bias_[ih]h$|recurrent_kernel|"
                   rf"{_EDGE}(?:lstm\w*|gru\w*|\w*rnn\w*)(?:$|[._/:\d])|(?:^|[._/])(?:lstm|gru|rnn)_?cell"),
     ("embedding", rf"{_EDGE}(?:\w*embed\w*|\w*embd\w*|wte|wpe|pos_emb\w*|pos_enc\w*|cls_token|lookup_table){_END}"),
-    ("expert", rf"{_EDGE}(?:\w*expert\w*|router|gating|moe\w*|gate)(?:$|[._/\d])"),
+    ("expert", rf"{_EDGE}(?:\w*expert\w*|router|gating|moe\w*|gate|gate_proj|up_proj)(?:$|[._/\d])"),
     ("attention", rf"{_EDGE}(?:\w*attn\w*|\w*attention\w*|[qkvo]_proj|qkv\w*|query|key|value|in_proj\w*|to_[qkv])"
                   rf"(?:$|[._/\d])|in_proj_(?:weight|bias)"),
 ))
@@ -41,6 +42,7 @@ BESIDE = ("buffer", "optimizer", "ema")       # what may stand beside a network 
 WORDS = {"conv": "a convolution", "norm": "a normalisation", "recurrent": "a recurrent layer",
          "embedding": "an embedding", "attention": "attention", "expert": "experts or a gate", "adapter": "an adapter",
          "optimizer": "an optimizer's state", "ema": "an averaged copy of the weights", "buffer": "a buffer",
+         "position_bias": "a bias by position",
          "other": "a tensor that belongs to no dense layer"}
 
 
@@ -75,7 +77,8 @@ def _by_name(name: str) -> str | None:
 
 def fans_of(tensor: Tensor, role: str) -> tuple[int, ...]:
     """The numbers of inputs that a unit of this tensor may have: one where the name's library tells the layout."""
-    if tensor.ndim < 2 or role in ("embedding", "norm", "buffer", "optimizer", "ema", "other", "statistic"):
+    if tensor.ndim < 2 or role in ("embedding", "norm", "buffer", "optimizer", "ema", "position_bias", "other",
+                                   "statistic"):
         return ()
     if role == "expert" and tensor.ndim == 3:
         return tuple(sorted({tensor.shape[1], tensor.shape[2]}))

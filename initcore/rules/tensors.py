@@ -13,7 +13,13 @@ from ._finding import Finding
 from ._tensor_facts import TensorContext, TensorFacts
 
 _UNJUDGED = ("optimizer", "buffer")       # their values follow other laws than weights
+_PLAIN = ("norm", "position_bias")         # one number everywhere is their usual start
 _COPIES = ("optimizer", "buffer", "ema")  # equal to other tensors on purpose
+
+
+def _tiled(t: TensorFacts) -> bool:
+    """Is it one row for all, and no layer's weights? So are tables that a formula makes (Mamba's A_log)."""
+    return t.role == "other" and t.equal_rows > 0 and t.equal_rows == t.size // t.shape[-1] - 1
 
 
 def _tensors(c: Any) -> Iterator[TensorFacts]:
@@ -46,7 +52,7 @@ def uninitialised(c: TensorContext) -> Iterator[Finding]:
 def constant(c: TensorContext) -> Iterator[Finding]:
     """Matrices of one number."""
     for t in _tensors(c):
-        if t.matrix and t.constant and t.role != "norm":
+        if t.matrix and t.constant and t.role not in _PLAIN:
             meant = t.role == "adapter" and t.low == 0
             yield c.finding(t, f"Every value is {t.low:.4g}.", severity="info" if meant else None, measured=t.low,
                             expected="random weights", cause="symmetry", cure="" if meant else "draw it at random")
@@ -61,7 +67,7 @@ def constant(c: TensorContext) -> Iterator[Finding]:
 def equal_lines(c: TensorContext) -> Iterator[Finding]:
     """Rows and columns that repeat others."""
     for t in _tensors(c):
-        if t.constant or not t.matrix or t.role == "norm":
+        if t.constant or not t.matrix or t.role in _PLAIN or _tiled(t):
             continue
         for word, count, pair, whole in (("rows", t.equal_rows, t.rows_pair, t.blocks is not None and not t.blocks[0]),
                                          ("columns", t.equal_columns, t.columns_pair,
@@ -132,7 +138,7 @@ def repeated(c: TensorContext) -> Iterator[Finding]:
     """RNG501: the same draws in two tensors, up to one factor, along the last axis of both or along the first."""
     owners, heads = [], []
     for t in getattr(c, "tensors", ()):
-        if t.role in _COPIES or not t.matrix or t.nonfinite:
+        if t.role in _COPIES or not t.matrix or t.nonfinite or _tiled(t):
             continue
         for head in t.heads:
             size = np.linalg.norm(head)
@@ -176,7 +182,7 @@ def _close_pairs(heads: list[np.ndarray], elements: int) -> Iterator[tuple[int, 
 def repeated_blocks(c: TensorContext) -> Iterator[Finding]:
     """RNG502: parts of one tensor that are the same bits."""
     for t in getattr(c, "tensors", ()):
-        if t.blocks is None or t.role in _COPIES or t.constant:
+        if t.blocks is None or t.role in _COPIES or t.constant or _tiled(t):
             continue
         axis, parts, equal, (i, j) = t.blocks
         yield c.finding(t, f"Cut into {parts} parts along axis {axis}, {equal} repeat others: parts {i} and {j} are "

@@ -1,0 +1,138 @@
+"""A report for people: wrapped to the terminal's width, the layers of long networks folded, colours on terminals only.
+
+Everything is rendered to text first and written once, so that a reader who leaves is met in one place.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..files import FileReport
+from ..files._text import shown
+from ..rules import Finding
+
+WIDTH, WIDEST = 80, 100
+_ENDS, _WORST, _ALL = 3, 6, 16         # rows at either end, rows of the worst, rows that are shown unfolded
+_SAME = 4                              # findings of one rule that are told in full
+_STYLES = {"fail": "bold red", "warn": "yellow", "info": "cyan"}
+# Heading, what a layer says under it, and the columns a terminal needs for it to be shown.
+_COLUMNS: tuple[tuple[str, Callable[[Any], str], int], ...] = (
+    ("layer", lambda la: str(la.index), 0), ("activation", lambda la: la.activation[:12], 34),
+    ("units", lambda la: str(la.units), 0), ("q", lambda la: f"{la.q:.3g}", 62),
+    ("<10%", lambda la: _percent(la.slope_below_10pct), 76), ("<1%", lambda la: _percent(la.slope_below_1pct), 0),
+    ("zero", lambda la: _percent(la.slope_zero), 76), ("mean r", lambda la: f"{la.mean_slope:.3f}", 76),
+    ("chi", lambda la: f"{la.chi:.3g}", 0), ("typical", lambda la: f"{la.typical_factor:.2g}", 62))
+
+
+def text_of(report: FileReport) -> str:
+    """The report as it is printed on stdout: its width, and escape codes where stdout is a terminal that wants them."""
+    here = Console(file=sys.stdout if sys.stdout is not None else io.StringIO())
+    return rendered(report, min(here.width, WIDEST) if here.is_terminal else min(here.width, WIDTH),
+                    colour=here.is_terminal and not here.no_color)
+
+
+def rendered(report: FileReport, width: int = WIDTH, colour: bool = False) -> str:
+    """The report at a width."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False,
+                      emoji=False, color_system="standard" if colour else None, legacy_windows=False)
+    style = "bold red" if report.failed else "bold green" if report.enough else "bold yellow"
+    for line, look in (*((line, "") for line in report.head), (report.line, style)):
+        # A path is never broken where there is room for most paths: it is there to be copied.
+        for piece in textwrap.wrap(shown(line), width, break_on_hyphens=False, break_long_words=width < WIDTH):
+            console.print(Text(piece, style=look), no_wrap=True, overflow="ignore", crop=False)
+    for finding in _folded(report.findings):
+        console.print()
+        _finding(console, finding) if isinstance(finding, Finding) else console.print(Text(finding))
+    if report.network is not None and report.network.signal is not None:
+        console.print()
+        _layers(console, report.network.signal, width)
+    if report.network is not None and report.network.conditions:
+        console.print()
+        console.print(Text(shown("Rests on: " + "; ".join(report.network.conditions))))
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+
+
+def _finding(console: Console, f: Finding) -> None:
+    where = f.tensor or ("network" if f.layer is None else f"layers[{f.layer}]")
+    head = Text.assemble((f"{f.severity.upper():<4} {f.rule}", _STYLES[f.severity]), shown(f" {where}: {f.title}"))
+    console.print(head)
+    console.print(Padding(Text(shown(f.message)), (0, 0, 0, 5)))
+    rows = [(label, _words(value)) for label, value in (("measured", f.measured), ("expected", f.expected),
+                                                        ("cause", f.cause), ("cure", f.cure)) if _words(value)]
+    if console.width >= 60:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=9)
+        grid.add_column()
+        for label, value in rows:
+            grid.add_row(label, Text(shown(value)))
+        console.print(Padding(grid, (0, 0, 0, 5)))
+    else:
+        for label, value in rows:
+            console.print(Padding(Text(shown(f"{label}: {value}")), (0, 0, 0, 5)))
+
+
+def _words(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _folded(findings: Sequence[Finding]) -> list[Finding | str]:
+    """Findings in order; of one rule only the first few in full, the others by their places."""
+    count: dict[tuple[str, str], list[Finding]] = {}
+    out: list[Finding | str] = []
+    for f in findings:
+        alike = count.setdefault((f.severity, f.rule), [])
+        alike.append(f)
+        if len(alike) <= _SAME:
+            out.append(f)
+    for (severity, rule), alike in count.items():
+        rest = alike[_SAME:]
+        if rest:
+            places = [shown(f.tensor or f"layers[{f.layer}]") for f in rest]
+            more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+            out.append(f"{severity.upper():<4} {rule} also: {', '.join(places[:6])}{more} (all in --format json)")
+    return out
+
+
+def _layers(console: Console, signal: Any, width: int) -> None:
+    """The table of layers; of many the first, the last and the worst."""
+    console.print(Text(shown(f"Signal, {signal.kind}" + (f" ({signal.assumed})" if signal.assumed else ""))))
+    columns = [column for column in _COLUMNS if width >= column[2]]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for heading, _, _ in columns:
+        table.add_column(heading, justify="left" if heading == "activation" else "right", no_wrap=True)
+    last = -1
+    for i in _rows(signal.layers):
+        if i > last + 1:
+            table.add_row("...")
+        last = i
+        table.add_row(*[say(signal.layers[i]) for _, say, _ in columns])
+    console.print(table)
+
+
+def _rows(layers: Sequence[Any]) -> list[int]:
+    n = len(layers)
+    if n <= _ALL:
+        return list(range(n))
+    worst = sorted(range(n), key=lambda i: -_badness(layers[i]))[:_WORST]
+    return sorted({*range(_ENDS), *range(n - _ENDS, n), *worst})
+
+
+def _badness(layer: Any) -> float:
+    flat = 0.0 if math.isnan(layer.slope_below_1pct) else layer.slope_below_1pct
+    turn = abs(math.log(layer.chi)) if layer.chi > 0 and math.isfinite(layer.chi) else 50.0
+    return flat + 0.1 * turn
+
+
+def _percent(share: float) -> str:
+    return "n/a" if math.isnan(share) else f"{100 * share:.0f}%"
