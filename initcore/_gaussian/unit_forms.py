@@ -97,6 +97,8 @@ def sin_forms(w: float, m: Array, s: Array, hermite: int) -> dict[str, Array]:
 
 def log_slope_sin(frequency: float, m: Array, s: Array) -> Array:
     """``2 ln|w| + E ln cos^2(w x)``, from ln|cos t| = -ln 2 - sum_k (-1)^k cos(2 k t)/k."""
+    if frequency == 0:                                # sin(0 x): no slope at all
+        return np.full_like(m, -math.inf)
     q, t = np.square(frequency * s), frequency * m
     total = np.full_like(m, -2 * _LN2)
     with np.errstate(divide="ignore"):
