@@ -177,14 +177,26 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
     make = functools.partial(make, **given)
     if "global_shape" not in _takes(base_of(make)):
         return functools.partial(_whole, make)
-    probe = make if base not in _fill.COSTS_THE_WHOLE else functools.partial(initializers.variance_scaling, **given)
     try:
-        probe((0,) * len(where.shape), rng=0, dtype=DTYPES[entry.tensor.dtype], global_shape=where.shape,
-              start=(0,) * len(where.shape))
+        _probe(make, base in _fill.COSTS_THE_WHOLE, where.shape, DTYPES[entry.tensor.dtype])
     except Exception as error:
         error.add_note(f"(parameter {entry.name!r} of initialize; nothing has been written)")
         raise
     return lambda entry, key: _fill.apply(make, where, key, entry.tensor.dtype)
+
+
+def _probe(make: Callable[..., Any], costly: bool, shape: tuple[int, ...], dtype: str) -> None:
+    """Let the initialiser check its arguments: an empty block of the array; where that costs the whole, a tiny one."""
+    nothing = (0,) * len(shape)
+    if not costly:
+        make(nothing, rng=0, dtype=dtype, global_shape=shape, start=nothing)
+        return
+    groups = make.keywords.get("groups", 1)             # type: ignore[attr-defined]
+    try:                                                # sizes that groups divide where they divide the array's
+        make(tuple((groups + n % groups if k < 2 else 1) if n else 0 for k, n in enumerate(shape)), rng=0, dtype=dtype)
+    except Exception:
+        make(shape, rng=0, dtype=dtype)                 # the same error, with the shape that was meant
+        raise
 
 
 @functools.lru_cache(maxsize=256)
@@ -217,12 +229,13 @@ def _oriented(entry: Entry, make: Callable[..., Any], canonical: bool) -> tuple[
         isinstance(module, torch.nn.Embedding)
     layout = given.get("layout") or (_TURNED if turned else LAYOUTS).get(len(where.shape))
     extra: dict[str, Any] = {}
-    if "layout" in takes and layout is not None:
+    by_number = {"in_axis", "out_axis", "batch_axis"} & set(given)
+    if "layout" in takes and layout is not None and not by_number:
         extra["layout"] = layout
         if "groups" in takes and "groups" not in given and isinstance(module, torch.nn.modules.conv._ConvNd) \
                 and len(where.shape) > 2:
             extra["groups"] = module.groups
-    if canonical and layout is not None:
+    if canonical and layout is not None and not by_number:
         target = "".join(c for c in layout if c not in "io") + "io"
         order = [layout.index(c) for c in target]
         where = Place(tuple(where.shape[k] for k in order), tuple(

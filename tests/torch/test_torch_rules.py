@@ -182,13 +182,28 @@ def test_meta_models_are_refused():
             call(meta_net())
 
 
-def test_zero_fan_is_refused_before_anything_is_written():
-    net = nn.ModuleList([nn.Linear(3, 3), nn.Linear(4, 3)])
-    net[1].weight = nn.Parameter(torch.empty(3, 0))
+@pytest.mark.parametrize(("value", "text"), [
+    (functools.partial(ic.init.he_normal, gain=-1.0), "gain"), (ic.init.delta_orthogonal, "spatial"),
+    (functools.partial(ic.init.orthogonal, gain=-1.0), "gain"),
+    (functools.partial(ic.init.he_normal, layout="oihw"), "oihw"),
+    (functools.partial(ic.init.spectral, groups=3), "groups")])
+def test_the_last_parameters_error_comes_before_anything_is_written(value, text):
+    net = nn.ModuleList([nn.Linear(3, 3), nn.Linear(4, 4)])
     before = it.fingerprint(net)
-    with pytest.raises(errors.ShapeError, match="fan_in is 0") as caught:
-        it.initialize(net, {"*weight": ic.init.he_normal, "*": "zeros"})
+    with pytest.raises(errors.ArgumentError, match=text) as caught:
+        it.initialize(net, {"1.weight": value, "*": "zeros"})
     assert "1.weight" in caught.value.__notes__[0] and it.fingerprint(net) == before
+
+
+def test_axes_by_number_and_experts():
+    net = nn.Module()
+    net.experts = nn.Parameter(torch.empty(3, 8, 6))
+    it.initialize(net, {"experts": functools.partial(ic.init.he_normal, in_axis=1, out_axis=2, batch_axis=0)}, rng=KEY)
+    want = ic.init.he_normal((3, 8, 6), in_axis=1, out_axis=2, batch_axis=0, rng=KEY.child("experts"))
+    np.testing.assert_array_equal(made(net.experts), want)
+    it.initialize(net, {"experts": functools.partial(ic.init.orthogonal, layout="bio")}, rng=KEY)
+    first = net.experts.detach()[0]
+    torch.testing.assert_close(first.T @ first, torch.eye(6))
 
 
 # ---- to_empty and fingerprint -------------------------------------------------------------------------------------
