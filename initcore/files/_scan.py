@@ -192,7 +192,8 @@ def _blocks(facts: TensorFacts, axis: int, hashes: Array, zero: Array) -> None:
         whole = (hashes.reshape(parts, length) * numbers).sum(axis=1, dtype=np.uint64)
         used = np.flatnonzero(~zero.reshape(parts, length).all(axis=1))
         equal, pair = _repeats(whole[used])
-        if equal:
+        # Parts made of one repeated line are equal lines, no repeated draw.
+        if equal and len(np.unique(hashes.reshape(parts, length)[used[pair[0]]])) > length // 2:
             facts.blocks = axis, parts, equal, (int(used[pair[0]]), int(used[pair[1]]))
             return
 
