@@ -126,13 +126,28 @@ class LayerSymmetry:
 
 @dataclass
 class SymmetryReport:
-    """The answer for a network; ``str(report)`` is readable in 80 columns.
+    """The answer for a network; ``str(report)`` is readable in 80 columns, :meth:`explain` says why.
 
-    layers : one :class:`LayerSymmetry` a hidden layer.
-    zero_flow : first step with a gradient, by ``"layers[i].w"`` / ``"layers[i].b"``; None = never.
-    optimizer, l2 : what the answer is for.   conditions : what it rests on.
-    axes : the layers by name.   groups : labels of attention heads and norm groups, equal = made of equal cells.
+    Attributes
+    ----------
+    layers : one :class:`LayerSymmetry` a hidden layer (network after network where several were judged together).
+    zero_flow : first step with a gradient, by ``"layers[i].w"`` / ``"layers[i].b"`` or the names given to a Graph;
+        None = never. ``zero_flow.null`` names parameters on which the loss does not depend.
+    optimizer, l2 : what the answer is for.   conditions : what it rests on, one sentence each.
+    axes : the layers by name, the parts of a concatenation too.
+    groups : labels of attention heads, query heads, experts, norm groups and networks; equal = made of equal cells.
     certified : the refinement reached its fixpoint.   sweeps : sweeps it took, the confirming one included.
+
+    >>> import numpy as np
+    >>> from initcore.symmetry import analyze
+    >>> zeros = [(np.zeros((2, 3)), np.zeros(3), "tanh"), (np.zeros((3, 1)), np.zeros(1), "identity")]
+    >>> report = analyze(zeros)
+    >>> report.ok, report.layers[0].status, report.stuck
+    (False, ('dead', 'dead', 'dead'), ('layers[0].w', 'layers[0].b', 'layers[1].w'))
+    >>> print(report.zero_flow)
+    layers[0].w: never
+    layers[0].b: never
+    layers[1].w: never
     """
 
     layers: list[LayerSymmetry]
@@ -149,8 +164,7 @@ class SymmetryReport:
     @property
     def ok(self) -> bool:
         """Is every hidden unit certainly neither tied, sign-tied nor dead, and does every weight move some day?"""
-        return self.certified and all(la.ok for la in self.layers) \
-            and not self.stuck and not self.copies
+        return self.certified and all(la.ok for la in self.layers) and not self.stuck and not self.copies
 
     @property
     def near_ties(self) -> tuple[NearTie, ...]:

@@ -342,3 +342,11 @@ def test_ties_of_the_smallest_numbers():
             v[1] = v[0]
             status = symmetry.analyze([(w, np.zeros(4), phi), (v, np.zeros(2), "identity")]).layers[0].status
             assert status == ("tied", "tied", "free", "free"), (phi, scale, status)
+
+
+def test_a_thousand_layers():
+    """Nothing recurses: one pair of units is found however deep it lies."""
+    deep = random_net(*([2] * 1100), 2)
+    deep[500] = deep[501] = (np.ones((2, 2)), np.zeros(2), "tanh")
+    report = symmetry.analyze(deep)
+    assert [la.layer for la in report.layers if not la.ok] == [500]
