@@ -74,6 +74,8 @@ def check(
     baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
     format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
+    folded_bias: Annotated[bool, typer.Option("--folded-bias", help="The last row or column of every matrix is a bias.")
+                           ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Be content with any share of the parameters judged.")
                        ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code tells.")
@@ -89,6 +91,7 @@ def check(
         report = check_file(file, activation=_list(activation), output_activation=output_activation, layout=layout,
                             order=_list(order), data=data, loss=loss, optimizer=optimizer, select=_list(select),
                             ignore=_list(ignore), fail_level=fail_level, partial=partial,
+                            folded_bias=folded_bias,
                             baseline=None if baseline is None else str(baseline))
     if format == "text":
         _emit(text_of(report) if output is None else rendered(report), output, quiet, clean=True)

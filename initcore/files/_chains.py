@@ -41,7 +41,8 @@ def read_arrays(path: Any) -> dict[str, Array]:
 
 def network_from_arrays(arrays: Mapping[str, Any], *, activation: str | Sequence[str] | None = None,
                         output_activation: str = "identity", layout: str | None = None,
-                        order: Sequence[str] | None = None, source: str = "the file") -> Loaded:
+                        order: Sequence[str] | None = None, source: str = "the file",
+                        folded_bias: bool = False) -> Loaded:
     """The dense network that named arrays describe.
 
     Parameters
@@ -53,11 +54,14 @@ def network_from_arrays(arrays: Mapping[str, Any], *, activation: str | Sequence
     output_activation : of the last layer.
     layout : "io" (fan_in, fan_out) or "oi"; None finds it from names and shapes.
     order : the layers' names, first to last, where the names leave it open.
+    folded_bias : the last row (column in layout "oi") of every matrix is the bias.
 
     Raises FileFormatError, with the question to answer, where the arrays do not settle what the network is.
     NaN and infinity are let through: :func:`initcore.check` reports them.
     """
     tensors = {name: a if isinstance(a, Tensor) else Tensor.of(name, a) for name, a in arrays.items()}
+    if folded_bias:
+        tensors, layout = _unfolded(tensors, layout, order, source)
     plan = _naming.plan(tensors, layout=layout, order=order, source=source)
     notes = list(plan.notes)
     hidden = len(plan.layers) - 1
@@ -85,6 +89,27 @@ def network_from_arrays(arrays: Mapping[str, Any], *, activation: str | Sequence
     return Loaded(Network(layers, check_finite=False), tuple(p.weight for p in plan.layers),
                   tuple(p.layout for p in plan.layers), tuple(notes),
                   tuple(p.bias for p in plan.layers if p.bias is not None))
+
+
+def _unfolded(tensors: Mapping[str, Tensor], layout: str | None, order: Sequence[str] | None,
+              source: str) -> tuple[dict[str, Tensor], str]:
+    """Weights and biases of matrices that hold both, in the first layout in which they chain."""
+    error: FileFormatError | None = None
+    for one in _naming.LAYOUTS if layout is None else (layout,):
+        parts: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            found = _naming.parse(name)
+            if found is None or not found[1] or tensor.ndim != 2 or not tensor.judged:
+                continue
+            a = tensor.array() if one == "io" else tensor.array().T
+            parts[name] = Tensor.of(name, a[:-1] if one == "io" else a[:-1].T)
+            parts[f"{found[0]}.bias"] = Tensor.of(f"{found[0]}.bias", a[-1])
+        try:
+            _naming.plan(parts, layout=one, order=order, source=source)
+            return parts, one
+        except FileFormatError as wrong:
+            error = error or wrong
+    raise error or ArgumentError(f"layout={layout!r} is not known; use 'io' or 'oi'.")
 
 
 def _common_dtype(tensors: Mapping[str, Tensor], plan: _naming.Plan) -> tuple[np.dtype, list[str]]:

@@ -37,7 +37,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
                layout: str | None = None, order: Sequence[str] | None = None, data: Any = None,
                loss: str | None = None, optimizer: str = "sgd", select: Any = None, ignore: Any = None,
                fail_level: str = "fail", thresholds: Any = None, baseline: Any = None, partial: bool = False,
-               **training: Any) -> FileReport:
+               folded_bias: bool = False, **training: Any) -> FileReport:
     """The verdict on a file or folder of weights.
 
     Parameters
@@ -46,6 +46,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     activation, output_activation, layout, order : of the network, where the file holds one.
     data : .npz with inputs x (and targets y), or .npy with x, for the network.
     loss, optimizer, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
+    folded_bias : the last row (or column) of every matrix of the network is its bias.
     partial : be content with any share of the parameters judged.
     training : l2, l1, clip_value, hidden_dropout, stage, as for :func:`initcore.check`; the network's only.
 
@@ -67,7 +68,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     weights = open_weights(path)
     parts, notes = _parts(weights), list(weights.notes)
     loaded, why = _network(weights, parts, activation=activation, output_activation=output_activation, layout=layout,
-                           order=order)
+                           order=order, folded_bias=folded_bias)
     report = None
     if loaded is not None:
         x, y = (None, None) if data is None else _chains.load_data(data, loaded.network)

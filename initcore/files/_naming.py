@@ -6,6 +6,7 @@ option answers it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -289,4 +290,8 @@ def _broken(groups: list[_Group], layout: str | None, source: str) -> str:
     ordered = sorted(groups, key=lambda g: natural(g.stem))
     shapes = ", ".join(f"{g.weight} {g.shape}" for g in ordered[:6])
     hint = " Try the other --layout, or leave it out." if layout else " Layers with branches cannot be checked."
+    if len(groups) > 1 and not any(g.bias for g in groups) and any(
+            all(b.sizes(lay)[0] == a.sizes(lay)[1] + 1 for a, b in itertools.pairwise(ordered)) for lay in tries):
+        hint = (" Each has one input more than the layer before it has units: if that is a bias folded in as the last "
+                "row or column, --folded-bias reads it.")
     return f"{source}: these layers do not chain in any order: {shapes}.{hint}"

@@ -49,6 +49,20 @@ def test_check_takes_a_path(tmp_path):
         ic.check(path, np.ones((2, 8)))
 
 
+@pytest.mark.parametrize("layout", ["io", "oi"])
+def test_a_bias_folded_in_as_a_column(layout, tmp_path):
+    folded = {}
+    for i in (1, 2):
+        both = np.vstack([ARRAYS[f"fc{i}.weight"].T, np.arange(len(ARRAYS[f"fc{i}.bias"]), dtype=np.float32)[None]])
+        folded[f"W{i}"] = both if layout == "io" else both.T.copy()
+    path = put(tmp_path, "folded.npz", makers.npz(folded))
+    assert "--folded-bias reads it" in " ".join(str(check_file(path)).split())
+    report = check_file(path, folded_bias=True, activation="tanh")
+    layers = report.network.net.layers
+    assert report.coverage.network == 1 and report.network.net.widths == (8, 16, 4)
+    assert all(np.array_equal(la.w, ARRAYS[f"fc{i}.weight"].T) and la.b[3] == 3 for i, la in enumerate(layers, 1))
+
+
 def test_keras_files(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "net.weights.h5", "w") as file:
