@@ -141,3 +141,16 @@ def test_every_split_of_every_axis_together_is_the_whole():
             at = tuple(slice(a, a + n) for a, n in zip(box.start, box.shape))
             built[at] = torch.from_numpy(ic.init.normal(box.shape, rng=key, global_shape=(7, 5), start=box.start))
     assert torch.equal(built, whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_devices_without_a_kernel_get_the_same_bits_in_slabs(dtype, monkeypatch):
+    """What another device's tensor is filled by, here on the CPU's memory."""
+    from initcore.torch import _draw
+    monkeypatch.setattr(_draw, "_SLAB", 40)
+    key, draw = ic.Key(2), _draw.normal(0.5, 2.0)
+    for shape, strides in (((17, 9), (9, 1)), ((9, 17), (1, 9)), ((5,), (3,)), ((), ()), ((0, 3), (3, 1))):
+        a, b = torch.full(shape, 7.0, dtype=dtype), torch.full(shape, 7.0, dtype=dtype)
+        _draw._by_way_of_the_cpu(draw, a, key, 4, strides)
+        _draw.fill(draw, [placing.View(b, 4, strides)], key, dtype)
+        assert torch.equal(a, b)
