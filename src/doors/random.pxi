@@ -107,6 +107,21 @@ cdef int number_elements(RandomJob* job, object whole, object first) except -1:
     return 0
 
 
+cdef bint tall(const RandomJob* job) noexcept nogil:
+    """Has a long piece so many rows along the axis of the closest places that most of these share their pages?"""
+    cdef int d, fast = 0
+    cdef u64 inner = 1
+    cdef Py_ssize_t stride, least = <Py_ssize_t> 1 << 62
+    for d in range(job.ndim):
+        stride = job.stride[d] if job.stride[d] >= 0 else -job.stride[d]
+        if stride <= least:
+            least = stride
+            fast = d
+    for d in range(fast + 1, job.ndim):
+        inner *= <u64> job.shape[d]
+    return least <= 64 and inner <= LONG_PIECE // 32 and job.shape[fast] >= 32
+
+
 def random_fill(distribution, kind, method, words, out, whole, first, params, threads):
     """Fill ``out`` (any strides) with random values; :mod:`initcore.random` is the door for users.
 
@@ -162,7 +177,7 @@ def random_fill(distribution, kind, method, words, out, whole, first, params, th
     task.job = job
     task.count = count
     task.piece = LONG_PIECE
-    if not cnp.PyArray_IS_C_CONTIGUOUS(a):
+    if not cnp.PyArray_IS_C_CONTIGUOUS(a) and not tall(&job):
         task.piece = LONG_PIECE >> 6            # each element may lie in a page of its own that nobody has touched yet
     task.held = (out,)
     if workers == 1 or count < <u64> (2 * RANDOM_PIECE):

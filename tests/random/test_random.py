@@ -593,3 +593,32 @@ def test_no_floating_point_setting_changes_anything():
         icr.truncated_normal(9, lower=1e-300, upper=2.0, std=1e-40, rng=KEY, dtype="float16")
     for a, b in zip(want, got):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("shape, order", [
+    ((70, 300), (1, 0)), ((131, 1029), (1, 0)), ((33, 20, 3, 3), (0, 2, 3, 1)), ((40, 7, 5), (2, 1, 0)),
+    ((9, 64, 31), (0, 2, 1)), ((3, 600, 2, 9), (3, 0, 2, 1)), ((5, 4, 700), (2, 0, 1)), ((2000, 3), (1, 0)),
+    ((1, 90, 1, 40), (3, 2, 1, 0))])
+def test_places_in_another_order_than_numbers(dtype, shape, order):
+    """Transposed, channels-last and thinned arrays, whole and as blocks, in one piece and in several."""
+    whole = icr.normal(shape, rng=KEY, dtype=dtype)
+    block = tuple(max(1, n - 2) for n in shape)
+    at = tuple((n - b) // 2 for n, b in zip(shape, block))
+    part = icr.uniform(block, rng=KEY, dtype=dtype, global_shape=shape, start=at)
+    strides = tuple(range(1, 2 * len(shape), 2))
+    odd = icr.truncated_normal(shape, rng=KEY, dtype=dtype, start=5, strides=strides)
+    for thin in (1, 2, -1):
+        def places(size, thin=thin):
+            held = np.full([size[k] * abs(thin) for k in order], 7, dtype)
+            view = held[(..., slice(None, None, thin))] if abs(thin) == 1 else held[tuple(slice(None, None, thin)
+                                                                                          for _ in order)]
+            return held, view.transpose(np.argsort(order))
+        for threads in (1, 3):
+            for want, draw, kwargs in ((whole, icr.normal, {}), (odd, icr.truncated_normal, {"start": 5,
+                                                                                             "strides": strides}),
+                                       (part, icr.uniform, {"global_shape": shape, "start": at})):
+                held, out = places(want.shape)
+                draw(want.shape, rng=KEY, out=out, threads=threads, **kwargs)
+                np.testing.assert_array_equal(out, want)
+                assert (held == 7).sum() >= held.size - out.size           # nothing beside the places is touched

@@ -22,6 +22,9 @@ cdef enum:
     KIND_BF16 = 4
     PLAIN = 1                    # method of uniform and normal float32: low 0, high 1; mean 0, std 1
     PHILOX_BUFFER = 1024
+    PHILOX_TILE = 1 << 16        # bytes of a tile
+    PHILOX_TILE_RUN = 512        # at most so many numbers of a row in it, where rows begin within a block of words
+    PHILOX_EVEN_RUN = 128        # where each row begins with a block: no word is made in vain, so tiles may be taller
 
 cdef struct philox_stream:
     u32 words[4]
@@ -282,21 +285,26 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
     """Elements first .. first + count, in C order, of the job's block.
 
     The block's last axes along which element numbers follow one another make one span; a span is filled straight
-    where its places follow one another too, else by way of a buffer.
+    where its places follow one another too, else by way of a buffer. Where places follow one another along an axis
+    before the last (a transposed or channels-last array), its rows are laid down in tiles.
     """
     cdef Py_ssize_t size = 8 if job.kind == KIND_F64 else 2 if job.kind >= KIND_F16 else 4
     cdef philox_stream s, low
     cdef Py_ssize_t at[64]
     cdef char buffer[8 * PHILOX_BUFFER]
     cdef Py_ssize_t n, taken
-    cdef u64 index, run = 1, place = 1
-    cdef int axis = job.ndim - 1, d, even = 1
+    cdef u64 index, run = 1, place = 1, inner = 1, rows
+    cdef int axis = job.ndim - 1, d, even = 1, fast
     cdef char* out = job.out
     s.upper = 0xFFFFFFFFFFFFFFFFULL                          # no block number has it: philox_run starts the stream
     while axis >= 0 and (job.shape[axis] == 1 or job.step[axis] == run):
         even = even and (job.shape[axis] == 1 or job.stride[axis] == <Py_ssize_t> run * size)
         run *= <u64> job.shape[axis]
         axis -= 1
+    fast = -1 if even else philox_fast_axis(job, axis)
+    if fast >= 0:
+        for d in range(fast + 1, job.ndim):
+            inner *= <u64> job.shape[d]
     while count > 0:
         index = first
         out = job.out
@@ -310,6 +318,16 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
         place = run - first % run                            # elements left in this span
         if place > count:
             place = count
+        if fast >= 0:
+            rows = 0
+            if first % inner == 0:
+                rows = min(count // inner, <u64> (job.shape[fast] - at[fast]))
+            if rows >= 4:
+                philox_tiles(job, &s, &low, index, fast, <Py_ssize_t> inner, <Py_ssize_t> rows, out)
+                first += rows * inner
+                count -= rows * inner
+                continue
+            place = min(place, inner - first % inner)        # up to where a row begins
         first += place
         count -= place
         if even:
@@ -321,6 +339,156 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
             out = philox_scatter(job, at, out, buffer, n, size)
             index += <u64> n
             place -= <u64> n
+
+
+cdef int philox_fast_axis(const RandomJob* job, int axis) noexcept nogil:
+    """The axis along which places lie closest, where all axes after it are of one span of numbers and it is not the
+    last of them; else -1. `axis` is the last axis that is in no span."""
+    cdef int d, fast = -1
+    cdef bint later = False
+    for d in range(job.ndim):
+        if job.shape[d] > 1:
+            if fast < 0 or philox_distance(job.stride[d]) <= philox_distance(job.stride[fast]):
+                fast, later = d, False
+            else:
+                later = True
+    return fast if later and fast >= axis else -1
+
+
+cdef inline Py_ssize_t philox_distance(Py_ssize_t stride) noexcept nogil:
+    return stride if stride >= 0 else -stride
+
+
+cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, int fast,
+                       Py_ssize_t inner, Py_ssize_t rows, char* out) noexcept nogil:
+    """`rows` rows along axis `fast`, each of `inner` numbers along the axes after it, from element number `index` on.
+
+    A tile holds some rows' next numbers; each of these numbers' places, close to one another, is then written in turn.
+    """
+    cdef char tile[PHILOX_TILE]
+    cdef Py_ssize_t size = 8 if job.kind == KIND_F64 else 2 if job.kind >= KIND_F16 else 4
+    cdef Py_ssize_t at[64]
+    cdef Py_ssize_t wide = PHILOX_EVEN_RUN if (index | job.step[fast]) & 3 == 0 else PHILOX_TILE_RUN
+    cdef bint joined = inner <= PHILOX_TILE_RUN and job.step[fast] == <u64> inner     # one run of numbers a tile
+    cdef Py_ssize_t row = 0, k, i, t, n, pitch, stride = job.stride[fast]
+    cdef char* place
+    cdef int d
+    if joined:
+        wide = inner
+    wide = min(wide, inner)
+    pitch = wide if joined else wide + 64 // size            # a power of two would put all rows in few cache sets
+    while row < rows:
+        k = min(PHILOX_TILE // size // pitch, rows - row)
+        for d in range(fast + 1, job.ndim):
+            at[d] = 0
+        place = out + row * stride
+        t = 0
+        while t < inner:
+            n = min(wide, inner - t)
+            if joined:
+                philox_run(job, s, low, index + <u64> row * job.step[fast], k * n, tile)
+            else:
+                for i in range(k):
+                    philox_run(job, s, low, index + <u64> (row + i) * job.step[fast] + <u64> t, n,
+                               tile + i * pitch * size)
+            philox_lay(job, at, &place, fast, tile, n, k, pitch, stride, size)
+            t += n
+        row += k
+
+
+cdef void philox_lay(const RandomJob* job, Py_ssize_t* at, char** place, int fast, const char* tile, Py_ssize_t n,
+                     Py_ssize_t k, Py_ssize_t pitch, Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
+    """Write the tile's n columns of k values, column by column from `place` on, which moves on."""
+    cdef char strip[PHILOX_TILE]
+    cdef Py_ssize_t some, block = 32 // size, held = 0, i
+    cdef int last = job.ndim - 1
+    cdef char* to = place[0]
+    while n > 0:
+        some = min(n, job.shape[last] - at[last])
+        if held == 0 and some < block <= n and stride == size and size >= 4:
+            # columns that lie apart: some at once by way of a strip
+            i = 0
+            while i + block <= k:
+                if size == 4:
+                    transpose_f32(<const float*> tile + i * pitch, pitch, <float*> strip + i, k)
+                else:
+                    transpose_f64(<const double*> tile + i * pitch, pitch, <double*> strip + i, k)
+                i += block
+            philox_column(strip, k * size, tile, block, i, k, pitch, stride, size)
+            held = block
+        if held > 0:
+            some = 1
+            memcpy(to, strip + (block - held) * k * size, k * size)
+            held -= 1
+        else:
+            philox_columns(to, job.stride[last], tile, some, k, pitch, stride, size)
+        tile += some * size
+        n -= some
+        to = philox_next_place(job, at, to, fast, some)
+    place[0] = to
+
+
+cdef inline char* philox_next_place(const RandomJob* job, Py_ssize_t* at, char* to, int fast,
+                                    Py_ssize_t some) noexcept nogil:
+    """Move `some` columns on, within a row along the last axis, by the axes after `fast`."""
+    cdef int d = job.ndim - 1
+    at[d] += some
+    to += some * job.stride[d]
+    while at[d] == job.shape[d] and d > fast + 1:
+        to += job.stride[d - 1] - at[d] * job.stride[d]
+        at[d] = 0
+        d -= 1
+        at[d] += 1
+    return to
+
+
+cdef void philox_columns(char* to, Py_ssize_t step, const char* tile, Py_ssize_t n, Py_ssize_t k, Py_ssize_t pitch,
+                         Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
+    """Column t of the tile, k values `pitch` apart, goes to `to + t step`, its values `stride` apart."""
+    cdef Py_ssize_t block = 32 // size, t = 0, i, whole = 0
+    if stride == size and size >= 4 and step % size == 0:    # square blocks of 32 bytes
+        whole = k - k % block
+        while t + block <= n:
+            i = 0
+            while i < whole:
+                if size == 4:
+                    transpose_f32(<const float*> tile + i * pitch + t, pitch, <float*> to + t * (step // 4) + i,
+                                  step // 4)
+                else:
+                    transpose_f64(<const double*> tile + i * pitch + t, pitch, <double*> to + t * (step // 8) + i,
+                                  step // 8)
+                i += block
+            t += block
+    philox_column(to, step, tile, t, whole, k, pitch, stride, size)
+    tile += t * size
+    to += t * step
+    philox_column(to, step, tile, n - t, 0, k, pitch, stride, size)
+
+
+cdef void philox_column(char* to, Py_ssize_t step, const char* tile, Py_ssize_t n, Py_ssize_t first, Py_ssize_t k,
+                        Py_ssize_t pitch, Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
+    """philox_columns for the values first .. k of n columns, one by one."""
+    cdef Py_ssize_t t, i
+    if first == k:
+        return
+    for t in range(n):
+        if size == 4 and stride == 4:
+            for i in range(first, k):
+                (<u32*> to)[i] = (<const u32*> tile)[i * pitch]
+        elif size == 4:
+            for i in range(first, k):
+                (<u32*> (to + i * stride))[0] = (<const u32*> tile)[i * pitch]
+        elif size == 8:
+            for i in range(first, k):
+                (<u64*> (to + i * stride))[0] = (<const u64*> tile)[i * pitch]
+        elif stride == 2:
+            for i in range(first, k):
+                (<u16*> to)[i] = (<const u16*> tile)[i * pitch]
+        else:
+            for i in range(first, k):
+                (<u16*> (to + i * stride))[0] = (<const u16*> tile)[i * pitch]
+        tile += size
+        to += step
 
 
 cdef char* philox_scatter(const RandomJob* job, Py_ssize_t* at, char* out, const char* values, Py_ssize_t n,
