@@ -84,7 +84,7 @@ class Dense:
         """``phi(x w + b)``, shape ``(batch, fan_out)``; ``z_out`` receives the pre-activations."""
         if self.activation.code is not None:
             return kernels.dense_forward(x, self.w, self.b, self.activation, z_out=z_out, threads=threads)
-        z = kernels.dense_forward(x, self.w, self.b, "identity", threads=threads)
+        z = kernels.dense_forward(x, self.w, self.b, activations.IDENTITY, threads=threads)
         if z_out is not None:
             z_out[...] = z
         return _values(self.activation.phi, z)
@@ -97,7 +97,7 @@ class Dense:
         """
         activation = self.activation
         if activation.code is None:
-            dy, activation = _values(lambda z: dy * self.activation.dphi(z), z), activations.get("identity")
+            dy, activation = _values(lambda z: dy * self.activation.dphi(z), z), activations.IDENTITY
         return kernels.dense_backward(x, self.w, self.b, activation, dy, z=z, need_dx=need_dx, threads=threads)
 
 

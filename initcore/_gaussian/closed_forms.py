@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .special import erf, erfc
+from .special import RELU_FAMILY, SINE, erf, erfc
 
 Array = Any
 _SQRT_PI = math.sqrt(math.pi)
@@ -163,5 +163,5 @@ _GELU: Forms = {
     "growth": _gelu_growth,
     "excess": lambda q, a: q * q * _gelu_parts(q)[1] / (1 + 2 * q),
 }
-CLOSED: dict[str, Forms] = {"leaky_relu": _LEAKY, "erf": _ERF, "sin": _SIN, "hard_tanh": _HARD_TANH,
+CLOSED: dict[str, Forms] = {RELU_FAMILY: _LEAKY, "erf": _ERF, SINE: _SIN, "hard_tanh": _HARD_TANH,
                               "hard_sigmoid": _HARD_SIGMOID, "gelu": _GELU}

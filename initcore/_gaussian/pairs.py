@@ -8,7 +8,7 @@ A. Coordinates ``u = sqrt(q) (a z1 +- b z2)``, ``a, b = sqrt((1 +- c)/2)``: exch
 B. Near c = 1 the difference ``E phi^2 - E phi(u1) phi(u2)`` is integrated as ``E (phi(u1) - phi(u2))^2 / 2``.
 C. Up to ``|c| = 1/2`` the Hermite (Mehler) series converges faster than any quadrature and keeps *relative* accuracy
    near c = 0.
-D. Closed forms: ReLU family (Cho and Saul 2009), erf (Williams 1997), sin, GELU (Tsuchida et al. 2021).
+D. Closed forms where there are any: ``pair_forms``.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .moments import one
+from .pair_forms import CLOSED, CLOSED_DROP
 from .profile import Profile, doubling, family
 from .quadrature import REACH, density, expect, legendre, normal_nodes, panels
 
@@ -45,7 +46,8 @@ def hermite(profile: Profile, q: Any, terms: int = _TERMS) -> Array:
 
 def offset(profile: Profile) -> float:
     """The constant that leaves an odd function: sigmoid and hard_sigmoid are 1/2 + odd."""
-    return 0.5 if profile.name in ("sigmoid", "hard_sigmoid") else 0.0
+    a = profile.activation
+    return a.phi0 if a.symmetric and not a.odd else 0.0
 
 
 def _rows(profile: Profile, q: float, a: float, b: float, order: int) -> Iterator[tuple[Array, Array, Array]]:
@@ -106,8 +108,8 @@ def covariance(profile: Profile, q: float, c: float, *, closed: bool = True) -> 
     if q == 0:
         return profile.activation.phi0 ** 2, 0.0
     name, alpha = family(profile)
-    if closed and name in _CLOSED:
-        return _CLOSED[name](q, c, alpha)
+    if closed and name in CLOSED:
+        return CLOSED[name](q, c, alpha)
     if abs(c) <= SERIES:
         return series(hermite(profile, q)[0] ** 2, c)
     sign = -1.0 if c < 0 and (profile.odd or offset(profile)) else 1.0
@@ -128,8 +130,8 @@ def covariance(profile: Profile, q: float, c: float, *, closed: bool = True) -> 
 def decorrelation(profile: Profile, q: float, delta: float, *, closed: bool = True) -> tuple[float, float]:
     """``D = E phi^2 - K(1 - delta)`` and dD/d delta, with relative accuracy however small delta is."""
     name, alpha = family(profile)
-    if closed and name in _CLOSED_DROP:
-        return _CLOSED_DROP[name](q, delta, alpha)
+    if closed and name in CLOSED_DROP:
+        return CLOSED_DROP[name](q, delta, alpha)
     half, slope = plane(profile, q, 2 - delta, delta,
                         lambda u, v: (np.square(profile.phi(u) - profile.phi(v)), profile.dphi(u) * profile.dphi(v)))
     return half / 2, q * (slope + spikes(profile, q, 1 - delta))
@@ -153,71 +155,3 @@ def series(squares: Array, c: float) -> tuple[float, float]:
     n = np.arange(squares.size)
     powers = float(c) ** n
     return float(squares @ powers), float((squares[1:] * n[1:]) @ powers[:-1])
-
-
-# --- closed forms --------------------------------------------------------------------------------------------------
-
-def _leaky(q: float, c: float, a: float) -> tuple[float, float]:
-    root = math.sqrt(max(0.0, (1 - c) * (1 + c)))
-    angle = math.atan2(root, -c)             # pi - acos c
-    if angle < 0.3:                          # sin t - t cos t
-        arc = sum((-1) ** (k + 1) * 2 * k / math.factorial(2 * k + 1) * angle ** (2 * k + 1) for k in range(1, 9))
-    else:
-        arc = root + c * angle
-    return ((1 - a) ** 2 * q / (2 * math.pi) * arc + a * c * q,
-            (1 - a) ** 2 * q / (2 * math.pi) * angle + a * q)
-
-
-def _erf(q: float, c: float, alpha: float) -> tuple[float, float]:
-    s = 2 * q / (1 + 2 * q)
-    root = math.sqrt((1 + 2 * q * (1 - c)) * (1 + 2 * q * (1 + c)))
-    return 2 / math.pi * math.atan2(s * c, root / (1 + 2 * q)), 4 * q / math.pi / root
-
-
-def _sin(q: float, c: float, w: float) -> tuple[float, float]:
-    p = w * w * q
-    near, far = math.exp(-p * (1 - c)), math.exp(-p * (1 + c))
-    even = (near + far) / 2
-    odd = math.exp(-p) * math.sinh(p * c) if abs(p * c) < 1 else (near - far) / 2
-    return odd, p * even
-
-
-def _gelu(q: float, c: float, alpha: float) -> tuple[float, float]:
-    u, v = 1 + q * (1 - c), 1 + q * (1 + c)
-    root = math.sqrt(u * v)                                  # sqrt((1+q)^2 - (c q)^2)
-    f = 0.25 + math.atan2(c * q, root) / (2 * math.pi)       # E Phi Phi
-    d = 1 / (2 * math.pi * root)                             # E pdf pdf
-    k = c * q * f + q * q * d * (1 + c * c * (1 - q) / (1 + q))
-    return k, q * (f + 2 * c * q * d / (1 + q) + d * c * q / (u * v))
-
-
-_CLOSED: dict[str | None, Callable[[float, float, float], tuple[float, float]]] = {
-    "leaky_relu": _leaky, "erf": _erf, "sin": _sin, "gelu": _gelu}
-
-
-def _erf_drop(q: float, delta: float, alpha: float) -> tuple[float, float]:
-    # asin x - asin y = asin((x^2 - y^2)/(x sqrt(1-y^2) + y sqrt(1-x^2)))
-    c, s = 1 - delta, 2 * q / (1 + 2 * q)
-    left, right = math.sqrt(1 - (s * c) ** 2), math.sqrt(1 + 4 * q) / (1 + 2 * q)
-    sine = s * delta * (1 + c) / (left + c * right)
-    cosine = left * right + s * s * c
-    return 2 / math.pi * math.atan2(sine, cosine), _erf(q, c, alpha)[1]
-
-
-def _sin_drop(q: float, delta: float, w: float) -> tuple[float, float]:
-    p = w * w * q
-    return -(1 + math.exp(-p * (2 - delta))) * math.expm1(-p * delta) / 2, _sin(q, 1 - delta, w)[1]
-
-
-def _gelu_drop(q: float, delta: float, alpha: float) -> tuple[float, float]:
-    # The integral of dK/dc over [1 - delta, 1]; panels halve towards 1 down to where the slope bends, 1/q.
-    ends = [delta]
-    while ends[-1] * max(q, 1e3) > 1:
-        ends.append(ends[-1] / 2)
-    x, w = panels(np.array([0.0, *ends[::-1]]))
-    return sum(float(b) * _gelu(q, 1 - float(a), alpha)[1] for a, b in zip(x, w)), _gelu(q, 1 - delta, alpha)[1]
-
-
-_CLOSED_DROP: dict[str | None, Callable[[float, float, float], tuple[float, float]]] = {
-    "erf": _erf_drop, "sin": _sin_drop, "gelu": _gelu_drop}
-

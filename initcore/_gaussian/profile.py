@@ -16,6 +16,7 @@ from .. import activations
 from ..activations import Activation
 from ..errors import ArgumentTypeError
 from .quadrature import ORDER, legendre
+from .special import RELU_FAMILY, log_square
 
 Array = Any
 _NARROW = 1e-5     # a panel that had to shrink below this holds a kink
@@ -30,7 +31,7 @@ class Profile:
 
     ``breaks`` are the panel ends in x found by :func:`explore` (None for the activations of this package, whose
     own scale is 1 and whose kinks are known). ``jumps`` are the kinks at which phi itself jumps, and by how much: there
-    phi' is a spike that no value of ``dphi`` shows.
+    phi' is a spike that no value of ``dphi`` shows. ``log_dphi``: ``ln |phi'|`` where it is known better than phi'.
     """
 
     activation: Activation
@@ -39,11 +40,20 @@ class Profile:
     kinks: tuple[float, ...]
     breaks: Array | None = None
     jumps: tuple[tuple[float, float], ...] = ()
+    log_dphi: Callable[[Array], Array] | None = None
 
     @property
     def name(self) -> str | None:
         """The name where the activation is one of this package, else None (no closed form applies)."""
         return self.activation.name if self.activation.code is not None else None
+
+    def log_slope(self, x: Array) -> Array:
+        """``ln phi'(x)^2``, at least that of 1e-300."""
+        if self.log_dphi is None:
+            return log_square(self.dphi(x))
+        # The floor keeps a node that meets a zero of the slope from being all of the mean.
+        logs = self.log_dphi(x)
+        return 2 * np.where(logs == -math.inf, math.log(1e-300), logs)
 
     @property
     def odd(self) -> bool:
@@ -158,14 +168,15 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
             return activation
         ends, kinks = explore(activation.phi, reach, activation.kinks)
         return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends,
-                       jumps_at(activation.phi, ends))
+                       jumps_at(activation.phi, ends), activation.log_dphi)
     raw = callable(activation) and not isinstance(activation, (Activation, str))
     a = activations.get(activation)
     if a.code is not None:
-        return Profile(a, a.phi, a.dphi, a.kinks)
+        return Profile(a, a.phi, a.dphi, a.kinks, log_dphi=a.log_dphi)
     phi = _guarded(a, a.phi)
     ends, kinks = explore(phi, reach, a.kinks)
-    return Profile(a, phi, slope_of(phi, ends) if raw else _guarded(a, a.dphi), kinks, ends, jumps_at(phi, ends))
+    slope, logs = (slope_of(phi, ends), None) if raw else (_guarded(a, a.dphi), _guarded(a, a.log_dphi))
+    return Profile(a, phi, slope, kinks, ends, jumps_at(phi, ends), logs)
 
 
 def kinks_of(a: Activation, reach: float) -> Profile:
@@ -188,15 +199,8 @@ def _guarded(a: Activation, f: Callable[[Array], Array]) -> Callable[[Array], Ar
 
 
 def family(profile: Profile) -> tuple[str | None, float]:
-    """``(base name, parameter)``; the ReLU family and identity are leaky_relu, a callable is (None, 0)."""
-    name, alpha = profile.name, profile.activation.alpha
-    if name is None:
+    """``(base name, parameter)``; the ReLU family and identity are one, a callable is (None, 0)."""
+    a = profile.activation
+    if a.family is None:
         return None, 0.0
-    if name == "identity":
-        return "leaky_relu", 1.0
-    if name == "relu":
-        return "leaky_relu", 0.0
-    for base in ("leaky_relu", "elu", "sin"):
-        if name == base or name.startswith(base + "_"):
-            return base, alpha
-    return name, alpha
+    return (RELU_FAMILY, a.sides[0]) if a.sides is not None else (a.family, a.alpha)

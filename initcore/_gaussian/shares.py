@@ -15,16 +15,10 @@ import numpy as np
 from .. import activations
 from ..activations import Activation
 from .quadrature import density
-from .special import erf_inverse, erfc
+from .special import SINE, erfc
 
 Array = Any
 _ROOT_HALF = math.sqrt(0.5)
-# t in [0, 1) -> the |x| beyond which the output, rescaled from its range to [-1, 1], exceeds t in size.
-OUTPUTS: dict[str, Callable[[float], float]] = {
-    "tanh": math.atanh, "sigmoid": lambda t: 2 * math.atanh(t), "hard_tanh": lambda t: t,
-    "hard_sigmoid": lambda t: 3 * t, "softsign": lambda t: t / (1 - t), "arctan": lambda t: math.tan(math.pi * t / 2),
-    "erf": erf_inverse,
-}
 
 
 def segment(low: Array, high: Array) -> tuple[Array, Array, Array]:
@@ -81,12 +75,8 @@ def zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[float, flo
     1 - y is 0 once 1 - phi <= 2^-(p+1), p = 24 or 53 bits: tanh beyond ln(2^(p+2) - 1)/2 (float32 9.0109, float64
     19.06), sigmoid above ln(2^(p+1) - 1) (17.3287, 37.43); its negative tail keeps a slope.
     """
-    bits = 24 if dtype == "float32" else 53
-    if activation.name == "tanh":
-        c = math.log(2.0 ** (bits + 2) - 1) / 2
-        return ((-math.inf, -c), (c, math.inf))
-    if activation.name == "sigmoid":
-        return ((math.log(2.0 ** (bits + 1) - 1), math.inf),)
+    if activation.flat_from_output is not None:
+        return activation.flat_from_output(24 if dtype == "float32" else 53)
     return slope_zero_intervals(activation, dtype)
 
 
@@ -103,7 +93,7 @@ def slope_zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[floa
 
 def share(a: Activation, r: float, m: Array, s: Array) -> Array:
     """``P(|phi'(x)| < r max|phi'|)``, ``x_j ~ N(m_j, s_j^2)``."""
-    if a.code is not None and activations.names[a.code] == "sin":
+    if a.family == SINE:
         return share_sin(a.alpha, r, m, s)
     return mass(intervals(a, r), m, s)
 

@@ -1,4 +1,4 @@
-"""Special functions in float64 that NumPy has not: erf, erfc, the inverse of erf, digamma, trigamma."""
+"""Special functions in float64 that NumPy has not: erf, erfc, digamma, trigamma."""
 
 import math
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 Array = Any
+RELU_FAMILY = "leaky_relu"      # families with closed forms of their own: slope 1 above 0 and any below;
+SINE = "sin"                    # periodic slopes
 _libm_erf = np.frompyfunc(math.erf, 1, 1)
 _libm_erfc = np.frompyfunc(math.erfc, 1, 1)
 
@@ -20,16 +22,10 @@ def erfc(x: Array) -> Array:
     return np.asarray(_libm_erfc(x), dtype=float)
 
 
-def erf_inverse(t: float) -> float:
-    """erf(x) = t for 0 <= t < 1, by Newton on erf or erfc, whichever is small."""
-    x = math.sqrt(-math.log1p(-t)) if t > 0.5 else t * math.sqrt(math.pi) / 2
-    for _ in range(60):
-        gap = t - math.erf(x) if t < 0.5 else math.erfc(x) - (1 - t)
-        step = gap * math.sqrt(math.pi) / 2 * math.exp(x * x)
-        x += step
-        if abs(step) <= 2e-16 * x:
-            break
-    return x
+def log_square(slope: Array) -> Array:
+    """``ln slope^2``, at least that of 1e-300."""
+    # The floor keeps a node that meets a zero of the slope, or its underflow, from being all of the mean.
+    return 2 * np.log(np.maximum(np.abs(slope), 1e-300))
 
 
 def digamma_less_log(x: Array) -> Array:

@@ -8,34 +8,37 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import SELU_ALPHA, SELU_SCALE
-from .log_slopes import log_square
+from ..activations import SELU_ALPHA, SELU_SCALE, Activation
 from .profile import Profile, family
 from .quadrature import density
-from .shares import segment
-from .special import erfc
+from .shares import mass, segment
+from .special import SINE, erfc, log_square
 
 Array = Any
 _ROOT_HALF = math.sqrt(0.5)
 _LN2 = math.log(2.0)
 _NO_SHARE = 1e-17      # a share below this counts as none
-# knots, and the slope and height of phi = slope x + height on each segment between them; (centre, half range)
-_HARD = {"hard_tanh": ((-1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 1.0), (0.0, 1.0)),
-         "hard_sigmoid": ((-3.0, 3.0), (0.0, 1 / 6, 0.0), (0.0, 0.5, 1.0), (0.5, 0.5))}
 
 
 # --- piecewise linear ----------------------------------------------------------------------------------------------
 
 def piecewise_forms(p: Profile, m: Array, s: Array) -> dict[str, Array]:
     """mean, second, slope, slope2 and output of a piecewise linear activation; nothing for any other."""
-    name, alpha = family(p)
-    if name == "leaky_relu":
-        found = _piecewise((0.0,), (alpha, 1.0), (0.0, 0.0), m, s, None)
-    elif name in _HARD:
-        found = _piecewise(*_HARD[name][:3], m, s, _HARD[name][3])
-    else:
+    a = p.activation
+    if a.knots is None:
         return {}
+    bounded = math.isfinite(a.low) and math.isfinite(a.high)
+    found = _piecewise(a.knots, *_segments(a), m, s, (a.center, a.half_range) if bounded else None)
     return dict(zip(("mean", "second", "slope", "slope2", "output"), found))
+
+
+def _segments(a: Activation) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Slope and height of phi = slope x + height on each of the segments between its knots."""
+    assert a.knots is not None
+    ends = np.array(a.knots or (0.0,))
+    inside = np.concatenate([[ends[0] - 1], (ends[1:] + ends[:-1]) / 2, [ends[-1] + 1]]) if a.knots else np.ones(1)
+    slopes = np.asarray(a.dphi(inside), dtype=float)
+    return tuple(slopes), tuple(np.asarray(a.phi(inside), dtype=float) - slopes * inside)
 
 
 def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tuple[float, ...], m: Array, s: Array,
@@ -116,22 +119,31 @@ def log_slope_sin(frequency: float, m: Array, s: Array) -> Array:
 def log_slope_form(p: Profile, m: Array, s: Array) -> Array | None:
     """``E ln phi'^2`` where phi' is constant on pieces, exponential or Gaussian; None elsewhere."""
     name, alpha = family(p)
-    if name == "sin":
+    if name == SINE:
         return log_slope_sin(alpha, m, s)
     if name == "erf":
         return math.log(4 / math.pi) - 2 * (s * s + m * m)
-    if name in _HARD:
-        inside = _piecewise(_HARD[name][0], (0.0, 1.0, 0.0), (0.0, 0.0, 0.0), m, s, None)[2]
-        return np.where(inside >= 1, 2 * math.log(p.activation.max_slope), -np.inf)
-    if name not in ("leaky_relu", "elu", "selu"):
+    if p.activation.knots is not None:
+        return _log_slope_piecewise(p.activation, m, s)
+    if name not in ("elu", "selu"):
         return None
     below = erfc(_ROOT_HALF * m / np.where(s > 0, s, 1.0)) / 2      # P(x < 0)
     below = np.where(s > 0, below, np.where(m > 0, 0.0, 1.0))
     scale, a = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, alpha)
-    if a == 0 or (a < 0 and name == "elu"):
+    if a <= 0:
         return np.where(below > _NO_SHARE, -np.inf, 0.0)
-    if name == "leaky_relu":
-        return below * math.log(alpha * alpha)
     # ln phi' = ln alpha + x below 0: the truncated mean of x
     negative = m * below - s * density(m / np.where(s > 0, s, 1.0)) * (s > 0)
     return 2 * math.log(scale) + 2 * (math.log(a) * below + negative)
+
+
+def _log_slope_piecewise(a: Activation, m: Array, s: Array) -> Array:
+    """The shares of the pieces times their logarithms; -inf where a flat one has a share."""
+    slopes, _ = _segments(a)
+    total = np.zeros_like(m)
+    for low, high, slope in zip((-math.inf, *(a.knots or ())), (*(a.knots or ()), math.inf), slopes):
+        part = mass([(low, high)], m, s)
+        if low == -math.inf and high == math.inf:
+            part = np.ones_like(m)
+        total += part * 2 * math.log(abs(slope)) if slope else np.where(part > _NO_SHARE, -np.inf, 0.0)
+    return total

@@ -37,10 +37,10 @@ from .. import activations, kernels
 from .._checks import quiet
 from ..activations import Activation
 from ..errors import ArgumentError, ArgumentTypeError
-from .log_slopes import log_slope, log_square
 from .profile import Profile, family, profile
 from .quadrature import FAR, normal_nodes
 from .shares import crossings, share
+from .special import SINE, log_square
 from .unit_forms import log_slope_form, piecewise_forms, sin_forms
 
 Array = np.ndarray
@@ -144,7 +144,7 @@ def _closed(p: Profile, m: Array, s: Array, keys: tuple[str, ...]) -> dict[str, 
     if "log_slope" in keys:
         logs = log_slope_form(p, m, s)
         found |= {} if logs is None else {"log_slope": logs}
-    if name == "sin" and m.size and float(np.nanmax(s, initial=0.0)) * abs(alpha) > 0.5:
+    if name == SINE and m.size and float(np.nanmax(s, initial=0.0)) * abs(alpha) > 0.5:
         wide = s * abs(alpha) > 0.5
         forms = sin_forms(alpha, m, s, HERMITE)
         if not wide.all():
@@ -282,7 +282,7 @@ class Nodes:
         logs = log_square(self.dphi)
         small = np.abs(self.dphi) < 1e-280
         if small.any():
-            logs[small] = log_slope(self.p, self.x[small])
+            logs[small] = self.p.log_slope(self.x[small])
         return self._sum(logs)
 
     def hermite(self) -> Array:

@@ -12,6 +12,7 @@ inputs the *correlation map* ``C(c)``, and the mean-square gradient changes by t
 'none'
 """
 
+from .._doors import called_by
 from .._gaussian.units import UnitMoments, gaussian_moments
 from ._critical_line import CriticalPoint, critical_line, critical_sigma_w2, fixed_points, half_stable_points
 from ._finite_width import FiniteWidth, JacobianMoments, finite_width, jacobian_moments
@@ -33,3 +34,5 @@ __all__ = [
     "mean_slope", "mean_square_slope", "output_share", "phase_diagram", "q_variance", "rakitianskaia", "slope_share",
     "v_prime",
 ]
+
+called_by(globals())

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import activations
 from .._checks import integer, number, quiet
 from .._gaussian.moments import moments
-from .._gaussian.profile import family, profile
+from .._gaussian.profile import profile
 from .._gaussian.special import digamma_less_log, trigamma
 from ..errors import ArgumentError, unknown_name
 
@@ -46,11 +47,11 @@ def finite_width(activation: Any, n: int) -> FiniteWidth:
     (0.5, -0.307461010692, 0.0009765625)
     """
     n = integer("n", n, low=1)
-    name, a = family(profile(activation))
-    if name != "leaky_relu" or a not in (0.0, 1.0):
+    sides = activations.get(activation).sides
+    if sides not in ((0.0, 1.0), (1.0, 1.0)):
         raise ArgumentError(f"finite_width knows the exact law of 'relu' and 'linear', got {activation!r}; "
                             "for a bounded activation use q_variance.")
-    if a == 1.0:
+    if sides == (1.0, 1.0):
         half = np.array([n / 2])
         return FiniteWidth(n, 2 / n, float(digamma_less_log(half)[0]), float(trigamma(half)[0]), 0.0)
     k = np.arange(1, n + 1)

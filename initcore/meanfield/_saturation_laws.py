@@ -13,9 +13,10 @@ import numpy as np
 from .._checks import number, quiet
 from .._gaussian.moments import moments
 from .._gaussian.profile import profile
-from .._gaussian.shares import OUTPUTS, crossings, mass, share, share_sin
+from .._gaussian.shares import crossings, mass, share, share_sin
+from .._gaussian.special import SINE
 from .._gaussian.units import gaussian_moments
-from ..activations import Activation, get, names
+from ..activations import Activation, get
 from ..errors import ArgumentError
 
 Array = Any
@@ -48,7 +49,7 @@ def output_share(activation: Any, q: Any, t: float, mean: Any = 0.0) -> Any:
     if not (math.isfinite(a.low) and math.isfinite(a.high)):
         raise ArgumentError(f"activation {a.name} has no bounded output range [{a.low:g}, {a.high:g}], so no share of "
                             "it; use slope_share.")
-    if a.code is not None and names[a.code] == "sin":
+    if a.family == SINE:
         return _over(q, mean, lambda m, s: share_sin(a.alpha, math.sqrt((1 - level) * (1 + level)), m, s))
     return _over(q, mean, lambda m, s: mass(_beyond(a, level), m, s))
 
@@ -126,9 +127,8 @@ def _beyond(a: Activation, t: float) -> list[tuple[float, float]]:
     """The x where the rescaled output exceeds t in size."""
     if t >= 1:
         return []
-    inverse = OUTPUTS.get(a.name) if a.code is not None else None
-    if inverse is not None:
-        edge = inverse(t)
+    if a.output_inverse is not None:
+        edge = a.output_inverse(t)
         return [(-math.inf, -edge), (edge, math.inf)]
     large = lambda x: np.abs((a.phi(x) - a.center) / a.half_range) > t
     ends = [-math.inf, *crossings(large, 64.0, a.kinks), math.inf]

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import activations
 from .._gaussian.moments import moments, one
+from .._gaussian.pair_forms import ANALYTIC
 from .._gaussian.pairs import SERIES, covariance, decorrelation, hermite, series
 from .._gaussian.profile import Profile, family, profile
 
@@ -71,9 +72,11 @@ def square_at_zero(p: Profile) -> float:
 
 def homogeneous_slope(p: Profile) -> float | None:
     """``E phi^2/q`` where it does not depend on q (phi(a x) = a phi(x) for a > 0: the ReLU family), else None."""
-    name, a = family(p)
-    if name is not None:
-        return (1 + a * a) / 2 if name == "leaky_relu" else None
+    sides = p.activation.sides
+    if sides is not None:
+        return (sides[0] * sides[0] + sides[1] * sides[1]) / 2
+    if p.name is not None:
+        return None
     x = np.array([1.0, -1.0, 0.37, -0.37])
     y = np.asarray(p.phi(x), dtype=float)
     same = all(np.allclose(p.phi(f * x), f * y, rtol=1e-14, atol=0) for f in (1e-3, 0.7, 3.0, 50.0))
@@ -221,9 +224,7 @@ def _touching(p: Profile, w: Array, b: Array, qs: Array, excess: Array, growth: 
 
 def correlation(p: Profile, q: float, sw2: float, sb2: float) -> tuple[float, float]:
     """``(c*, C'(c*))`` of the fixed point below 1 of a chaotic correlation map, ``q = V(q)`` and chi > 1."""
-    name, _ = family(p)
-    closed = name in ("erf", "sin")
-    squares = None if closed else hermite(p, q)[0] ** 2
+    squares = None if family(p)[0] in ANALYTIC else hermite(p, q)[0] ** 2
     if squares is not None and squares[0] < 1e-29 * q:
         squares[0] = 0.0          # a mean of 0 (SELU at q = 1) but for rounding
 

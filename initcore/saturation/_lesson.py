@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import activations
 from .._checks import number, quiet
-from .._gaussian.shares import OUTPUTS
 from ..errors import ArgumentError
 
 
@@ -27,12 +26,14 @@ def lesson(n: float, std: float, second_moment: float = 1.0, *, activation: Any 
     """
     n, std = number("n", n, low=0), number("std", std, low=0)
     second_moment, t = number("second_moment", second_moment, low=0), number("t", t, low=0, high=1)
-    name = activations.get(activation).name
+    phi = activations.get(activation)
     if t == 1:
         return 0.0
     scale = std * math.sqrt(2 * n * second_moment)
     if scale == 0:
-        return 1.0 if t == 0 and name != "hard_tanh" else 0.0
-    if name not in OUTPUTS:
-        raise ArgumentError(f"activation={name!r} does not saturate on both sides; use one of {', '.join(OUTPUTS)}.")
-    return math.erfc(OUTPUTS[name](t) / scale)
+        return 0.0              # every z is 0, and phi~(0) = 0
+    if phi.output_inverse is None:
+        known = [name for name in activations.names if activations.get(name).output_inverse is not None]
+        raise ArgumentError(f"activation={phi.name!r} has no inverse of a saturating output; use one of "
+                            f"{', '.join(known)}.")
+    return math.erfc(phi.output_inverse(t) / scale)

@@ -8,6 +8,7 @@ References: Grohe, Kersting, Mladenov, Selman 2014 (equitable partitions of matr
 Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
 """
 
+from .._doors import called_by
 from ._analyze import analyze
 from ._break_ties import Broken, Change, break_ties
 from ._optimizers import rule as invariance
@@ -19,3 +20,5 @@ from ._zero_flow import ZeroFlow
 
 __all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "SymmetryReport", "ZeroFlow",
            "analyze", "break_ties", "invariance", "quotient"]
+
+called_by(globals())

@@ -41,7 +41,7 @@ def targets(net: Network, x: Array, y: Any, loss: str | None) -> tuple[Array, st
     classes = a.ndim == 1 and a.dtype.kind in "iub"
     if loss is None:
         if classes and outputs > 1:
-            loss = "softmax_cross_entropy" if net.layers[-1].activation.name == "identity" else None
+            loss = "softmax_cross_entropy" if net.layers[-1].activation.linear else None
         elif a.shape in ((len(x), outputs), (len(x),)) and a.size == len(x) * outputs:
             loss = "mse"
     if classes and loss in (None, "softmax_cross_entropy"):

@@ -20,7 +20,7 @@ from ._graph_cells import Cells
 from ._system import Axis, Coupling, Gain, Term
 
 _NORMS = ("layer", "rms", "batch", "instance", "group")
-_IDENTITY = activations.get("identity")
+_IDENTITY = activations.IDENTITY
 
 
 class Graph(Cells):

@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError, unknown_name
 from ._graph_base import Array, Assembly
 from ._system import Coupling
 
-_IDENTITY = activations.get("identity")
+_IDENTITY = activations.IDENTITY
 
 
 class Cells(Assembly):
