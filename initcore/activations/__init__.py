@@ -4,6 +4,7 @@
 makes an Activation of your own known by its name. :meth:`Activation.start` says how weights in front of it are drawn.
 """
 
+from .._doors import called_by
 from ._activation import Activation, ActivationLike, Start
 from ._callables import from_callable
 from ._functions import SELU_ALPHA, SELU_SCALE
@@ -11,3 +12,5 @@ from ._table import IDENTITY, get, names, register
 
 __all__ = ["IDENTITY", "SELU_ALPHA", "SELU_SCALE", "Activation", "ActivationLike", "Start", "from_callable", "get",
            "names", "register"]
+
+called_by(globals())

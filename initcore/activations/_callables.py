@@ -125,7 +125,7 @@ def _one_by_one(phi: Callable[[Any], Any], name: str) -> Function:
 def _differences(phi: Function) -> Function:
     def slope(z: Any) -> Floats:
         z = np.asarray(z, dtype=np.float64)
-        h = 2.0 ** -13 * np.maximum(1, np.abs(z))
+        h: Floats = 2.0 ** -13 * np.maximum(1, np.abs(z))
         return (8 * (phi(z + h) - phi(z - h)) - (phi(z + 2 * h) - phi(z - 2 * h))) / (12 * h)
     return quiet(slope)
 

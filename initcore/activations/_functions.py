@@ -52,17 +52,17 @@ def erf_inverse(t: float) -> float:
 
 
 def sigmoid(z: Floats) -> Floats:
-    e = np.exp(-np.abs(floating(z)))
+    e: Floats = np.exp(-np.abs(floating(z)))
     return np.where(np.asarray(z) >= 0, 1, e) / (1 + e)
 
 
 def sigmoid_slope(z: Floats) -> Floats:
-    e = np.exp(-np.abs(floating(z)))
+    e: Floats = np.exp(-np.abs(floating(z)))
     return e / (1 + e) ** 2
 
 
 def tanh_slope(z: Floats) -> Floats:
-    e = np.exp(-2 * np.abs(floating(z)))
+    e: Floats = np.exp(-2 * np.abs(floating(z)))
     return 4 * e / (1 + e) ** 2
 
 
@@ -73,8 +73,8 @@ def softplus(z: Floats) -> Floats:
 
 def softsign(z: Floats) -> Floats:
     z = floating(z)
-    x = np.minimum(np.abs(z), np.finfo(z.dtype).max)    # infinity would be inf/inf
-    return np.copysign(x / (1 + x), z)
+    x: Floats = np.minimum(np.abs(z), np.finfo(z.dtype).max)    # infinity would be inf/inf
+    return np.asarray(np.copysign(x / (1 + x), z))[()]
 
 
 def softsign_slope(z: Floats) -> Floats:
@@ -82,8 +82,8 @@ def softsign_slope(z: Floats) -> Floats:
 
 
 def arctan_slope(z: Floats) -> Floats:
-    x = np.abs(floating(z))
-    v = np.where(x > 1, 1 / np.maximum(x, 1), x) ** 2    # by 1/z where |z| > 1: z^2 would overflow
+    x: Floats = np.abs(floating(z))
+    v: Floats = np.where(x > 1, 1 / np.maximum(x, 1), x) ** 2    # by 1/z where |z| > 1: z^2 would overflow
     return np.where(x > 1, v, 1) / (1 + v)
 
 
@@ -146,7 +146,7 @@ def silu_slope(z: Floats) -> Floats:
 def mish(z: Floats) -> Floats:
     # tanh(softplus z) = (t^2 + 2t)/(t^2 + 2t + 2), t = e^z; written with e^-|z| so that nothing overflows.
     z = np.maximum(floating(z), -800)
-    e = np.exp(-np.abs(z))
+    e: Floats = np.exp(-np.abs(z))
     num = np.where(z >= 0, 1 + 2 * e, e * e + 2 * e)
     return z * (num / np.where(z >= 0, 1 + 2 * e + 2 * e * e, e * e + 2 * e + 2))
 
@@ -154,12 +154,12 @@ def mish(z: Floats) -> Floats:
 @_widened
 def mish_slope(z: Floats) -> Floats:
     z = np.clip(z, -800, 800)
-    e = np.exp(-np.abs(z))
+    e: Floats = np.exp(-np.abs(z))
     num = np.where(z >= 0, 1 + 2 * e, e * e + 2 * e)
     den = np.where(z >= 0, 1 + 2 * e + 2 * e * e, e * e + 2 * e + 2)
     # d tanh(softplus)/dz = (1 - t^2) sigmoid(z), and 1 - t = 2/(..), 1 + t = 2 (t^2+2t+1)/(..)
-    one_minus = np.where(z >= 0, 2 * e * e, 2.0) / den
-    one_plus = np.where(z >= 0, 2 + 4 * e + 2 * e * e, 2 * e * e + 4 * e + 2) / den
+    one_minus: Floats = np.where(z >= 0, 2 * e * e, 2.0) / den
+    one_plus: Floats = np.where(z >= 0, 2 + 4 * e + 2 * e * e, 2 * e * e + 4 * e + 2) / den
     return num / den + z * one_minus * one_plus * sigmoid(z)
 
 

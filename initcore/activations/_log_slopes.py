@@ -20,17 +20,20 @@ def of(dphi: Function) -> Function:
 
 def _log(x: Any) -> Floats:
     with np.errstate(divide="ignore"):
-        return np.log(np.abs(x))
+        logs: Floats = np.log(np.abs(x))
+    return logs
 
 
 def tanh(z: Floats) -> Floats:
-    u = 2 * np.abs(z)
-    return 2 * LN2 - u - 2 * np.log1p(np.exp(-u))
+    u: Floats = 2 * np.abs(z)
+    tail: Floats = np.log1p(np.exp(-u))
+    return 2 * LN2 - u - 2 * tail
 
 
 def logistic(z: Floats) -> Floats:
-    u = np.abs(z)
-    return -u - 2 * np.log1p(np.exp(-u))
+    u: Floats = np.abs(z)
+    tail: Floats = np.log1p(np.exp(-u))
+    return -u - 2 * tail
 
 
 def softplus(z: Floats) -> Floats:
@@ -42,9 +45,10 @@ def softsign(z: Floats) -> Floats:
 
 
 def arctan(z: Floats) -> Floats:
-    x = np.abs(z)
-    return -np.where(x > 1, np.log1p(np.maximum(x, 1) ** -2.0) + 2 * np.log(np.maximum(x, 1)),
-                     np.log1p(np.minimum(x, 1) ** 2))
+    x: Floats = np.abs(z)
+    logs: Floats = np.where(x > 1, -np.log1p(np.maximum(x, 1) ** -2.0) - 2 * np.log(np.maximum(x, 1)),
+                            -np.log1p(np.minimum(x, 1) ** 2))
+    return logs
 
 
 def erf(z: Floats) -> Floats:

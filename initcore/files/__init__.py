@@ -1,5 +1,6 @@
 """Weights and networks on disk: read safely and lazily, judged as far as the file tells what they are."""
 
+from .._doors import called_by
 from ._chains import Loaded, load_data, load_network, network_from_arrays, read_arrays
 from ._compare import LIMITS, Comparison, compare
 from ._judge import check_file
@@ -9,3 +10,5 @@ from ._tensor import Tensor, Weights
 
 __all__ = ["LIMITS", "Comparison", "Coverage", "FileReport", "Loaded", "Tensor", "Weights", "check_file", "compare",
            "load_data", "load_network", "network_from_arrays", "open_weights", "read_arrays"]
+
+called_by(globals())

@@ -37,6 +37,7 @@ patterns of zeros in ``_patterns``, orthogonal matrices in ``_orthogonal``, thos
 ``_architectures``, trees of parameters in ``_trees``.
 """
 
+from .._doors import called_by
 from ._architectures import mup_sigma, mup_std, siren, small_init, wang_init
 from ._orthogonal import delta_orthogonal, orthogonal, spectral
 from ._patterns import dirac, eye, sparse
@@ -59,3 +60,5 @@ __all__ = ["Spec", "constant", "delta_orthogonal", "dirac", "embedding", "eye", 
            "lecun_normal", "lecun_uniform", "mup_sigma", "mup_std", "names", "normal", "ones", "orthogonal", "siren",
            "small_init", "sparse", "spectral", "torch_default", "trunc_normal", "uniform", "variance_scaling",
            "wang_init", "xavier_normal", "xavier_uniform", "zeros"]
+
+called_by(globals())

@@ -97,7 +97,8 @@ def _leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tu
 
 def _checked(value: Any, name: str) -> Spec | Callable[..., Array]:
     if callable(value):
-        return value
+        initializer: Callable[..., Array] = value
+        return initializer
     if isinstance(value, Mapping):
         spec = Spec(value["init"], value["shape"], {k: v for k, v in value.items() if k not in ("init", "shape")})
     elif isinstance(value, (tuple, list)) and len(value) in (2, 3) and (len(value) == 2

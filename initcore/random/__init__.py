@@ -4,7 +4,10 @@ A :class:`Key` names a stream; :func:`uniform`, :func:`normal` and :func:`trunca
 returns its raw words. ``global_shape=`` and ``start=`` make the block of a larger array.
 """
 
+from .._doors import called_by
 from ._fill import bits, normal, truncated_normal, uniform
 from ._keys import Key, RngLike, as_key
 
 __all__ = ["Key", "RngLike", "as_key", "bits", "normal", "truncated_normal", "uniform"]
+
+called_by(globals())

@@ -5,6 +5,7 @@ from the parameters' names; ``it.initialize`` fills a model by rules or a recipe
 ``it.fingerprint`` is one hash for every sharding; ``it.coverage`` tells what an initialisation left out.
 """
 
+from .._doors import called_by
 from . import init
 from ._coverage import Coverage, coverage
 from ._fingerprint import fingerprint
@@ -14,3 +15,5 @@ from ._table import Table
 from ._ties import to_empty
 
 __all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "seeded", "to_empty"]
+
+called_by(globals())

@@ -18,6 +18,7 @@ The kinds PyTorch lacks are here in its manner, as ``spectral_`` or ``siren_``: 
 "oidhw") unless given; ``truncated_normal_`` is ``trunc_normal`` with bounds in sigma.
 """
 
+from ..._doors import called_by
 from ._fans import calculate_gain
 from ._functions import (
     constant,
@@ -74,3 +75,5 @@ __all__ = [
     "variance_scaling_", "wang_init_", "xavier_normal", "xavier_normal_", "xavier_uniform", "xavier_uniform_",
     "zeros_",
 ]
+
+called_by(globals())
