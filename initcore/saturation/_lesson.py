@@ -34,6 +34,6 @@ def lesson(n: float, std: float, second_moment: float = 1.0, *, activation: Any 
         return 0.0              # every z is 0, and phi~(0) = 0
     if phi.output_inverse is None:
         known = [name for name in activations.names if activations.get(name).output_inverse is not None]
-        raise ArgumentError(f"activation={phi.name!r} has no inverse of a saturating output; use one of "
-                            f"{', '.join(known)}.")
+        raise ArgumentError(f"activation={phi.name!r} does not saturate on both sides with an output_inverse known; "
+                            f"use one of {', '.join(known)}.")
     return math.erfc(phi.output_inverse(t) / scale)
