@@ -175,3 +175,18 @@ def test_names_of_keras_and_pytorch():
     assert std == pytest.approx(0.05, rel=0.02) and low == pytest.approx(-0.05, rel=0.01) == -high
     with pytest.raises(errors.UnknownNameError, match="did you mean 'he_normal'"):
         init.get("he_norml")
+
+
+@pytest.mark.parametrize("name", init.names)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_no_floating_point_setting_changes_anything(name, dtype):
+    import inspect
+    make, kwargs = init.get(name), {"rng": KEY, "dtype": dtype, **NEEDED.get(name, {})}
+    shape = (12, 40)
+    if name == "delta_orthogonal":
+        shape, kwargs["layout"] = (3, 3, 8, 8), "hwio"
+    if "gain" in inspect.signature(make).parameters:
+        kwargs["gain"] = 1e-300 if dtype == "float64" else 1e-30           # weights among the denormals
+    want = make(shape, **kwargs)
+    with np.errstate(all="raise"):
+        assert np.array_equal(make(shape, **kwargs), want)
