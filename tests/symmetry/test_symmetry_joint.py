@@ -418,3 +418,37 @@ def test_an_even_unit_that_is_still_at_first_counts_once_it_moves():
     assert np.abs(after["w"][:, 3] - after["w"][:, 2]).max() > 1e-9
     p["k"][1] = p["k"][0]                                    # nothing parts them now
     assert status(p) == ("tied",) * 4
+
+
+def test_parameters_used_twice():
+    """One bias, one convolution in PyTorch's layout, one grouped projection for two layers: one gradient for both."""
+    w, k = normal(3, 4), normal(4, 4)
+    w[:, 1], k[1] = w[:, 0], k[0]
+    k[:, 3], v = k[:, 2], normal(4, 2)
+    v[3] = v[2]
+    for shared in (False, True):
+        b = np.zeros(4)
+        g = Graph()
+        g.inputs("x", 3)
+        g.axis("a", 4, "tanh")
+        g.axis("h", 4, "tanh")
+        g.outputs("y", 2)
+        g.linear("x", "a", w, b)
+        g.linear("a", "h", k, b if shared else b.copy())
+        g.linear("h", "y", v)
+        report = analyze(g)
+        assert report.axes["a"].status[:2] == (("free", "free") if shared else ("tied", "tied"))
+    taps = normal(4, 4, 3)
+    taps[1], taps[:, 1] = taps[0], taps[:, 0]
+    for shared in (False, True):
+        g = Graph()
+        g.inputs("x", 4)
+        for name in "abc":
+            g.axis(name, 4, "tanh")
+        g.outputs("y", 2)
+        g.linear("x", "a", np.repeat(normal(4, 1), 4, axis=1))
+        g.conv("a", "b", taps, layout="oihw", name="1")
+        g.conv("b", "c", taps if shared else taps.copy(), layout="oihw", name="2")
+        g.linear("c", "y", normal(4, 2))
+        status = [analyze(g).axes[k].status[:2] for k in "ab"]
+        assert (("tied", "tied") in status) == (not shared), status

@@ -144,7 +144,7 @@ class Graph(Cells):
                     cols = slice(g * (m // groups), (g + 1) * (m // groups))
                     wide[g * (n // groups):(g + 1) * (n // groups), cols] = tap[:, cols]
                 tap = wide
-            self._block(s, t, tap, f"{name}.w", mask=mask)
+            self._block(s, t, tap, f"{name}.w", mask=mask, origin=a)
             mask = None
         self._bias(t, b, f"{name}.b")
 
@@ -178,6 +178,7 @@ class Graph(Cells):
 
     def _gain(self, i: int, values: Any, name: str, scalar: bool = False) -> None:
         axis = self._axes[i]
+        self._owned(i, values)
         axis.gains.append(Gain(values, name, after=True, scalar=scalar))
         axis.homogeneous = axis.even = False
 
@@ -219,7 +220,8 @@ class Graph(Cells):
             raise unknown_name("kind", kind, _NORMS)
         n = self._axes[i].n
         name = name or f"{axis}.{kind}_norm"
-        gamma, beta, mean, var = (None if v is None else self._weights(f"{name}.{label}", v, (n,)) for label, v in
+        gamma, beta, mean, var = (None if v is None else self._owned(i, self._weights(f"{name}.{label}", v, (n,)))
+                                  for label, v in
                                   (("gamma", gamma), ("beta", beta), ("mean", mean), ("var", var)))
         if (groups is None) == (kind == "group"):
             raise ArgumentError(f"groups={groups!r} with kind={kind!r}: only group normalisation needs groups=.")

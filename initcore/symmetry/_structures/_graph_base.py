@@ -39,7 +39,8 @@ class Assembly:
         self._index: dict[str, int] = {}
         self._blocks: list[Block] = []
         self._couplings: list[Coupling] = []
-        self._memory: dict[tuple[int, int], list[Block]] = {}     # blocks by where their weights lie
+        self._memory: dict[tuple[int, int], list[tuple[Block, Array]]] = {}     # blocks by where their weights lie
+        self._owners: dict[tuple[int, int], list[int]] = {}                     # axes by where their parameters lie
         self._plain: set[int] = set()          # axes where only equality is a relation
         self._norms: dict[int, list[Norm]] = {}
         self._streams: set[int] = set()        # axes that layers add to after they were read
@@ -147,7 +148,7 @@ class Assembly:
         self._edges.setdefault(s, set()).add(t)
 
     def _block(self, s: int, t: int, w: Array, name: str, *, mask: Any = None, part: int = 0, frozen: bool = False,
-               rows: slice | None = None, cols: slice | None = None) -> None:
+               rows: slice | None = None, cols: slice | None = None, origin: Array | None = None) -> None:
         if mask is not None:
             keep = np.asarray(mask, dtype=bool)
             if keep.shape != w.shape:
@@ -155,26 +156,40 @@ class Assembly:
             w = np.where(keep, w, w.dtype.type(0))
             self._blocks.append(Block(s, t, keep.astype(np.float32), name, part, frozen=True, structural=True))
         block = Block(s, t, w, name, part, frozen, rows=rows, cols=cols)
-        if w.size > 1:
-            known = self._memory.setdefault((w.__array_interface__["data"][0], w.nbytes), [])
-            for other in known:
-                if other.w.shape in (w.shape, w.shape[::-1]):
-                    self._share(other, s, t, w)
-            known.append(block)
+        given = w if origin is None else origin              # what the caller passed, where w is a copy of its parts
+        if given.size > 1:
+            known = self._memory.setdefault((given.__array_interface__["data"][0], given.nbytes), [])
+            for other, array in known:
+                if array.shape in (given.shape, given.shape[::-1]):
+                    self._share(other, s, t, array.shape == given.shape and array.strides == given.strides)
+            known.append((block, given))
         self._blocks.append(block)
 
-    def _share(self, other: Block, s: int, t: int, w: Array) -> None:
+    def _share(self, other: Block, s: int, t: int, straight: bool) -> None:
         """One array used twice: both uses share their partitions."""
-        straight = other.w.strides == w.strides and other.w.shape == w.shape
         for a, b in ((other.source, s), (other.target, t)) if straight else ((other.source, t), (other.target, s)):
-            if a != b and not (self._axes[a].fixed is not None and self._axes[b].fixed is not None):
-                every = np.arange(self._axes[a].n)
-                self._couplings.append(Coupling([(a, every), (b, every)], len(every), "shared weights"))
-                self._plain |= {a, b}
+            self._alike(a, b)
+
+    def _alike(self, a: int, b: int) -> None:
+        """Two axes that share a parameter share their partition, of equalities only."""
+        if a != b and not (self._axes[a].fixed is not None and self._axes[b].fixed is not None) and \
+                self._axes[a].n == self._axes[b].n:
+            every = np.arange(self._axes[a].n)
+            self._couplings.append(Coupling([(a, every), (b, every)], len(every), "shared weights"))
+            self._plain |= {a, b}
+
+    def _owned(self, i: int, values: Array) -> Array:
+        """A per-unit parameter of axis i; where another axis was given the same memory they share it."""
+        if values.size > 1:
+            for j in self._owners.setdefault((values.__array_interface__["data"][0], values.nbytes), []):
+                self._alike(j, i)
+            self._owners[values.__array_interface__["data"][0], values.nbytes].append(i)
+        return values
 
     def _bias(self, i: int, b: Any, name: str, part: int = 0, null: bool = False) -> None:
         if b is not None:
-            self._axes[i].bias.append(Term(self._weights(name, b, (self._axes[i].n,)), name, part, null=null))
+            b = self._owned(i, self._weights(name, b, (self._axes[i].n,)))
+            self._axes[i].bias.append(Term(b, name, part, null=null))
 
     def system(self) -> System:
         """What the refinement works on."""

@@ -72,7 +72,7 @@ class Cells(Assembly):
         bq = self._split_bias(f"{name}.bq", biases[0], share, kv, wq.shape[1])
         for slot in range(share):
             self._edge(s, qk, False)
-            self._block(s, qk, _slot(wq, slot, share, kv), f"{name}.wq", part=slot)
+            self._block(s, qk, _slot(wq, slot, share, kv), f"{name}.wq", part=slot, origin=wq)
             self._bias(qk, bq[slot], f"{name}.bq", part=slot)
         self._edge(k_axis, qk, False)
         self._edge(k_axis, v, False)
@@ -84,7 +84,7 @@ class Cells(Assembly):
         if target is None:
             self._streams.add(t)
         for slot in range(share):
-            self._block(v, t, _slot(out.T, slot, share, kv).T, f"{name}.wo")
+            self._block(v, t, _slot(out.T, slot, share, kv).T, f"{name}.wo", origin=out)
         self._bias(t, biases[3], f"{name}.bo")
         self._rotate(qk, channels, rotary, name)
         self._norm_scores(qk, kv, channels, share, qk_norm, qk_gains, name)
@@ -236,13 +236,13 @@ class Cells(Assembly):
         if gate is not None:
             gate = self._weights(f"{name}.gate", gate, (e, n, units))
             self._gate(h, phi.phi0 == 0)
-            self._block(s, h, _wide(gate), f"{name}.gate", part=0)
+            self._block(s, h, _wide(gate), f"{name}.gate", part=0, origin=gate)
         r = self._inner(f"{name}.router", e, _IDENTITY, "router")
         self._plain.add(r)
         self._axes[r].partner = h
         for axis in (h, r):
             self._edge(s, axis, False)
-        self._block(s, h, _wide(up), f"{name}.up", part=1 if gate is not None else 0)
+        self._block(s, h, _wide(up), f"{name}.up", part=1 if gate is not None else 0, origin=up)
         self._block(s, r, router, f"{name}.router")
         self._bias(r, router_bias, f"{name}.router_bias")
         if up_bias is not None:
