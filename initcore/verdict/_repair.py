@@ -41,11 +41,12 @@ class Standard(NamedTuple):
     def __call__(self, x: Array) -> Array:
         return (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
 
-    def folded(self, layer: Dense) -> Dense:
-        """The layer that does on raw x what ``layer`` does on standardised x."""
+    def folded(self, layer: Dense) -> Dense | None:
+        """The layer that does on raw x what ``layer`` does on standardised x; None where its dtype cannot hold it."""
         w = layer.w.astype(np.float64) / self.scale[:, None]
         b = (0.0 if layer.b is None else layer.b.astype(np.float64)) - self.mean @ w
-        return Dense(w.astype(layer.dtype), b.astype(layer.dtype), layer.activation)
+        done = Dense(w.astype(layer.dtype), b.astype(layer.dtype), layer.activation)
+        return done if np.isfinite(done.w).all() and np.isfinite(b.astype(layer.dtype)).all() else None
 
 
 def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: Array | None, rng: Any,
@@ -99,7 +100,7 @@ class _Plan:
         """The network of the plan."""
         layers = [self._layer(i) for i in range(len(self.net.layers))]
         if self.standardise and self.standard is not None:
-            layers[0] = self.standard.folded(layers[0])
+            layers[0] = self.standard.folded(layers[0]) or layers[0]
         return self._awake(Network(layers))
 
     def _layer(self, i: int) -> Dense:
