@@ -68,6 +68,11 @@ def check(
     data: Annotated[Path | None, typer.Option(help=".npz with inputs x (and targets y), or .npy with x.")] = None,
     loss: Annotated[str | None, typer.Option(help="softmax_cross_entropy, mse or binary_cross_entropy.")] = None,
     optimizer: Annotated[str, typer.Option(help="What it will be trained with.")] = "sgd",
+    l2: Annotated[float, typer.Option(help="Weight of an L2 penalty (adamw: its decay); ties depend on it.")] = 0.0,
+    hidden_dropout: Annotated[bool, typer.Option("--hidden-dropout", help="Hidden units are dropped at random.")
+                              ] = False,
+    stage: Annotated[str | None, typer.Option(
+        help="start or trained: a trained network may be certain. (default: from the loss on the data)")] = None,
     select: Annotated[str | None, typer.Option(help="Only these rules or families: SYM,SAT201")] = None,
     ignore: Annotated[str | None, typer.Option(help="Without these rules or families.")] = None,
     fail_level: Annotated[str, typer.Option(help="Least severity that makes exit code 1: fail, warn, info.")] = "fail",
@@ -92,6 +97,7 @@ def check(
                             order=_list(order), data=data, loss=loss, optimizer=optimizer, select=_list(select),
                             ignore=_list(ignore), fail_level=fail_level, partial=partial,
                             folded_bias=folded_bias,
+                            l2=l2, hidden_dropout=hidden_dropout, stage=stage,
                             baseline=None if baseline is None else str(baseline))
     if format == "text":
         _emit(text_of(report) if output is None else rendered(report), output, quiet, clean=True)

@@ -338,3 +338,24 @@ def test_softmax_between_layers_is_refused():
     for phi in (softmax, "softmax", "LogSoftmax", lambda z: z - z.mean()):
         with pytest.raises(ArgumentError, match="not elementwise"):
             ic.Dense(np.ones((3, 2)), None, phi)
+
+
+def test_numpy_settings_change_nothing():
+    n = net((normal(1, 20, 40, 1e-200), np.zeros(40), "sigmoid"), (normal(2, 40, 3, 1e160), np.zeros(3), "tanh"))
+    x = np.random.default_rng(0).standard_normal((30, 20))
+    plain = ic.check(n, x)
+    with np.errstate(all="raise"):
+        assert ic.check(n, x).to_json() == plain.to_json()
+        plain.repair(rng=0)
+        plain.standardise(x)
+
+
+def test_the_command_line_takes_what_an_answer_rests_on(tmp_path):
+    from typer.testing import CliRunner
+
+    from initcore.cli._commands import app
+    np.savez(tmp_path / "net.npz", w1=normal(1, 20, 40, 2.0), w2=normal(2, 40, 3))
+    run = lambda *options: CliRunner().invoke(app, ["check", str(tmp_path / "net.npz"), *options])
+    assert run().exit_code == 1 and "cannot learn" in run().output
+    assert run("--stage", "trained", "--l2", "0.1", "--hidden-dropout").exit_code == 1
+    assert run("--stage", "end").exit_code == 2 and run("--l2", "-1").exit_code == 2
