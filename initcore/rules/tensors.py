@@ -141,10 +141,10 @@ def repeated(c: TensorContext) -> Iterator[Finding]:
         if t.role in _COPIES or not t.matrix or t.nonfinite or _tiled(t):
             continue
         for head in t.heads:
-            size = np.linalg.norm(head)
-            if len(head) >= c.limits["elements"] and size > 0 and len(np.unique(head)) >= 0.9 * len(head):
+            largest = float(np.max(np.abs(head), initial=0.0))
+            if len(head) >= c.limits["elements"] and largest > 0 and len(np.unique(head)) >= 0.9 * len(head):
                 owners.append(t)
-                heads.append(head / size)
+                heads.append(head / largest / np.linalg.norm(head / largest))      # no overflow, whatever the size
     said: set[str] = set()
     for i, j in _close_pairs(heads, int(c.limits["elements"])):
         a, b = sorted((owners[i], owners[j]), key=lambda t: c.tensors.index(t))

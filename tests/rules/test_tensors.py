@@ -90,6 +90,15 @@ def test_the_same_draws_in_two_tensors(tmp_path):
     assert found(arrays | {"ema." + k: v for k, v in arrays.items()}, tmp_path) == set()
 
 
+def test_extreme_values_warn_in_words_only(tmp_path):
+    """Values near the ends of the type: findings, no NumPy warnings (which are errors here)."""
+    for scale in (1e300, 1e-300, 5e-324):
+        arrays = transformer() | {UP: normal(64, 32).astype(float) * scale, DOWN: normal(64, 32).astype(float) * scale}
+        assert {tensor for _, tensor, _ in found(arrays, tmp_path)} <= {UP, DOWN}
+        with np.errstate(all="raise"):
+            assert found(arrays, tmp_path)
+
+
 def test_spread_needs_the_absence_of_norms(tmp_path):
     arrays = {k: v for k, v in transformer().items() if "norm" not in k}
     arrays[UP] = 40 * arrays[UP]
