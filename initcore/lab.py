@@ -65,6 +65,17 @@ class Optimizer:
             layers.append(Dense(w, b, layer.activation))
         return Network(layers, check_finite=False)
 
+    def next_value(self, name: str, value: Array, grad: Array) -> Array:
+        """One array after a step along ``grad``; ``name`` keeps its state. One array a step, as when all of a network's
+        parameters are views of one vector: the arithmetic of :meth:`step` without a new network.
+
+        >>> import numpy as np
+        >>> SGD(lr=0.5).next_value("w", np.ones(2), np.ones(2))
+        array([0.5, 0.5])
+        """
+        self.steps += 1
+        return self._next((0, name), value, grad)
+
     def _next(self, at: tuple[int, str], value: Array, grad: Array) -> Array:
         state = self._state.get(at, ())
         if state and state[0].shape != value.shape:

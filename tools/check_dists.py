@@ -12,7 +12,7 @@ LIMIT = 2_000_000
 NEEDED = ["pytest_initcore.py", "initcore_command.py", "initcore/py.typed",
           "initcore/kernels.pyi", "initcore/kernels.pxd",
           "initcore/_table.pxd", "initcore/__init__.pxd", "initcore/data/digits.npz",
-          "initcore/data/LICENSE-digits.txt"]
+          "initcore/data/LICENSE-digits.txt", "initcore/rules/calibration.json"]
 SOURCES = ["setup.py", "pyproject.toml", "src/_variant.pyx", "src/kernels.pyx", "src/variant/simd.h",
            "src/doors/dense.pxi", "tests/conftest.py", "LICENSE"]
 

@@ -2,11 +2,11 @@
 
 from .._doors import called_by
 
-from . import symmetry, saturation, signal, numeric, output, inputs, tensors  # isort: skip   # the order of the catalogue
+from . import symmetry, saturation, signal, learning, numeric, output, inputs, tensors  # isort: skip   # as printed
 from ._catalogue import CATALOGUE, SEVERITIES, VERDICTS, Rule, chosen, get, thresholds
 from ._finding import CAUSES, Finding, in_words
 
 __all__ = ["CATALOGUE", "CAUSES", "SEVERITIES", "VERDICTS", "Finding", "Rule", "chosen", "get", "in_words", "inputs",
-           "numeric", "output", "saturation", "signal", "symmetry", "tensors", "thresholds"]
+           "learning", "numeric", "output", "saturation", "signal", "symmetry", "tensors", "thresholds"]
 
 called_by(globals())

@@ -17,9 +17,8 @@ from ..saturation import LayerSignal
 from ..saturation._propagate import glance
 from ..saturation._state import Glance, State
 from ._context import Context
-from ._conventions import call, deviation, start, zero_bias
 from ._finding import Blame
-from ._weights import spread, wrong_layout
+from ._weights import call, deviation, spread, start, wrong_layout, zero_bias
 
 Array = np.ndarray
 

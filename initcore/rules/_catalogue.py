@@ -7,9 +7,11 @@ be retired, its number is never reused.
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any
 
 from .._checks import number
@@ -46,7 +48,8 @@ class Rule:
                  f"Change one with `check(..., thresholds={{\"{self.id}.{next(iter(self.thresholds))}\": ...}})`."
                  ] if rows else []
         return "\n".join([f"# {self.id}: {self.title}", "", f"Severity: {self.severity}", "", self.why, "",
-                          "## What is compared", "", self.measured, *table, "", "## What to do", "", self.cure, ""])
+                          "## What is compared", "", self.measured, *table, "", "## What to do", "", self.cure, "",
+                          "## How often it was right", "", calibration(self.id), ""])
 
 
 def rule(rule_id: str, *, title: str, severity: str, why: str, measured: str, cure: str,
@@ -123,3 +126,20 @@ def thresholds(changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, 
             raise unknown_name(f"thresholds[{rule_id!r}]", name, known)
         known[name] = number(f"thresholds[{rule_id}.{name}]", value, low=0)
     return out
+
+
+def calibration(rule_id: str) -> str:
+    """How often a rule fired on networks that were then trained, and how they ended; counted by ``tools/calibrate.py``.
+
+    >>> calibration("SIG304").startswith("On random networks that were then trained")
+    True
+    """
+    text = resources.files(__package__).joinpath("calibration.json").read_text(encoding="utf-8")
+    found: dict[str, list[int]] = json.loads(text)["rules"].get(rule_id, {})
+    if not found:
+        return "It did not fire as a warning or a failure on the networks that were trained to calibrate the rules."
+    words = {"fail": "a failure", "warn": "a warning"}
+    said = [f"as {words[severity]} {sum(row)} times ({row[0]} of these networks stayed stuck, {row[1]} learnt badly or "
+            f"slowly, {row[2]} well)" for severity, row in sorted(found.items())]
+    return ("On random networks that were then trained (docs/explanation/calibration) it fired " + ", and ".join(said)
+            + ".")

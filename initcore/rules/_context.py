@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._rehearsal import Outcome
 from .._weight_statistics import WeightStatistics, weight_statistics
 from ..network import LayerGradient, Network, Trace
 from ..saturation import SignalReport
@@ -42,6 +43,8 @@ class Context:
     gradients: list[LayerGradient] | None = None       # on (x, y); without y for random back-signals at the output
     optimizer: str = "sgd"                 # and its details, in words
     trained: bool = False                  # said, or seen from a low loss
+    family: str = "sgd"                    # what the optimiser does, for a rehearsal
+    rehearsal: Outcome | None = None       # done when a rule first asks for it
     rule: Rule | None = None
     seen: dict[str, WeightStatistics] = field(default_factory=dict)
 

@@ -13,8 +13,7 @@ from ..saturation._state import State
 from ..saturation._walk import slopes, steps
 from ._blame import layer_blame, saturation_severity
 from ._context import Context
-from ._conventions import call, deviation, start, zero_bias
-from ._weights import spread, wrong_layout
+from ._weights import call, deviation, spread, start, wrong_layout, zero_bias
 
 _SETTLED = 64
 

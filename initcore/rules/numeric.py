@@ -11,8 +11,8 @@ from .._weight_statistics import WeightStatistics
 from . import _repeats
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import call
 from ._finding import Finding
+from ._weights import call
 
 Array = np.ndarray
 

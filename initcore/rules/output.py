@@ -10,9 +10,8 @@ import numpy as np
 from ._blame import offset_blame
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import call, deviation, start, zero_bias
 from ._finding import Finding
-from ._weights import spread
+from ._weights import call, deviation, spread, start, zero_bias
 
 
 def _classes(c: Context) -> int:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from ..network import Dense
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import call, deviation, start
 from ._depth import activation_blame, gradient_blame, worst_layer
 from ._finding import Finding
-from ._weights import fits, library_scale, spread, wrong_layout
+from ._weights import call, deviation, fits, library_scale, spread, start, wrong_layout
 
 
 def _gradients(c: Context, *, up: bool) -> Iterator[Finding]:
@@ -28,13 +27,21 @@ def _gradients(c: Context, *, up: bool) -> Iterator[Finding]:
     cause, cure, layers = gradient_blame(c, up)
     i = layers[0] if layers else worst_layer(c, up)
     severity = _severity(c, cause, value >= limits.get("library_product", math.inf))
-    if value > limits["fail_product"] if up else value < limits["fail_product"]:
+    if severity != "info" and (up or value < _fatal(c, cause)):
         severity = "fail"
     how = (f"is {value:.2g} of that at the last hidden layer, a factor {value ** (1 / depth):.2g} in each of {depth} "
            f"layers" if 0 < value < math.inf else f"is {'0' if value == 0 else 'infinite'}")
     yield c.finding(i, f"The back-signal {'explodes' if up else 'vanishes'}: its norm at layers[0] {how} "
                     f"({c.signal.kind}).", severity=severity, measured=value,
                     expected=f"{'at most' if up else 'at least'} {limit:g}", cause=cause, cure=cure, layers=layers)
+
+
+def _fatal(c: Context, cause: str) -> float:
+    """Below this a vanishing back-signal is a failure, by calibration: entrywise optimisers make up for the size of a
+    gradient, the others do not; a stack whose activation has no good scale has a longer rope."""
+    if c.family == "adam":
+        return c.limits["adam_product"]
+    return c.limits["fail_product"] if cause == "activation" else c.limits["product"]
 
 
 def _severity(c: Context, cause: str, mild: bool) -> str:
@@ -63,7 +70,7 @@ def _activations(c: Context, *, up: bool) -> Iterator[Finding]:
                 else (total < limits["total"] or (total < limits["short_total"] and factor < limits["per_layer"])):
             i, cause, cure, layers = activation_blame(c, la, reference, up)
             severity = _severity(c, cause, total >= limits.get("library_total", math.inf))
-            if total > limits["fail_total"] if up else total < limits["fail_total"]:
+            if total > limits["fail_total"] or len(c.hidden) >= limits["deep"] if up else total < limits["fail_total"]:
                 severity = "fail"
             what = f"has rms {size:.3g}" if size == la.activation_rms else f"varies by {size:.3g} with the inputs"
             yield c.finding(
@@ -93,9 +100,9 @@ def vanishing_activations(c: Context) -> Iterator[Finding]:
       why="A factor above 1 in every layer multiplies up to huge outputs and a huge first loss.",
       measured="""Root mean square of each layer's output (the last included) over that of the input (1 if that is
       smaller). Warn above `total`, or above `short_total` when the mean factor per layer is above `per_layer`; fail
-      above `fail_total`.""",
+      then with `deep` hidden layers or more, and above `fail_total`.""",
       cure="Weights of variance gain^2/fan_in.",
-      thresholds={"total": 1e4, "short_total": 1e2, "per_layer": 4.0, "fail_total": 1e12})
+      thresholds={"total": 1e4, "short_total": 1e2, "per_layer": 4.0, "fail_total": 1e12, "deep": 4})
 def exploding_activations(c: Context) -> Iterator[Finding]:
     """Outputs that grow from layer to layer."""
     return _activations(c, up=True)
@@ -106,21 +113,21 @@ def exploding_activations(c: Context) -> Iterator[Finding]:
       layers do not learn.""",
       measured="""Norm of the back-signal at the first layer over that at the last hidden output. Warn below
       `product`; where all layers have a library's own small scale (PyTorch's default 1/(3 fan_in), small_init) only
-      information down to `library_product`; fail below `fail_product`.""",
+      information down to `library_product`. Fail, except there: under Adam and its kin below `adam_product`; under
+      other optimisers too, but where the activation itself is to blame only below `fail_product`.""",
       cure="""The gain of the activation. A deep sigmoid stack has no good scale: use tanh or ReLU there, or
       normalise.""",
-      thresholds={"product": 1e-4, "library_product": 1e-6, "fail_product": 1e-8})
+      thresholds={"product": 1e-4, "library_product": 1e-6, "fail_product": 1e-8, "adam_product": 1e-28})
 def vanishing_gradient(c: Context) -> Iterator[Finding]:
     """Back-signals that shrink towards the input."""
     return _gradients(c, up=False)
 
 
-@rule("SIG304", title="gradients explode", severity="warn",
+@rule("SIG304", title="gradients explode", severity="fail",
       why="""Each layer multiplies the norm of the back-signal by about sqrt(chi); when the product is huge the first
       steps destroy the first layers.""",
-      measured="""Norm of the back-signal at the first layer over that at the last hidden output. Warn above `product`,
-      fail above `fail_product`.""",
-      cure="The gain of the activation.", thresholds={"product": 1e4, "fail_product": 1e12})
+      measured="Norm of the back-signal at the first layer over that at the last hidden output. Fail above `product`.",
+      cure="The gain of the activation.", thresholds={"product": 1e4})
 def exploding_gradient(c: Context) -> Iterator[Finding]:
     """Back-signals that grow towards the input."""
     return _gradients(c, up=True)

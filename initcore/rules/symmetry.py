@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ..symmetry import LayerSymmetry
 from ._catalogue import rule
 from ._context import Context
-from ._conventions import call
 from ._finding import Finding
+from ._weights import call
 
 _FREE = "ic.symmetry.break_ties(net, rng=key).network frees them and touches nothing else"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .._checks import float_array, number, quiet
 from .._weight_statistics import HALF_SMALLEST
 from ..errors import ArgumentError, ShapeError, unknown_name
 from ..network import Network, Trace, own_layers, require_network
-from ..rules import Finding
+from ..rules import Finding, learning
 from ..rules._context import Context
 from ..saturation._input_moments import input_state
 from ..saturation._predict import from_steps
@@ -143,8 +143,15 @@ class Judge:
 
     def __call__(self, net: Network, x: Any, y: Any) -> tuple[Context, list[Finding]]:
         context = gather(net, x, y, loss=self.loss, training=self.training, stage=self.stage, numbers=self.numbers)
-        return context, [f for rule_id, rule in rules.CATALOGUE.items() if rule_id in self.active
-                         for f in rule.run(context)]
+        found = [f for rule_id, rule in rules.CATALOGUE.items() if rule_id in self.active for f in rule.run(context)]
+        if "SIG307" in self.active and any(_estimate(f) for f in found) and learning.learns(context):
+            found = [replace(f, severity="warn") if _estimate(f) else f for f in found]
+        return context, found
+
+
+def _estimate(f: Finding) -> bool:
+    """Does a failure rest on an estimate, which a rehearsal overrules?"""
+    return f.severity == "fail" and f.rule.startswith(learning.ESTIMATES)
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,7 @@ def gather(net: Network, x: Any, y: Any, *, loss: str | None, training: Training
         symmetry.invariance(training.optimizer)
         return c
     c.symmetry = training.analyze(net)
+    c.family = learning.family(training.optimizer)
     usable = data if data is not None and c.finite_data and len(data) else None
     with np.errstate(over="ignore", invalid="ignore"):
         c.state, assumed = input_state(net, usable)

@@ -12,7 +12,7 @@ from .. import initializers, symmetry
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
-from ..rules._conventions import start
+from ..rules._weights import start
 
 Array = np.ndarray
 Recheck = Callable[[Network], Sequence[Finding]]

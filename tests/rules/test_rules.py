@@ -11,10 +11,10 @@ from initcore import rules
 from initcore.rules import _catalogue
 
 DESIGN = {"SYM101": "fail", "SYM102": "warn", "SYM103": "fail", "SYM104": "fail", "SYM105": "info", "SYM106": "info",
-          "SAT201": "fail", "SAT202": "fail", "SAT203": "warn", "SIG301": "warn", "SIG302": "warn", "SIG303": "warn",
-          "SIG304": "warn", "SIG305": "warn", "SIG306": "info", "NUM401": "fail", "NUM402": "fail", "NUM403": "warn",
-          "RNG501": "warn", "RNG502": "warn", "OUT601": "warn", "OUT602": "warn", "INP701": "warn", "INP702": "fail",
-          "TEN801": "fail", "TEN802": "warn", "TEN803": "warn", "TEN804": "warn"}
+          "SAT201": "fail", "SAT202": "warn", "SAT203": "warn", "SIG301": "warn", "SIG302": "warn", "SIG303": "warn",
+          "SIG304": "fail", "SIG305": "warn", "SIG306": "info", "SIG307": "fail", "NUM401": "fail", "NUM402": "fail",
+          "NUM403": "warn", "RNG501": "warn", "RNG502": "warn", "OUT601": "warn", "OUT602": "warn", "INP701": "warn",
+          "INP702": "fail", "TEN801": "fail", "TEN802": "warn", "TEN803": "warn", "TEN804": "warn"}
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "rules"
 
 

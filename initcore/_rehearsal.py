@@ -1,0 +1,193 @@
+"""A rehearsal: the first steps of the training that is meant, on the rows at hand, beside those of a good start.
+
+Whether a network learns is decided by many things at once (gradients too small for the learning rate, inputs that all
+look alike from the last layer, steps that overshoot), and every static measure of one of them misjudges the others.
+A few dozen steps of the named optimiser see them all. The rows may hold nothing that can be learnt; therefore a
+network that gets nowhere is to blame only where a good start of the same architecture gets somewhere on the same rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from . import initializers, kernels
+from .lab import SGD, Adam, Optimizer, permutation
+from .network import Dense, Network
+from .random import Key
+
+Array = np.ndarray
+BATCH, WINDOW = 32, 20
+ROWS = 512                  # at most so many are looked at
+HELD = 128                  # from so many rows on a quarter is kept apart, so that learning by heart does not count
+WORK = 6e9                  # multiplications at one learning rate; larger networks get fewer steps
+# the middle of the road first: most networks are decided by it; the others are a factor of ten away and further
+RATES = {"sgd": (0.1, 1.0, 0.01, 0.001), "adam": (0.003, 0.03, 0.0003)}
+
+
+class Rows(NamedTuple):
+    """What is rehearsed on: rows to learn from, rows kept apart, and each row's loss under the best constant."""
+
+    x: Array
+    y: Array
+    constant: Array
+    held: tuple[Array, Array, float]
+    loss: str
+
+
+class Progress(NamedTuple):
+    """Share of the loss of the best constant that was explained, at best: on the rows learnt from, and on the others.
+
+    ``first`` is that share before the first step (below 0 where the outputs are far off), ``steps`` were taken at the
+    learning rate ``rate``, which did best.
+    """
+
+    seen: float
+    held: float
+    first: float
+    steps: int
+    rate: float
+
+    def explained(self, limits: Mapping[str, float]) -> float:
+        """What counts: what also holds for the rows kept apart, or else a part of what was learnt by heart.
+
+        Outputs that start out a large multiple of the targets fit a few rows by cancelling, which says nothing.
+        """
+        heart = limits["heart"] * self.seen if self.first > -limits["wild"] else -math.inf
+        return max(min(self.seen, self.held), heart)
+
+
+def rows(x: Array, y: Array, loss: str) -> Rows | None:
+    """The rows in a fixed random order; None where there is nothing to explain (all targets equal)."""
+    order = permutation(len(x), rng=0)[:ROWS]
+    x, y = np.ascontiguousarray(x[order]), np.ascontiguousarray(y[order])
+    constant = _constant(y, loss)
+    if len(x) < 2 or not constant.mean() > 1e-12:
+        return None
+    cut = len(x) - len(x) // 4 if len(x) >= HELD else len(x)
+    apart = slice(cut, None) if cut < len(x) else slice(None)
+    return Rows(x[:cut], y[:cut], constant[:cut], (x[apart], y[apart], float(constant[apart].mean())), loss)
+
+
+def _constant(y: Array, loss: str) -> Array:
+    """Each row's loss under the best constant output (the entropy of the classes, the variance)."""
+    if loss == "softmax_cross_entropy" and y.ndim == 1:
+        return -np.log(np.bincount(y) / len(y))[y]
+    y = y.astype(np.float64)
+    mean = y.mean(axis=0)
+    if loss == "mse":
+        return np.mean(np.square(y - mean), axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(y > 0, -y * np.log(mean), 0)
+        if loss == "softmax_cross_entropy":
+            return terms.sum(axis=1)
+        return (terms + np.where(y < 1, -(1 - y) * np.log(1 - mean), 0)).mean(axis=1)
+
+
+def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Progress | None:
+    """The best progress over the learning rates; None where too few steps can be paid for.
+
+    ``family`` is "sgd" (the gradient itself), "momentum" (.9, at a tenth of the rate) or "adam". ``limits`` are the
+    thresholds of SIG307: at most ``steps`` steps at each rate; ``enough`` explained ends the search.
+    """
+    weights = sum(layer.w.size for layer in net.layers)
+    batch = min(BATCH, len(data.x))
+    steps = int(min(limits["steps"], WORK / max(3 * batch * weights, 1)))
+    if steps < 3 * WINDOW:
+        return None
+    with np.errstate(all="ignore"):
+        first = 1 - kernels.loss(data.loss, net.forward(data.x), data.y)[0] / float(data.constant.mean())
+    best = Progress(-math.inf, -math.inf, first, 0, math.nan)
+    for rate in RATES["adam" if family == "adam" else "sgd"]:
+        if family == "momentum":
+            rate /= 10
+        optimizer = Adam(rate) if family == "adam" else SGD(rate, momentum=0.9 if family == "momentum" else 0.0)
+        one = best._replace(seen=-math.inf, held=-math.inf, steps=0, rate=rate)
+        for seen, held in _run(net, data, optimizer, steps, batch):
+            one = one._replace(seen=max(one.seen, seen), held=max(one.held, held), steps=one.steps + WINDOW)
+            if one.explained(limits) >= limits["enough"]:
+                return one
+        best = max(best, one, key=lambda p: (p.explained(limits), p.steps))
+    return best
+
+
+def _run(net: Network, data: Rows, optimizer: Optimizer, steps: int, batch: int) -> Iterator[tuple[float, float]]:
+    """Shares explained on the rows just learnt from and on the rows kept apart, after each window of steps."""
+    flat, net = flattened(net)
+    batches = len(data.x) // batch
+    got = might = 0.0
+    for t in range(steps):
+        part = slice(t % batches * batch, t % batches * batch + batch)
+        with np.errstate(all="ignore"):
+            loss, grads = net.gradients(data.x[part], data.y[part], loss=data.loss)
+            if not loss < 1e12:
+                return
+            g = np.concatenate([a.ravel() for pair in grads for a in pair if a is not None])
+            flat[...] = optimizer.next_value("all", flat, g)
+            got, might = got + loss, might + float(data.constant[part].mean())
+            if t % WINDOW == WINDOW - 1:
+                x, y, constant = data.held
+                yield 1 - got / might, 1 - kernels.loss(data.loss, net.forward(x), y)[0] / constant
+                got = might = 0.0
+
+
+def flattened(net: Network) -> tuple[Array, Network]:
+    """All parameters in one vector, and a network whose arrays are views of it."""
+    flat = np.concatenate([a.ravel() for _, _, a in net.parameters()])
+    layers, at = [], 0
+    for layer in net.layers:
+        parts = []
+        for a in (layer.w, layer.b):
+            parts.append(None if a is None else flat[at:at + a.size].reshape(a.shape))
+            at += 0 if a is None else a.size
+        layers.append(Dense(parts[0], parts[1], layer.activation))
+    return flat, Network(layers, check_finite=False)
+
+
+class Outcome(NamedTuple):
+    """A network's own progress, that of a good start (None where it was not needed), and the rows."""
+
+    own: Progress
+    good: Progress | None
+    data: Rows
+
+
+def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Outcome | None:
+    """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs,
+    with Adam and more steps: the question to it is only whether these rows hold anything to learn."""
+    own = rehearse(net, data, family, limits)
+    if own is None:
+        return None
+    if own.explained(limits) >= limits["enough"]:
+        return Outcome(own, None, data)
+    scaled = standardised(data)
+    good = rehearse(good_start(net, scaled.x), scaled, "adam", {**limits, "steps": 2 * limits["steps"]})
+    return Outcome(own, good, data)
+
+
+def standardised(data: Rows) -> Rows:
+    """The same rows with every feature at mean 0 and variance 1 over the rows learnt from."""
+    x = data.x.astype(np.float64)
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    held, y, constant = data.held
+    return data._replace(x=((x - mean) / spread).astype(data.x.dtype),
+                         held=(((held - mean) / spread).astype(data.x.dtype), y, constant))
+
+
+def good_start(net: Network, x: Array) -> Network:
+    """A start of the same architecture that suits the data: orthogonal weights, every layer's z with mean 0 for each
+    unit and variance 1 (Mishkin and Matas 2016, with the centring of batch normalisation); a quiet last layer."""
+    a = x.astype(np.float64)
+    layers = []
+    for i, layer in enumerate(net.layers):
+        w = initializers.orthogonal((layer.fan_in, layer.fan_out), rng=Key(0).child(i), dtype="float64")
+        w = w * ((0.5 if i == len(net.layers) - 1 else 1.0) / ((a @ w).std() or 1.0))
+        z = a @ w
+        b = -z.mean(axis=0)
+        a = np.asarray(layer.activation.phi(z + b), dtype=np.float64)
+        layers.append(Dense(w.astype(net.dtype), b.astype(net.dtype), layer.activation))
+    return Network(layers, check_finite=False)

@@ -1,0 +1,103 @@
+"""SIG307: the first steps of training, tried on the rows at hand beside a good start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import _rehearsal
+from ..network import Network
+from ..symmetry import invariance
+from ._catalogue import rule
+from ._context import Context
+from ._finding import Finding
+
+FAMILIES = {"sgd": "plain gradient steps", "momentum": "steps with momentum 0.9", "adam": "steps of Adam"}
+# what weights and signal let one expect, not prove: where the rehearsal shows that it learns all the same, a warning
+ESTIMATES = ("SAT", "SIG30", "OUT", "INP701")
+
+
+@rule("SIG307", title="does not learn in a rehearsal", severity="fail", why="""
+      Gradients too small for any usual learning rate, inputs that all look alike from the last layer on, steps that
+      overshoot, units that are off: each alone and all together show in the first steps of training. A network that
+      gets nowhere in them where a good start of the same architecture gets somewhere is stuck.""", measured="""
+      Given x, y and a loss. At most `steps` minibatch steps of 32 rows with the optimiser named (its nearest of: plain
+      gradient, momentum 0.9, Adam), at three or four learning rates a factor of ten apart, on at most 512 rows of which
+      a quarter is kept apart (from 128 rows on). Compared is the share explained of the loss of the best constant
+      output, on the rows kept apart (and `heart` times that on the rows learnt from, unless the first loss is above
+      `wild` times the constant's). Fail below `share`, warn below `enough`, where a good start explains at least `good`
+      under Adam in twice the steps (orthogonal weights, inputs and z centred and scaled); else nothing is said, for the
+      rows may hold nothing to learn. Where fewer steps than `steps` can be paid for (6e9 multiplications a learning
+      rate) it is a warning, and with fewer than 60 it is left out, as for trained networks. Findings of other rules
+      that only estimate (SAT, SIG, OUT, INP701) are warnings where the rehearsal learns.""", cure="""
+      The finding names what mends it in a rehearsal of its own: scaled inputs, zero biases, or new weights;
+      `report.repair(rng=key)` does it.""",
+      thresholds={"steps": 240, "share": 0.03, "enough": 0.1, "good": 0.05, "heart": 0.3, "wild": 20})
+def rehearsed(c: Context) -> Iterator[Finding]:
+    """SIG307."""
+    done = outcome(c)
+    if done is None or done.good is None:
+        return
+    limits = c.limits
+    own, good = done.own.explained(limits), done.good.explained(limits)
+    if good < limits["good"] or own >= limits["enough"] or own >= good:
+        return
+    whole = done.own.steps >= limits["steps"] or not math.isfinite(done.own.seen)
+    severity = "fail" if own < limits["share"] and whole else "warn"
+    cause, cure = _cause(c, done)
+    yield c.finding(
+        None, f"After {done.own.steps} {FAMILIES[c.family]} at the best of several learning rates it explains "
+        f"{_percent(own)} of the loss that a constant output leaves; a good start of the same architecture reaches "
+        f"{_percent(good)} on the same rows, and was not trained further.", severity=severity, measured=max(own, 0.0),
+        expected=f"at least {limits['share']:g}, here {good:.2g} is reached", cause=cause, cure=cure)
+
+
+def _percent(share: float) -> str:
+    return "nothing" if share < 0.005 else f"{100 * share:.0f}%"
+
+
+def outcome(c: Context) -> _rehearsal.Outcome | None:
+    """The rehearsal of a check, done once; None without targets, a loss, or finite numbers."""
+    if c.rehearsal is None and c.x is not None and c.y is not None and c.overflow is None and c.finite_weights \
+            and c.finite_data and c.taken is not None and not c.trained:
+        data = _rehearsal.rows(c.x, c.y, c.taken)
+        c.rehearsal = None if data is None else _rehearsal.compare(c.net, data, c.family, c.numbers["SIG307"])
+    return c.rehearsal
+
+
+def learns(c: Context) -> bool:
+    """Has the rehearsal shown that the network learns?"""
+    done = outcome(c)
+    limits = c.numbers["SIG307"]
+    return done is not None and done.own.explained(limits) >= limits["enough"]
+
+
+def family(optimizer: str) -> str:
+    """How a rehearsal steps: entry by entry at its own scale as Adam does (so do orthogonalised and second-order
+    steps), with momentum, or along the gradient."""
+    kept = invariance(optimizer)
+    if kept.kind in ("entry", "matrix"):
+        return "adam"
+    return "momentum" if kept.name in ("momentum", "nesterov") else "sgd"
+
+
+def _cause(c: Context, done: _rehearsal.Outcome) -> tuple[str, str]:
+    """The inputs' scale and the biases are set right in turn: the first that then learns is the cause, else the weights
+    are."""
+    limits = c.numbers["SIG307"]
+    least = max(limits["enough"], 3 * done.own.explained(limits))
+
+    def mends(net: Network, data: _rehearsal.Rows) -> bool:
+        tried = _rehearsal.rehearse(net, data, c.family, limits)
+        return tried is not None and tried.explained(limits) >= least
+    x = done.data.x.astype(np.float64)
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    off = bool(np.any(np.abs(mean) > 3 * spread)) or not 0.1 < float(np.sqrt(np.mean(np.square(x)))) < 10
+    if (off or spread.max() > 10 * np.median(spread)) and mends(c.net, _rehearsal.standardised(done.data)):
+        return "input_scale", "subtract each feature's mean from the inputs and divide by its standard deviation"
+    unbiased = Network([layer.replace(b=None if layer.b is None else np.zeros_like(layer.b)) for layer in c.net.layers])
+    if any(layer.b is not None and layer.b.any() for layer in c.net.layers) and mends(unbiased, done.data):
+        return "bias", "zero biases"
+    return "weight_scale", "draw the weights again at the scale that suits the activation: report.repair(rng=key)"
