@@ -31,7 +31,7 @@ def write(counts: dict[str, Any]) -> None:
 def _tables(counts: dict[str, Any]) -> str:
     lines = ["| set | optimiser | networks | stuck that are NOT OK | NOT OK that train well | no finding, yet stuck |",
              "|---|---|---|---|---|---|"]
-    for name in ("calibration", "heldout"):
+    for name in (n for n in ("calibration", "heldout") if n in counts):
         for optimizer, row in counts[name]["shares"].items():
             total = sum(sum(r.values()) for r in counts[name]["confusion"][optimizer].values())
             lines.append(f"| {name.replace('heldout', 'held out')} | {optimizer} | {total} | "
