@@ -179,6 +179,13 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
     return Profile(a, phi, slope, kinks, ends, jumps_at(phi, ends), logs)
 
 
+def flat_beside_jumps(p: Profile) -> str:
+    """Words for an activation that has slope 0 wherever it does not jump; none for another."""
+    x = np.linspace(-5.0, 5.0, 97)
+    away = np.min(np.abs(x[:, None] - np.array([place for place, _ in p.jumps])), axis=1) > 0.05
+    return ", while its slope is zero (slope 0) almost everywhere" if not p.dphi(x[away]).any() else ""
+
+
 def kinks_of(a: Activation, reach: float) -> Profile:
     """The profile of a callable as if its own scale were 1, with the kinks found for ``|x| <= reach`` (at most 16)."""
     phi = _guarded(a, a.phi)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import number, quiet
 from .._gaussian.moments import moments, one
-from .._gaussian.profile import Profile, profile
+from .._gaussian.profile import Profile, flat_beside_jumps, profile
 from ..errors import ArgumentError
 from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
 
@@ -66,7 +66,8 @@ def _critical(p: Profile, q: float) -> CriticalPoint:
     m = {k: float(v[0]) for k, v in moments(p, q, ("slope2", "growth", "excess")).items()}
     if p.jumps:
         raise ArgumentError(f"activation {p.activation.name} jumps at {p.jumps[0][0]:.6g}: the slope of its "
-                            "correlation map at c = 1 is infinite, and no weight variance makes chi = 1.")
+                            f"correlation map at c = 1 is infinite{flat_beside_jumps(p)}; no weight variance makes "
+                            "chi = 1.")
     if not m["slope2"] > 0:
         raise ArgumentError(f"activation {p.activation.name} has slope 0 almost everywhere at q={q:g}; "
                             "no weight variance makes chi = 1.")
