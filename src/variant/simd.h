@@ -503,7 +503,9 @@ INITCORE_INLINE void vecf_store_half(uint16_t *p, vecf v) {
 #elif defined(__F16C__) && VECTOR_BYTES == 32
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)v, 0));
 #else
-    for (int i = 0; i < LANES_F32; i++) p[i] = half_bits(LANE(v, i));
+    uint16_t lane[LANES_F32];               /* p need not be aligned */
+    for (int i = 0; i < LANES_F32; i++) lane[i] = half_bits(LANE(v, i));
+    memcpy(p, lane, sizeof lane);
 #endif
 }
 INITCORE_INLINE void vecf_store_bfloat(uint16_t *p, vecf v) {
@@ -515,7 +517,9 @@ INITCORE_INLINE void vecf_store_bfloat(uint16_t *p, vecf v) {
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128((__m256i)b),
                                                    _mm256_extracti128_si256((__m256i)b, 1)));
 #else
-    for (int i = 0; i < LANES_F32; i++) p[i] = (uint16_t)LANE(b, i);
+    uint16_t lane[LANES_F32];
+    for (int i = 0; i < LANES_F32; i++) lane[i] = (uint16_t)LANE(b, i);
+    memcpy(p, lane, sizeof lane);
 #endif
 }
 

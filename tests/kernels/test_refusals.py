@@ -258,3 +258,14 @@ def test_sizes_beyond_all_memory():
     column, row = np.broadcast_to(F32(1), (1 << 40, 1)), np.broadcast_to(F32(1), (1, 1 << 40))
     with pytest.raises(errors.ShapeError, match="more than there can be memory for"):
         K.matmul(column, row)
+
+
+@pytest.mark.parametrize("method", range(5))
+def test_parameters_of_no_distribution_reach_no_memory(method):
+    """What comes of them is of no use, but it comes from the tables and goes where it should."""
+    for kind, dtype in ((1, F32), (2, F64), (3, np.float16)):
+        for params in ((), (0.0,) * 8, (-1e300,) * 8, (1e300,) * 8, (float("inf"),) * 8, (0.0, 1.0, -9.0, 9.0, -1e9)):
+            whole = np.zeros(200, dtype)
+            call("random_fill", {"distribution": 3, "kind": kind, "method": method, "params": params, "whole": None,
+                                 "first": None, "out": whole[50:150]})
+            assert not whole[:50].any() and not whole[150:].any()

@@ -128,13 +128,14 @@ cdef inline void inverse_ratios_f32(int n, const vecf* p, vecf* r) noexcept nogi
 
 
 cdef inline float inverse_tail_f32(float p, float q, int negate) noexcept nogil:
-    """q Phi^-1(p) / (1/2 - p) / 2^32, or its negative, from 2^32 p in [2^-8, 2^23)."""
+    """q Phi^-1(p) / (1/2 - p) / 2^32, or its negative, from 2^32 p in [2^-8, 2^23); of no use for another p."""
     cdef unsigned int bits
     cdef float t, r
     cdef const float* c
-    cdef int j
+    cdef int j, octave
     memcpy(&bits, &p, 4)
-    c = INVERSE_TAIL_F32 + 8 * (<int> (bits >> 23) - 119)
+    octave = <int> (bits >> 23) - 119
+    c = INVERSE_TAIL_F32 + 8 * (0 if octave < 0 else 30 if octave > 30 else octave)
     bits = (bits & 0x007FFFFF) | 0x3F800000
     memcpy(&t, &bits, 4)
     t -= 1.5

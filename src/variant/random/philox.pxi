@@ -500,13 +500,13 @@ cdef char* philox_scatter(const RandomJob* job, Py_ssize_t* at, char* out, const
         row = min(n, job.shape[last] - at[last])
         if size == 4:
             for i in range(row):
-                (<u32*> (out + i * stride))[0] = (<const u32*> values)[i]
+                memcpy(out + i * stride, values + 4 * i, 4)     # either may be misaligned
         elif size == 8:
             for i in range(row):
-                (<u64*> (out + i * stride))[0] = (<const u64*> values)[i]
+                memcpy(out + i * stride, values + 8 * i, 8)
         else:
             for i in range(row):
-                (<u16*> (out + i * stride))[0] = (<const u16*> values)[i]
+                memcpy(out + i * stride, values + 2 * i, 2)
         values += row * size
         n -= row
         at[last] += row
