@@ -27,6 +27,7 @@ from ._targets import target as _target
 
 _BITS, _UNIFORM, _NORMAL, _TRUNCATED = range(4)
 _LARGEST_F32 = float(np.finfo(np.float32).max)
+_SMALLEST_F32 = 2.0 ** -125
 
 
 def bits(shape: Shape, *, rng: RngLike = None, start: int = 0, out: Array | None = None,
@@ -188,7 +189,9 @@ def _working(name: str, value: float, single: bool) -> float:
         return value
     if abs(value) > _LARGEST_F32:
         raise ArgumentError(f"{name}={value!r} overflows float32; ask for dtype='float64'.")
-    with np.errstate(under="ignore"):
+    if abs(value) > _SMALLEST_F32:
+        return float(np.float32(value))
+    with np.errstate(under="ignore"):           # it costs more than all the rest
         return float(np.float32(value))
 
 
