@@ -10,7 +10,7 @@ import os
 import sys
 import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -19,7 +19,7 @@ from .._version import __version__
 from ..errors import ArgumentError
 from ..files._text import shown, shown_name
 from ._guard import abandon, guarded, say
-from ._view import rendered, text_of
+from ._view import Working, rendered, text_of
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -92,11 +92,11 @@ def check(
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
     if output is not None:
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
-    with _working(f"checking {shown_name(file.name)}", quiet):
+    with Working(f"checking {file.name}", quiet) as working:
         report = check_file(file, activation=_list(activation), output_activation=output_activation, layout=layout,
                             order=_list(order), data=data, loss=loss, optimizer=optimizer, select=_list(select),
                             ignore=_list(ignore), fail_level=fail_level, partial=partial,
-                            folded_bias=folded_bias,
+                            folded_bias=folded_bias, progress=working.tell,
                             l2=l2, hidden_dropout=hidden_dropout, stage=stage,
                             baseline=None if baseline is None else str(baseline))
     if format == "text":
@@ -130,7 +130,7 @@ def compare(
     if output is not None:
         check_writable(output, [a, b])
     limits = dict(map(_limit, limit or ()))
-    with _working(f"comparing {shown_name(a.name)} with {shown_name(b.name)}", quiet):
+    with Working(f"comparing {a.name} with {b.name}", quiet):
         found = files.compare(a, b, limits)
     _emit({"text": found.__str__, "json": found.to_json, "html": found.to_html}[format](), output, quiet)
     raise typer.Exit(0 if found.ok else 1)
@@ -160,7 +160,7 @@ def demo(
     if json_file is not None:
         check_writable(json_file)
     if story == "shards":
-        with _working("two processes train"):
+        with Working("two processes train"):
             lines: list[str] = []
             document = stories.shards(lines.append)
         typer.echo("\n".join(_wrapped(line) for text in lines for line in text.split("\n")))
@@ -235,15 +235,3 @@ def _emit(text: str, output: Path | None, quiet: bool = False, clean: bool = Fal
     if output is not None:
         if not quiet:
             typer.echo(f"wrote {shown_name(output)}", err=True)
-
-
-def _working(what: str, quiet: bool = False) -> Any:
-    """A spinner on stderr while something runs; nothing where stderr is not a terminal."""
-    from rich.console import Console
-    if sys.stderr is None:
-        quiet = True
-    console = Console(stderr=True)
-    if quiet or not (sys.stderr.isatty() and console.is_terminal):
-        from contextlib import nullcontext
-        return nullcontext()
-    return console.status(what)

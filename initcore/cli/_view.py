@@ -9,6 +9,7 @@ import io
 import math
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,38 @@ _COLUMNS: tuple[tuple[str, Callable[[Any], str], int], ...] = (
     ("<10%", lambda la: _percent(la.slope_below_10pct), 76), ("<1%", lambda la: _percent(la.slope_below_1pct), 0),
     ("zero", lambda la: _percent(la.slope_zero), 76), ("mean r", lambda la: f"{la.mean_slope:.3f}", 76),
     ("chi", lambda la: f"{la.chi:.3g}", 0), ("typical", lambda la: f"{la.typical_factor:.2g}", 62))
+
+
+class Working:
+    """What is being done, on a terminal's stderr, once it has taken a second; nothing elsewhere."""
+
+    def __init__(self, what: str, quiet: bool = False, *, console: Console | None = None, delay: float = 1.0) -> None:
+        here = console or Console(file=sys.stderr if sys.stderr is not None else io.StringIO())
+        self._status = here.status(Text(shown(what))) if here.is_terminal and not quiet else None
+        self._timer, self._lock, self._over = threading.Timer(delay, self._begin), threading.Lock(), False
+        self._timer.daemon = True
+
+    def __enter__(self) -> Working:
+        if self._status is not None:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            if self._status is not None:
+                self._status.stop()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._status is not None and not self._over:
+                self._status.start()
+
+    def tell(self, what: str) -> None:
+        """Say what is being read now."""
+        if self._status is not None:
+            self._status.update(Text(shown(what)))
 
 
 def text_of(report: FileReport) -> str:

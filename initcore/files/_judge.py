@@ -6,7 +6,7 @@ says which layers make it; what is left is judged by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import rules
@@ -37,7 +37,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
                layout: str | None = None, order: Sequence[str] | None = None, data: Any = None,
                loss: str | None = None, optimizer: str = "sgd", select: Any = None, ignore: Any = None,
                fail_level: str = "fail", thresholds: Any = None, baseline: Any = None, partial: bool = False,
-               folded_bias: bool = False, **training: Any) -> FileReport:
+               folded_bias: bool = False, progress: Callable[[str], None] | None = None, **training: Any) -> FileReport:
     """The verdict on a file or folder of weights.
 
     Parameters
@@ -48,6 +48,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     loss, optimizer, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
     folded_bias : the last row (or column) of every matrix of the network is its bias.
     partial : be content with any share of the parameters judged.
+    progress : told what is being read.
     training : l2, l1, clip_value, hidden_dropout, stage, as for :func:`initcore.check`; the network's only.
 
     Returns
@@ -82,7 +83,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
         notes.append(f"Not read as a network, so tensor by tensor: {why} --order NAME,NAME,... names the dense "
                      "layers of a network in it, first to last.")
     alone = [part for part in parts if part.way == "tensor"]
-    facts = scan_all([(part.tensor, part.role) for part in alone])
+    facts = scan_all([(part.tensor, part.role) for part in alone], progress=progress)
     normed = any(part.role == "norm" for part in parts)
     found = tensor_rules.judge(TensorContext(tuple(facts), numbers, normed), active)
     notes += _left_notes(parts, loaded is not None)

@@ -12,7 +12,7 @@ C. Rows that repeat by chance (few distinct values, short rows) are expected and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -244,10 +244,20 @@ def _columns(facts: TensorFacts, tensor: Tensor, sums: _ColumnSums, chance: floa
         _blocks(facts, 1, every, none)
 
 
-def scan_all(tensors: Sequence[tuple[Tensor, str]], threads: int = 2) -> list[TensorFacts]:
-    """The facts of many tensors, in order; two at a time, since NumPy's loops run beside each other."""
+def scan_all(tensors: Sequence[tuple[Tensor, str]], threads: int = 2,
+             progress: Callable[[str], None] | None = None) -> list[TensorFacts]:
+    """The facts of many tensors, in order; two at a time, since NumPy's loops run beside each other.
+
+    ``progress`` is told each tensor's name and number before it is read.
+    """
+    def one(numbered: tuple[int, tuple[Tensor, str]]) -> TensorFacts:
+        number, (tensor, role) = numbered
+        if progress is not None:
+            progress(f"reading {tensor.name} ({number} of {len(tensors)})")
+        return scan(tensor, role)
+
     if threads < 2 or sum(t.size for t, _ in tensors) < 1 << 20:
-        return [scan(*item) for item in tensors]
+        return list(map(one, enumerate(tensors, 1)))
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda item: scan(*item), tensors))
+        return list(pool.map(one, enumerate(tensors, 1)))

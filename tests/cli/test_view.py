@@ -1,14 +1,17 @@
 """The report on terminals: widths, folding, colours, and nothing but text elsewhere."""
 
+import io
 import os
 import pty
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from initcore.cli._view import rendered
+from initcore.cli._view import Working, rendered
 from initcore.files import check_file
 
 
@@ -42,6 +45,22 @@ def test_long_networks_are_folded_to_the_first_the_last_and_the_worst(deep):
     many = [line for line in text.splitlines() if " also: " in line]
     assert all(line.startswith(("FAIL", "WARN", "INFO")) for line in many)
     assert len(rendered(report).splitlines()) < 200
+
+
+def test_long_work_tells_what_is_read():
+    for terminal, quiet in ((True, False), (False, False), (True, True)):
+        heard = io.StringIO()
+        console = Console(file=heard, force_terminal=terminal, width=80)
+        with Working("checking", quiet, console=console, delay=0) as working:
+            working.tell("reading a\x1b[2J.weight (1 of 2)")
+            deadline = time.monotonic() + 20
+            while terminal and not quiet and "of 2" not in heard.getvalue() and time.monotonic() < deadline:
+                time.sleep(0.01)
+        said = heard.getvalue()
+        assert ("reading a\\x1b[2J.weight" in said) is (terminal and not quiet) and (terminal or said == "")
+    with Working("quick", console=Console(file=heard, force_terminal=True), delay=60):
+        before = heard.getvalue()
+    assert "quick" not in heard.getvalue()[len(before):]
 
 
 def test_findings_keep_their_words(tmp_path):
