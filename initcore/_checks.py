@@ -84,6 +84,17 @@ def number(name: str, value: Any, *, low: float = -math.inf, high: float = math.
     return x
 
 
+def real_numbers(name: str, value: Any) -> np.ndarray:
+    """Real numbers, one or an array of them, as float64; anything else is an ArgumentTypeError."""
+    try:
+        a = np.asarray(value)
+        if a.dtype.kind in "fiu" or (a.dtype.kind == "O" and all(isinstance(v, numbers.Real) for v in a.ravel())):
+            return a.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ArgumentTypeError(f"{name} must be a real number or an array of them, got {describe(value)}.") from None
+
+
 def integer(name: str, value: Any, *, low: int | None = None) -> int:
     """An integer >= low, as int; bool and float are refused."""
     value = scalar(value)

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import random
-from ._checks import integer, number, quiet
+from ._checks import describe, integer, number, quiet
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
-from .network import Array, Dense, LayerGradient, Network
+from .network import Array, Dense, LayerGradient, Network, require_network
 
 __all__ = [
     "OPTIMIZERS",
@@ -49,6 +49,9 @@ class Optimizer:
     @quiet
     def step(self, net: Network, grads: list[LayerGradient]) -> Network:
         """The network after one step along ``grads``, as :meth:`Network.gradients` returns them."""
+        require_network(net)
+        if not isinstance(grads, (list, tuple)) or not all(isinstance(g, LayerGradient) for g in grads):
+            raise ArgumentTypeError(f"grads must be the list that Network.gradients returns, got {describe(grads)}.")
         if len(grads) != len(net.layers):
             raise ShapeError(f"grads has {len(grads)} entries, but the network has {len(net.layers)} layers.")
         for i, (layer, grad) in enumerate(zip(net.layers, grads)):
@@ -144,7 +147,7 @@ class Adam(Optimizer):
     def __init__(self, lr: float = 1e-3, *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
-        if len(betas) != 2:
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
             raise ArgumentError(f"betas must be two numbers, got {betas!r}.")
         self.betas = tuple(number(f"betas[{i}]", b, low=0.0, high=1.0) for i, b in enumerate(betas))
         if max(self.betas) == 1:
@@ -188,7 +191,12 @@ def optimizer(name: str, **options: Any) -> Optimizer:
     """
     if not isinstance(name, str) or name.lower() not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name.lower()](**options)
+    try:
+        return OPTIMIZERS[name.lower()](**options)
+    except TypeError as error:
+        if isinstance(error, ArgumentTypeError):
+            raise
+        raise ArgumentError(f"optimizer {name!r} does not take these options: {', '.join(options)}.") from None
 
 
 class Epoch(NamedTuple):
@@ -226,9 +234,12 @@ def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int
         raise ArgumentTypeError(f"optimizer must be an initcore.lab.Optimizer, got {optimizer!r}; "
                                 "make one with lab.optimizer('adam').")
     epochs, batch_size = integer("epochs", epochs, low=0), integer("batch_size", batch_size, low=1)
-    x, y = np.asarray(x), np.asarray(y)
-    if len(x) == 0 or len(x) != len(y):
-        raise ShapeError(f"x has {len(x)} rows and y has {len(y)}; training needs equally many, at least one.")
+    x, y = require_network(net).input(x), net.target(y)
+    if callback is not None and not callable(callback):
+        raise ArgumentTypeError(f"callback must be a function of an Epoch, got {describe(callback)}.")
+    if y.ndim == 0 or len(x) == 0 or len(x) != len(y):
+        rows = len(y) if y.ndim else "none"
+        raise ShapeError(f"x has {len(x)} rows and y has {rows}; training needs equally many, at least one.")
     key = random.as_key(rng).child("epoch")
     for epoch in range(epochs):
         order = permutation(len(x), rng=key.child(epoch))
@@ -246,8 +257,11 @@ def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int
 @quiet
 def accuracy(net: Network, x: Array, y: Array) -> float:
     """Share of rows whose largest output is the class ``y``; the first wins a draw, NaN outputs count as wrong."""
-    out = net.forward(x)
-    right = (np.argmax(out, axis=1) == np.asarray(y)) & np.isfinite(out).all(axis=1)
+    out = require_network(net).forward(x)
+    classes = net.target(y)
+    if classes.shape != (len(out),):
+        raise ShapeError(f"y has shape {classes.shape}; accuracy needs one class for each of the {len(out)} rows of x.")
+    right = (np.argmax(out, axis=1) == classes) & np.isfinite(out).all(axis=1)
     return float(np.mean(right))
 
 
@@ -260,7 +274,7 @@ def distinct_units(net: Network) -> list[int]:
     [1]
     """
     counts = []
-    for layer, after in zip(net.layers, net.layers[1:]):
+    for layer, after in zip(require_network(net).layers, net.layers[1:]):
         parts = [layer.w.T, after.w] + ([] if layer.b is None else [layer.b[:, None]])
         rows = np.ascontiguousarray(np.concatenate(parts, axis=1))
         counts.append(len({row.tobytes() for row in rows}))
@@ -270,5 +284,5 @@ def distinct_units(net: Network) -> list[int]:
 @quiet
 def gradient_norms(net: Network, x: Array, y: Array, *, loss: str = "softmax_cross_entropy") -> list[float]:
     """Frobenius norm of each layer's weight gradient on the whole of ``(x, y)``."""
-    _, grads = net.gradients(x, y, loss=loss)
+    _, grads = require_network(net).gradients(x, y, loss=loss)
     return [float(np.sqrt(np.sum(np.square(g.w, dtype=np.float64)))) for g in grads]

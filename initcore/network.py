@@ -6,6 +6,7 @@ A network here is a value: layers hold arrays, nothing is trained in place (see 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,6 +137,13 @@ class LayerGradient(NamedTuple):
     b: Array | None
 
 
+def require_trace(trace: Any) -> Trace:
+    """``trace`` itself, or an ArgumentTypeError."""
+    if not isinstance(trace, Trace):
+        raise ArgumentTypeError(f"trace must be what Network.trace returned, got {describe(trace)}.")
+    return trace
+
+
 def own_layers(net: Network) -> Network:
     """The same network in layers of its own, with which what is found of the weights can be kept."""
     return Network([layer.replace() for layer in net.layers], check_finite=False)
@@ -166,7 +174,10 @@ class Network:
     def __init__(self, layers: Iterable[Dense], *, check_finite: bool = True) -> None:
         if isinstance(layers, Dense) or not isinstance(layers, Iterable):
             raise ArgumentTypeError(f"layers must be a list of initcore.Dense, got {describe(layers)}.")
-        self.layers: tuple[Dense, ...] = tuple(layers)
+        try:
+            self.layers: tuple[Dense, ...] = tuple(layers)
+        except TypeError:
+            raise ArgumentTypeError(f"layers must be a list of initcore.Dense, got {describe(layers)}.") from None
         if not self.layers:
             raise ShapeError("layers is empty; a network needs at least one Dense.")
         for i, layer in enumerate(self.layers):
@@ -216,7 +227,8 @@ class Network:
     def __repr__(self) -> str:
         return f"Network({' -> '.join(map(str, self.widths))}, {self.dtype.name})"
 
-    def _input(self, x: Any) -> Array:
+    def input(self, x: Any) -> Array:
+        """``x`` as the layers take it: ``(batch, features)`` in the network's dtype."""
         w = self.layers[0].w
         if type(x) is np.ndarray and x.ndim == 2 and x.dtype is w.dtype and x.shape[1] == w.shape[0]:
             return x                    # what a training loop passes, without the 2 us of the checks below
@@ -227,7 +239,10 @@ class Network:
 
     def target(self, y: Any) -> Array:
         """``y`` as the losses take it: floating targets in the network's dtype, class indices as they stand."""
-        a = np.asarray(y)
+        try:
+            a = np.asarray(y)
+        except (TypeError, ValueError, OverflowError):
+            raise ShapeError("y has rows of different lengths, or holds what is no number; give an array.") from None
         return _cast(a, self.dtype) if a.dtype.kind == "f" else a
 
     def forward(self, x: Any, *, threads: int | None = None) -> Array:
@@ -240,7 +255,7 @@ class Network:
         >>> Network([Dense(np.ones((3, 2)), np.ones(2), "relu")]).forward(np.ones((1, 3)))
         array([[4., 4.]])
         """
-        a = self._input(x)
+        a = self.input(x)
         for layer in self.layers:
             a = layer.forward(a, threads=threads)
         return a
@@ -253,7 +268,7 @@ class Network:
         >>> trace.z[0], trace.a[0]
         (array([[-3., -3.]]), array([[0., 0.]]))
         """
-        a = self._input(x)
+        a = self.input(x)
         trace = Trace(a, [], [])
         batch, dtype = a.shape[0], self.layers[0].w.dtype
         for layer in self.layers:
@@ -286,7 +301,7 @@ class Network:
         >>> value, grads[0].w.ravel()
         (4.0, array([4., 8.]))
         """
-        t = self.trace(x, threads=threads) if trace is None else trace
+        t = self.trace(x, threads=threads) if trace is None else require_trace(trace)
         value, dy = kernels.loss(loss, t.y, self.target(y))
         return value, self.backward(t, dy, threads=threads)
 
@@ -305,6 +320,8 @@ class Network:
     def scaled(self, factor: float, layers: Sequence[int] | None = None) -> Network:
         """The network with the weights of some (default: all) layers multiplied by ``factor``."""
         factor = number("factor", factor)
-        chosen = range(len(self.layers)) if layers is None else layers
+        if layers is not None and not isinstance(layers, (list, tuple, range, set, frozenset)):
+            raise ArgumentTypeError(f"layers must be a list of layer indices, got {describe(layers)}.")
+        chosen = range(len(self.layers)) if layers is None else [int(i) for i in layers if isinstance(i, Integral)]
         return Network([la.replace(w=la.w * la.dtype.type(factor)) if i in chosen else la
                         for i, la in enumerate(self.layers)])

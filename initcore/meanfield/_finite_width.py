@@ -104,9 +104,9 @@ def jacobian_moments(activation: Any, q: float = 1.0, *, depth: int = 1, weights
     >>> jacobian_moments("relu", depth=4, weights="orthogonal").var
     4.0
     """
-    if weights not in ("gaussian", "orthogonal"):
+    if not isinstance(weights, str) or weights not in ("gaussian", "orthogonal"):
         raise unknown_name("weights", weights, ("gaussian", "orthogonal"))
-    layers = integer("depth", depth, low=1)
+    layers = number("depth", integer("depth", depth, low=1))
     variance = number("q", q, low=0.0, open_low=True)
     p = profile(activation, reach=20 * math.sqrt(variance))
     m = {k: float(v[0]) for k, v in moments(p, variance, ("slope2", "slope4", "spread")).items()}

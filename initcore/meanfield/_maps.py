@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import integer, number, quiet
+from .._checks import integer, number, quiet, real_numbers
 from .._gaussian import pairs as _bivariate
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from . import _solver as _fixed
 from ._solver import depth_scale
 
@@ -160,7 +160,7 @@ def correlation_map(activation: Any, c: Any, *, sigma_w2: float, sigma_b2: float
 
 
 def _over_q(activation: Any, q: Any, f: Any, positive: bool = False) -> Any:
-    x = np.asarray(q, dtype=float)
+    x = real_numbers("q", q)
     if not np.isfinite(x).all() or (x < 0).any() or (positive and (x == 0).any()):
         raise ArgumentError(f"q must be finite and {'> 0' if positive else '>= 0'}, got {q!r}.")
     p = _fixed.reaching(profile(activation), float(x.max(initial=1.0)))
@@ -168,8 +168,15 @@ def _over_q(activation: Any, q: Any, f: Any, positive: bool = False) -> Any:
     return float(out) if out.ndim == 0 else out
 
 
+def _broadcast(q: Array, c: Array) -> Any:
+    try:
+        return np.broadcast_arrays(q, c)
+    except ValueError:
+        raise ShapeError(f"q of shape {q.shape} and c of shape {c.shape} do not broadcast.") from None
+
+
 def _over_pair(activation: Any, q: Any, c: Any, f: Any) -> Any:
-    x, y = np.broadcast_arrays(np.asarray(q, dtype=float), np.asarray(c, dtype=float))
+    x, y = _broadcast(real_numbers("q", q), real_numbers("c", c))
     if not np.isfinite(x).all() or (x < 0).any():
         raise ArgumentError(f"q must be finite and >= 0, got {q!r}.")
     if not (np.abs(y) <= 1).all():
@@ -192,7 +199,7 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
     >>> round(q_variance("tanh", sigma_w2=2.0, sigma_b2=0.1, n=100), 7)
     0.0043802
     """
-    n = integer("n", n, low=1)
+    width = number("n", integer("n", n, low=1))
     point = fixed_point(activation, sigma_w2=sigma_w2, sigma_b2=sigma_b2)
     if point.q is None or abs(point.v_prime) >= 1:
         raise ArgumentError(f"q_variance needs an attracting fixed point (V' < 1); sigma_w2={sigma_w2:g}, "
@@ -201,4 +208,4 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
         return 0.0
     m = moments(_fixed.reaching(profile(activation), point.q), point.q, ("second", "fourth"))
     spread = float(m["fourth"][0] - m["second"][0] ** 2)
-    return point.sigma_w2 ** 2 * spread / (n * (1 - point.v_prime ** 2))
+    return point.sigma_w2 ** 2 * spread / (width * (1 - point.v_prime ** 2))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import quiet
+from .._checks import quiet, real_numbers
 from .._gaussian.moments import moments
 from .._gaussian.pairs import SERIES, decorrelation, hermite
 from .._gaussian.profile import Profile, profile
@@ -55,7 +55,7 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram
     """
     axes = []
     for label, values in (("sigma_w2", sigma_w2), ("sigma_b2", sigma_b2)):
-        axis = np.atleast_1d(np.asarray(values, dtype=float))
+        axis = np.atleast_1d(real_numbers(label, values))
         if axis.ndim != 1 or not np.isfinite(axis).all() or (axis < 0).any():
             raise ArgumentError(f"{label} must be a 1-d array of finite values >= 0, got shape {axis.shape}.")
         axes.append(axis)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import number, quiet
+from .._checks import number, quiet, real_numbers
 from .._gaussian.moments import moments
 from .._gaussian.profile import profile
 from .._gaussian.shares import crossings, mass, share, share_sin
@@ -97,7 +97,7 @@ def rakitianskaia(activation: Any, q: Any, mean: Any = 0.0) -> Any:
 
 
 def _moment(activation: Any, q: Any, mean: Any, key: str) -> Any:
-    if np.ndim(mean) == 0 and mean == 0:
+    if not real_numbers("mean", mean).shape and mean == 0:
         x = _variances(q)
         p = profile(activation, reach=max(64.0, 20 * math.sqrt(float(x.max(initial=0.0)))))
         out = moments(p, x.ravel(), (key,))[key].reshape(x.shape)
@@ -111,14 +111,14 @@ def _column(activation: Any, q: Any, mean: Any, field: str) -> Any:
 
 
 def _variances(q: Any) -> Array:
-    x = np.asarray(q, dtype=float)
+    x = real_numbers("q", q)
     if not np.isfinite(x).all() or (x < 0).any():
         raise ArgumentError(f"q must be finite and >= 0, got {q!r}.")
     return x
 
 
 def _over(q: Any, mean: Any, f: Callable[[Array, Array], Array]) -> Any:
-    x, m = np.broadcast_arrays(_variances(q), np.asarray(mean, dtype=float))
+    x, m = np.broadcast_arrays(_variances(q), real_numbers("mean", mean))
     out = f(m.ravel(), np.sqrt(x.ravel())).reshape(x.shape)
     return float(out) if out.ndim == 0 else out
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._checks import quiet
 from ..errors import ShapeError
-from ..network import Network, Trace, require_network
+from ..network import Network, Trace, require_network, require_trace
 from ._propagate import gradient_norms
 from ._signal import SignalReport
 from ._statistics import layer_signal, layer_statistics
@@ -39,7 +39,7 @@ def measure(net: Network, x: Any, *, trace: Trace | None = None, threads: int | 
     >>> 0.7 < measure(net, rng.standard_normal((64, 100))).layers[0].slope_below_1pct < 0.8
     True
     """
-    t = require_network(net).trace(x, threads=threads) if trace is None else trace
+    t = require_network(net).trace(x, threads=threads) if trace is None else require_trace(trace)
     if not len(t.x):
         raise ShapeError("x has no rows; a measurement needs at least one.")
     found = [layer_statistics(layer.activation, t.z[i], t.a[i]) for i, layer in enumerate(net.layers)]
