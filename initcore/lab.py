@@ -238,8 +238,8 @@ def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int
     if callback is not None and not callable(callback):
         raise ArgumentTypeError(f"callback must be a function of an Epoch, got {describe(callback)}.")
     if y.ndim == 0 or len(x) == 0 or len(x) != len(y):
-        rows = len(y) if y.ndim else "none"
-        raise ShapeError(f"x has {len(x)} rows and y has {rows}; training needs equally many, at least one.")
+        count = len(y) if y.ndim else "none"
+        raise ShapeError(f"x has {len(x)} rows and y has {count}; training needs equally many, at least one.")
     key = random.as_key(rng).child("epoch")
     for epoch in range(epochs):
         order = permutation(len(x), rng=key.child(epoch))
