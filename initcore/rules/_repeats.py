@@ -64,16 +64,19 @@ def _rounded(head: Array) -> bool:
 
 def _structured(a: Array) -> bool:
     """Is a matrix made by a formula: its rows or columns mirror images up to sign (cosine and sine bases, Hadamard)?"""
-    part = np.abs(a[:64, :64].astype(np.float64)) if min(a.shape) > 64 else np.abs(a.astype(np.float64))
-    if part.shape[0] * part.shape[1] < 4:
+    if a.size < 4:
         return False
-    whole = np.abs(np.asarray(a[:16], np.float64)), np.abs(np.asarray(a[:, :16].T, np.float64))
-    scale = float(part.max(initial=0)) or 1.0
+    part = a[:64, :64] if min(a.shape) > 64 else a
+    scale = float(max(part.max(), -part.min())) or 1.0
+    few = max(2, min(16, (1 << 17) // max(a.shape)))         # rows looked at: fewer where they are long
+    whole = np.abs(np.asarray(a[:few], np.float64)), np.abs(np.asarray(a[:, :few].T, np.float64))
     if any(len(rows[0]) > 3 and np.mean(np.abs(rows - rows[:, ::-1]) < 1e-5 * scale) > 0.9 for rows in whole):
         return True
     # a product of two frequencies: the values of a basis are few
-    flat = part.ravel()
-    return not _rounded(flat) and len(np.unique(np.round(flat / scale, 6))) < 0.5 * len(flat) and len(flat) < 2 ** 14
+    if part.size >= 2 ** 14:
+        return False
+    flat = np.abs(part.astype(np.float64)).ravel()
+    return not _rounded(flat) and len(np.unique(np.round(flat / scale, 6))) < 0.5 * len(flat)
 
 
 def _windows(head: Array) -> Array:
