@@ -9,7 +9,8 @@ project = "initcore"
 author = "The initcore developers"
 release = version = __version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.intersphinx"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "initcore"
 html_copy_source = html_show_sourcelink = False

@@ -211,8 +211,10 @@ class Graph(Cells):
         where the signs cancel in every cell. A bias before batch or instance norm is no parameter at all. An axis
         of one cell under layer norm passes on a constant: dead.
 
-        mean, var : running statistics (batch).   groups : channel groups (group); a unit's cell then knows the
-            make-up of its group.
+        Parameters
+        ----------
+        mean, var : running statistics (batch).
+        groups : channel groups (group); a unit's cell then knows the make-up of its group.
         after : it follows the axis's activation instead (as it does on streams, gates and cells).
         """
         i = self._at(axis)
