@@ -10,7 +10,7 @@ C. Every function is pure and single-threaded; workspaces are bounded and freed 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy, memmove, memset
-from initcore._table cimport KernelTable, RandomJob, StopCheck, INITCORE_TABLE_VERSION, u32, u64
+from initcore._table cimport KernelTable, RandomJob, StopCheck, INITCORE_TABLE_VERSION, u16, u32, u64
 
 include "variant/simd.pxi"
 include "variant/elementary.pxi"
