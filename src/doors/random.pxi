@@ -162,6 +162,11 @@ def random_fill(distribution, kind, method, words, out, whole, first, params, th
     a = <cnp.ndarray> out
     if not (cnp.PyArray_TYPE(a) == _RANDOM_TYPES[job.kind] and cnp.PyArray_ISCARRAY(a)):
         _checks.out_array("out", out, out.shape, <object> _RANDOM_DTYPES[job.kind])
+    if not cnp.PyArray_ISALIGNED(a):            # made apart, as every misaligned output is
+        fresh = np.empty(out.shape, out.dtype)
+        random_fill(distribution, kind, method, words, fresh, whole, first, params, threads)
+        out[...] = fresh
+        return
     job.ndim = cnp.PyArray_NDIM(a)
     job.out = cnp.PyArray_BYTES(a)
     for i in range(job.ndim):
