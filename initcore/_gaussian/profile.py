@@ -89,7 +89,8 @@ def _probe() -> tuple[Array, Array]:
     return at, terms / terms.sum(axis=1, keepdims=True)
 
 
-def explore(phi: Callable[[Array], Array], reach: float, kinks: tuple[float, ...] = ()) -> tuple[Array, tuple]:
+def explore(phi: Callable[[Array], Array], reach: float, kinks: tuple[float, ...] = ()
+            ) -> tuple[Array, tuple[float, ...]]:
     """Panel ends for ``|x| <= reach`` between which phi is smooth, and the kinks found."""
     ends, found = _bisect(phi, np.union1d(doubling(reach), kinks))
     if found:

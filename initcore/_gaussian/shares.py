@@ -60,7 +60,9 @@ def _found_intervals(code: int, alpha: float, r: float) -> tuple[tuple[float, fl
 
 
 def _search(a: Activation, r: float) -> tuple[tuple[float, float], ...]:
-    flat = lambda x: np.abs(a.dphi(np.asarray(x))) < r * a.max_slope
+    def flat(x: Array) -> Array:
+        return np.abs(a.dphi(np.asarray(x))) < r * a.max_slope
+
     ends = [-math.inf, *crossings(flat, 64.0, a.kinks), math.inf]
     probes = [(-80.0 if low == -math.inf else low, 80.0 if high == math.inf else high)
               for low, high in pairwise(ends)]

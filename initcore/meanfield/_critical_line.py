@@ -192,8 +192,13 @@ def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> 
         return out if b == 0 or w * k >= 1 else [(b / (1 - w * k), w * k)]
     if w == 0:
         return out or [(b, 0.0)]
-    gap = lambda q: w * one(p, q, "second") + b - q
-    rate = lambda q: w * one(p, q, "growth") - 1
+
+    def gap(q: float) -> float:
+        return w * one(p, q, "second") + b - q
+
+    def rate(q: float) -> float:
+        return w * one(p, q, "growth") - 1
+
     # Half-stable points sit close to a second root: finer than the grid that serves fixed_point.
     qs = np.union1d(grid(p, FARTHEST / 100)[0], np.geomspace(1e-4, 1e3, 1401))
     m = moments(p, qs, ("second", "growth"))

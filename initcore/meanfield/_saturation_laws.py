@@ -130,7 +130,10 @@ def _beyond(a: Activation, t: float) -> list[tuple[float, float]]:
     if a.output_inverse is not None:
         edge = a.output_inverse(t)
         return [(-math.inf, -edge), (edge, math.inf)]
-    large = lambda x: np.abs((a.phi(x) - a.center) / a.half_range) > t
+
+    def large(x: Array) -> Array:
+        return np.abs((a.phi(x) - a.center) / a.half_range) > t
+
     ends = [-math.inf, *crossings(large, 64.0, a.kinks), math.inf]
     middles = [(max(low, -80.0) + min(high, 80.0)) / 2 for low, high in pairwise(ends)]
     inside = large(np.array(middles))
