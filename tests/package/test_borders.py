@@ -68,3 +68,9 @@ def test_a_door_holds_no_code(door):
         line = ast.unparse(node)
         imports = isinstance(node, ast.Import | ast.ImportFrom)
         assert docstring or names or imports or line == "called_by(globals())", line
+
+
+def test_no_two_test_files_share_a_name():
+    """Without packages pytest imports them by their base names."""
+    names = [p.name for p in Path(__file__).parents[1].rglob("test_*.py")]
+    assert len(names) == len(set(names))
