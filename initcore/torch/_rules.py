@@ -170,7 +170,7 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
     base = base_of(value)
     name = value if isinstance(value, str) else getattr(base, "__name__", "")
     if name.endswith("_") and (isinstance(value, str) or getattr(base, "__module__", "") in
-                               ("torch.nn.init", "initcore.torch.init._functions", "initcore.torch.init._kinds")):
+                               ("torch.nn.init", init.__name__)):
         return functools.partial(_in_place, value)
     make = functools.partial(initializers.get(value))
     where, given = _oriented(entry, make, canonical)

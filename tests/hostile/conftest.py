@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+QUIET = ("-W", "ignore:This process:DeprecationWarning")       # Python 3.12 warns of forks with threads: they are meant
+
 
 @pytest.fixture
 def fresh():
@@ -13,8 +15,8 @@ def fresh():
     def run(code, timeout=300, **environment):
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONFAULTHANDLER": "1",
                **environment}
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=timeout,
-                              start_new_session=True)
+        done = subprocess.run([sys.executable, *QUIET, "-c", code], env=env, capture_output=True, text=True,
+                              timeout=timeout, start_new_session=True)
         assert done.returncode == 0 and not done.stderr, (done.returncode, done.stderr[-3000:])
         return done.stdout
     return run

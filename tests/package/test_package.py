@@ -1,9 +1,7 @@
 """The package as a whole: what import costs and brings in, the variants, the doctests, the public names."""
 
-import ast
 import doctest
 import importlib
-import inspect
 import json
 import pkgutil
 import re
@@ -12,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from written import Written
 
 import initcore as ic
 
@@ -85,18 +84,6 @@ EXTRAS = ("initcore.cli._commands", "initcore.demo._text")       # these import 
 MODULES = [m.name for m in pkgutil.walk_packages(ic.__path__, "initcore.", onerror=lambda name: None)
            if "._variant" not in m.name and m.name not in EXTRAS and not m.name.endswith("__main__")
            and not m.name.startswith("initcore.torch")]              # its doctests stand with its tests
-
-
-class Written(doctest.DocTestFinder):
-    """Examples of what a file itself defines: things call themselves by their door, not by their file."""
-
-    def _from_module(self, module, thing):
-        if inspect.isfunction(inspect.unwrap(thing)):
-            return inspect.unwrap(thing).__globals__ is vars(module)
-        if isinstance(thing, type):
-            tree = ast.parse(Path(module.__file__).read_text()) if module.__file__.endswith(".py") else None
-            return tree is not None and thing.__name__ in {n.name for n in tree.body if isinstance(n, ast.ClassDef)}
-        return super()._from_module(module, thing)
 
 
 @pytest.mark.parametrize("name", MODULES)

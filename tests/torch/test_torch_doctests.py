@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
+from written import Written
 
 pytest.importorskip("torch")
 
@@ -15,5 +16,7 @@ NAMES = [m.name for m in pkgutil.walk_packages(it.__path__, "initcore.torch.") i
 
 @pytest.mark.parametrize("name", ["initcore.torch", *NAMES])
 def test_doctests(name):
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.failed == 0
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for case in Written().find(importlib.import_module(name), name):
+        runner.run(case)
+    assert runner.summarize().failed == 0
