@@ -127,11 +127,8 @@ def expectations(p: Profile, mean: Array, std: Array, keys: Iterable[str], *, or
         m, s = np.clip(pairs.real, -_LARGEST, _LARGEST), np.clip(pairs.imag, 0, _LARGEST)
         found = _closed(p, m, s, keys)
         rest = [k for k in keys if k not in found]
-        sound = np.isfinite(m) & np.isfinite(s)
         for group, ends in _panels(p, rest, shrink):
-            for k, column in zip(group, _integrate(p, group, m[sound], s[sound], ends, order), strict=True):
-                found[k] = np.full((len(m), *column.shape[1:]), np.nan)
-                found[k][sound] = column
+            found |= zip(group, _integrate(p, group, m, s, ends, order), strict=True)
     return {k: found[k][back] for k in keys}
 
 
@@ -195,14 +192,16 @@ def _sign_changes(f: Callable[[Array], Array], kinks: tuple[float, ...]) -> Arra
 
 
 def _integrate(p: Profile, keys: list[str], m: Array, s: Array, extra: Array, order: int) -> list[Array]:
-    """The moments of every row, blocks of rows of like span; the far reach where the mean is far from 0."""
-    if not m.size:
-        return [np.zeros((0, HERMITE) if k == "hermite" else 0) for k in keys]
+    """The moments of every row, blocks of rows of like span; the far reach where the mean is far from 0.
+
+    A row whose mean or deviation is NaN is NaN, and no other row's panels know of it.
+    """
     far = np.abs(m) > 4 * s
     order_of = np.lexsort((np.abs(m) + s, far))
-    out = [np.empty((len(m), HERMITE) if k == "hermite" else len(m)) for k in keys]
+    order_of = order_of[np.isfinite(m[order_of]) & np.isfinite(s[order_of])]
+    out = [np.full((len(m), HERMITE) if k == "hermite" else len(m), np.nan) for k in keys]
     size = max(1, int(_BLOCK * 24 / (24 + len(extra))))
-    for block in np.array_split(order_of, -(-m.size // size)):
+    for block in np.array_split(order_of, -(-order_of.size // size)) if order_of.size else ():
         reach = FAR if far[block].any() else _REACH
         nodes = Nodes(p, *normal_nodes(p, m[block], s[block], order=order, reach=reach, extra=extra))
         for column, k in zip(out, keys):

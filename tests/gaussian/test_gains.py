@@ -13,6 +13,8 @@ from initcore import activations, gains
 from initcore._gaussian import moments as _moments
 from initcore._gaussian import profile as _profile
 from initcore.errors import ArgumentError, ArgumentTypeError, InitcoreWarning, NonFiniteError, UnknownNameError
+from initcore.meanfield import gaussian_moments
+from initcore.saturation._layer_moments import moments as layer_moments
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 CLOSED = ["identity", "relu", "leaky_relu_0.2", "erf", "sin", "hard_tanh", "hard_sigmoid", "gelu"]
@@ -191,3 +193,12 @@ def test_torch_agrees():
     for name in ("linear", "sigmoid", "tanh", "relu", "selu"):
         assert gains.torch_gain(name) == nn.init.calculate_gain(name)
     assert gains.torch_gain("leaky_relu", 0.2) == nn.init.calculate_gain("leaky_relu", 0.2)
+
+
+def test_a_row_that_is_nan_is_nan_alone():
+    """Also of an activation whose narrow rows are integrated and whose wide ones are not (sin)."""
+    m, s = np.array([0.0, np.nan, 0.3]), np.array([0.1, 0.1, 5.0])
+    for name in ("sin", "tanh", "relu"):
+        slope2 = layer_moments(activations.get(name), m, s).slope2
+        assert np.isnan(slope2).tolist() == [False, True, False]
+        assert np.allclose(slope2[[0, 2]], gaussian_moments(name, m[[0, 2]], s[[0, 2]] ** 2).slope2, rtol=1e-6)
