@@ -7,7 +7,6 @@ from typing import Any
 
 from .._checks import integer
 from .._checks import shape as _shape
-from .._types import Array
 from ..errors import ArgumentError, ShapeError
 
 
@@ -51,13 +50,3 @@ def numbers(dims: tuple[int, ...], global_shape: Any, start: Any, strides: Any) 
     if 0 not in dims and first + sum((n - 1) * s for n, s in zip(dims, steps)) >= 1 << 64:
         raise ArgumentError(f"start={first} and strides={steps} reach beyond element 2**64 of the stream.")
     return first % (1 << 64), *(s % (1 << 64) for s in steps)      # a step that is never made may be any
-
-
-def overlaps(a: Array) -> bool:
-    """Whether two elements share memory: exact for the nested strides NumPy's own slicing makes."""
-    reach = a.itemsize
-    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape) if n > 1):
-        if stride < reach:
-            return a.size > 0
-        reach += stride * (n - 1)
-    return False

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import describe
+from .._checks import describe, overlaps
 from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from ._blocks import overlaps
 
 U32, F32, F64, F16, BF16 = range(5)
 KINDS = {"float32": F32, "float64": F64, "float16": F16, "bfloat16": BF16}

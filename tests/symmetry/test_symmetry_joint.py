@@ -23,11 +23,11 @@ def two_branches(p, x):
     return (x @ p["a"]).tanh() @ p["v"][:4] + (x @ p["b"]).tanh() @ p["v"][4:]
 
 
-def branches_graph(p):
+def branches_graph(p, phi="tanh"):
     g = Graph()
     g.inputs("x", 3)
-    g.axis("a", 4, "tanh")
-    g.axis("b", 4, "tanh")
+    g.axis("a", 4, phi)
+    g.axis("b", 4, phi)
     g.axis("both", 8)
     g.outputs("y", 2)
     g.linear("x", "a", p["a"])
@@ -291,16 +291,7 @@ def test_relu_duplicates_across_branches_stay_multiples_under_sgd():
     p = branch_params()
     p["b"][:, 1] *= 2
     p["v"][5] *= 2
-    g = Graph()
-    g.inputs("x", 3)
-    g.axis("a", 4, "relu")
-    g.axis("b", 4, "relu")
-    g.axis("both", 8)
-    g.outputs("y", 2)
-    g.linear("x", "a", p["a"])
-    g.linear("x", "b", p["b"])
-    g.concat("both", "a", "b")
-    g.linear("both", "y", p["v"])
+    g = branches_graph(p, "relu")
     assert analyze(g).axes["b"].status[1] == "proportional"
     assert analyze(g, optimizer="adam").axes["b"].status[1] == "free"
     after = train(lambda p, x: relu(x @ p["a"]) @ p["v"][:4] + relu(x @ p["b"]) @ p["v"][4:], p, X, Y)
