@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from . import initializers, kernels
+from ._types import Array
 from .lab import SGD, Adam, Optimizer, permutation
 from .network import Dense, Network
 from .random import Key
 
-Array = np.ndarray
 BATCH, WINDOW = 32, 20
 ROWS = 512                  # at most so many are looked at
 HELD = 128                  # from so many rows on a quarter is kept apart, so that learning by heart does not count

@@ -13,8 +13,8 @@ import numpy as np
 
 from . import kernels
 from ._checks import float_array
+from ._types import Array
 
-Array = np.ndarray
 HALF_SMALLEST = 2.0 ** -25       # rounds to 0 in float16
 _CHUNK = 1 << 18                 # weights compared at once
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from . import random
 from ._checks import describe, integer, number, quiet
+from ._types import Array
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
-from .network import Array, Dense, LayerGradient, Network, require_network
+from .network import Dense, LayerGradient, Network, require_network
 
 __all__ = [
     "OPTIMIZERS",

@@ -13,13 +13,11 @@ import numpy as np
 
 from . import activations, kernels
 from ._checks import describe, float_array, number, quiet
+from ._types import Array
 from ._weight_statistics import WeightStatistics, weight_statistics
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
 
 __all__ = ["Dense", "LayerGradient", "Network", "Trace"]
-
-Array = np.ndarray
-
 
 class Dense:
     """A dense layer ``y = phi(x w + b)``.

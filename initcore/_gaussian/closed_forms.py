@@ -5,13 +5,12 @@ Where a difference would cancel (small q, critical line) the form is rewritten, 
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from .special import RELU_FAMILY, SINE, erf, erfc
 
-Array = Any
 _SQRT_PI = math.sqrt(math.pi)
 Forms = dict[str, Callable[[Array, float], Array]]
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from .closed_forms import CLOSED
 from .profile import Profile, family
 from .quadrature import ORDER, density, normal_nodes
 
-Array = Any
 _SQUARES = ("slope2", "slope4", "spread", "excess")       # moments of phi'^2
 KEYS = ("mean", "second", "slope", "slope2", "growth", "fourth", "slope4", "spread", "excess")
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from .moments import one
 from .pair_forms import CLOSED, CLOSED_DROP
 from .profile import Profile, doubling, family
 from .quadrature import REACH, density, expect, legendre, normal_nodes, panels
 
-Array = Any
 SERIES = 0.5         # the series is used up to this |c|
 _TERMS = 72          # 0.5^72 = 2e-22
 _ROWS = 64

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from .. import activations
+from .._types import Array
 from ..activations import Activation
 from ..errors import ArgumentTypeError
 from .quadrature import ORDER, legendre
 from .special import RELU_FAMILY, log_square
 
-Array = Any
 _NARROW = 1e-5     # a panel that had to shrink below this holds a kink
 _MAX_PANELS = 4096
 # Eighth-order central difference (Fornberg 1988, table 1).

@@ -14,14 +14,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .._types import Array
 
 if TYPE_CHECKING:
     from .profile import Profile
 
-Array = Any
 ORDER = 16
 REACH = 10.0       # |z| integrated: the Gaussian weight beyond is 1.5e-23
 FAR = 38.0         # used for rows whose mean is far from 0: beyond, the weight is under 1e-308

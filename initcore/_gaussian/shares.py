@@ -8,16 +8,15 @@ import math
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from .. import activations
+from .._types import Array
 from ..activations import Activation
 from .quadrature import density
 from .special import SINE, erfc
 
-Array = Any
 _ROOT_HALF = math.sqrt(0.5)
 
 

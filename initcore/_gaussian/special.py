@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from .._types import Array
+
 RELU_FAMILY = "leaky_relu"      # families with closed forms of their own: slope 1 above 0 and any below;
 SINE = "sin"                    # periodic slopes
 _libm_erf = np.frompyfunc(math.erf, 1, 1)

@@ -4,17 +4,16 @@
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from ..activations import SELU_ALPHA, SELU_SCALE, Activation
 from .profile import Profile, family
 from .quadrature import density
 from .shares import mass, segment
 from .special import SINE, erfc, log_square
 
-Array = Any
 _ROOT_HALF = math.sqrt(0.5)
 _LN2 = math.log(2.0)
 _NO_SHARE = 1e-17      # a share below this counts as none

@@ -35,6 +35,7 @@ import numpy as np
 
 from .. import activations, kernels
 from .._checks import quiet
+from .._types import Array
 from ..activations import Activation
 from ..errors import ArgumentError, ArgumentTypeError
 from .profile import Profile, family, profile
@@ -43,7 +44,6 @@ from .shares import crossings, share
 from .special import SINE, log_square
 from .unit_forms import log_slope_form, piecewise_forms, sin_forms
 
-Array = np.ndarray
 ORDER = 10          # with panels of width 2 in z and doubling in x: below 1e-12
 HERMITE = 7
 _BLOCK = 256

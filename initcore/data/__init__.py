@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._types import Array
+
 __all__ = ["Split", "load_digits", "split_digits"]
-
-Array = np.ndarray
-
 
 class Split(NamedTuple):
     """Training and test set: ``x (rows, 64)`` float32, ``y (rows,)`` int64."""

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import activations
+from .._types import Array
 from ..errors import ArgumentError, FileFormatError, ShapeError
-from ..network import Array, Dense, Network
+from ..network import Dense, Network
 from . import _naming
 from ._open import open_weights
 from ._tensor import Tensor

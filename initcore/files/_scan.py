@@ -18,11 +18,11 @@ from functools import lru_cache
 import numpy as np
 
 from .. import kernels
+from .._types import Array
 from ..rules._tensor_facts import TensorFacts
 from ._roles import fans_of
 from ._tensor import Tensor, widened
 
-Array = np.ndarray
 _BLOCK = 1 << 17            # values a block
 _LONGEST = 1 << 21          # values of a row; longer ones are hashed in pieces and not compared
 _HEAD = 64

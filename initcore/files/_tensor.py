@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from ..errors import FileFormatError
 from ._text import shown_name
 
-Array = np.ndarray
 Stream = Callable[[int], Iterator[Array]]     # items a block -> blocks of raw words, all of that many but the last
 FLOATS = {"float16": "<f2", "bfloat16": "<u2", "float32": "<f4", "float64": "<f8"}
 INTEGERS = {f"{u}int{8 * n}": f"<{k}{n}" for u, k in (("", "i"), ("u", "u")) for n in (1, 2, 4, 8)} | {"bool": "?"}

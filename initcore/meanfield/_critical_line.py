@@ -10,10 +10,9 @@ import numpy as np
 from .._checks import number, quiet
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, flat_beside_jumps, profile
+from .._types import Array
 from ..errors import ArgumentError
 from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
-
-Array = Any
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from .._checks import integer, number, quiet
 from .._gaussian.moments import moments
 from .._gaussian.profile import profile
 from .._gaussian.special import digamma_less_log, trigamma
+from .._types import Array
 from ..errors import ArgumentError, unknown_name
-
-Array = Any
 
 
 @dataclass(frozen=True)

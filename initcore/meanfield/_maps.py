@@ -10,11 +10,10 @@ from .._checks import integer, number, quiet, real_numbers
 from .._gaussian import pairs as _bivariate
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
+from .._types import Array
 from ..errors import ArgumentError, ShapeError
 from . import _solver as _fixed
 from ._solver import depth_scale
-
-Array = Any
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from .._checks import quiet, real_numbers
 from .._gaussian.moments import moments
 from .._gaussian.pairs import SERIES, decorrelation, hermite
 from .._gaussian.profile import Profile, profile
+from .._types import Array
 from ..errors import ArgumentError
 from . import _solver as _fixed
 
-Array = Any
 _POINTS_Q = 32
 _POINTS_DELTA = 14
 

@@ -16,10 +16,9 @@ from .._gaussian.profile import profile
 from .._gaussian.shares import crossings, mass, share, share_sin
 from .._gaussian.special import SINE
 from .._gaussian.units import gaussian_moments
+from .._types import Array
 from ..activations import Activation, get
 from ..errors import ArgumentError
-
-Array = Any
 
 
 @quiet

@@ -11,7 +11,6 @@ C. The correlation map is a power series with non-negative coefficients, hence c
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +19,8 @@ from .._gaussian.moments import moments, one
 from .._gaussian.pair_forms import ANALYTIC
 from .._gaussian.pairs import SERIES, covariance, decorrelation, hermite, series
 from .._gaussian.profile import Profile, family, profile
+from .._types import Array
 
-Array = Any
 _ROUND = 4e-15        # |V(q) - q| below this times q is rounding
 _BUILT_IN = (1e-14, 1e14)
 _CALLABLE = (1e-10, 4.0)

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from .._types import Array
+
 _ALL = (1 << 64) - 1
 _LOW = np.uint64((1 << 32) - 1)
 _32 = np.uint64(32)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations
-
-Array = np.ndarray
+from .._types import Array
 
 
 def matmul(a: Array, b: Array) -> Array:

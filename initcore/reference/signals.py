@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from ..activations import Activation
 
-Array = np.ndarray
 BINS = 32
 
 

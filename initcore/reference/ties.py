@@ -5,9 +5,9 @@ All functions take ``w (sources, units)`` and values of the sources, and return 
 
 import numpy as np
 
+from .._types import Array
 from . import field
 
-Array = np.ndarray
 _CHUNK = 1 << 18
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-Array = np.ndarray
+from .._types import Array
 
 
 def statistics(w: Array, tiny: float, small: float) -> tuple[Array, Array, Array]:

@@ -20,8 +20,6 @@ from ._context import Context
 from ._finding import Blame
 from ._weights import call, deviation, spread, start, wrong_layout, zero_bias
 
-Array = np.ndarray
-
 
 def blame(net: Network, i: int, state: State, mended: Callable[[Glance], bool], *,
           layout_ratio: float = 1.5) -> Blame | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .._rehearsal import Outcome
+from .._types import Array
 from .._weight_statistics import WeightStatistics, weight_statistics
 from ..network import LayerGradient, Network, Trace
 from ..saturation import SignalReport
@@ -15,8 +14,6 @@ from ..saturation._state import State
 from ..saturation._walk import Walk
 from ._catalogue import Rule
 from ._finding import Blame, Finding
-
-Array = np.ndarray
 
 
 @dataclass

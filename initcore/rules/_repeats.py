@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from .._types import Array
+
 HEAD = 256             # values looked at of each tensor, in each order
 _WINDOW = 6            # ratios a window
 _BINS = 64.0           # bins of a ratio's arctangent: far coarser than rounding

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 
+from .._types import Array
 from ..activations import Start
 from ..network import Dense, Network
 
-Array = np.ndarray
 CUT = 0.87962566103423978         # standard deviation of a normal of 1 cut at two sigmas
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._types import Array
 from ._catalogue import rule
 from ._context import Context
 from ._finding import Finding
-
-Array = np.ndarray
 
 
 def _named(features: Array, of: int) -> str:

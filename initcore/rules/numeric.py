@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._types import Array
 from .._weight_statistics import WeightStatistics
 from . import _repeats
 from ._catalogue import rule
 from ._context import Context
 from ._finding import Finding
 from ._weights import call
-
-Array = np.ndarray
 
 
 def _call(c: Context, i: int, name: str) -> str:

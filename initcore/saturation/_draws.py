@@ -14,9 +14,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+from .._types import Array
 from ..activations import Activation
 
-Array = np.ndarray
 DRAWS = 2048
 FEWEST = 64
 DIRECTIONS = 30.0       # tr(C)^2 / |C|_F^2 below which a sum over units is not taken as normal

@@ -9,12 +9,12 @@ import numpy as np
 
 from .. import kernels
 from .._checks import describe, float_array
+from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..network import Network
 from ._propagate import FULL
 from ._state import State
 
-Array = np.ndarray
 UNKNOWN = "inputs taken as independent, variance 1"
 
 

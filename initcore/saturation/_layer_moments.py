@@ -13,9 +13,9 @@ import numpy as np
 
 from .._gaussian.profile import Profile, kinks_of
 from .._gaussian.units import HERMITE, expectations
+from .._types import Array
 from ..activations import Activation
 
-Array = np.ndarray
 ORDER = 8
 _SHRINK = 2
 _KEYS = ("mean", "variance", "size", "slope2", "log_slope", "output", "hermite", "slope")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._checks import quiet
 from .._gaussian.shares import mass, share, slope_zero_intervals, zero_intervals
+from .._types import Array
 from ..network import Network, require_network
 from ._input_moments import input_state
 from ._propagate import gradient_norms
@@ -18,8 +19,6 @@ from ._state import State, Step
 from ._statistics import chi
 from ._statistics import layer_signal as measured_signal
 from ._walk import Walk, steps
-
-Array = np.ndarray
 
 
 @quiet

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from .._types import Array
 
-Array = np.ndarray
 _COLUMNS = 256
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import kernels
+from .._types import Array
 from .._weight_statistics import equal_columns
 from ..network import Dense, Network
 from . import _draws
@@ -20,7 +21,6 @@ from ._products import congruence, diagonal_of_congruence
 from ._state import Glance, State, Step
 from ._statistics import layer_statistics
 
-Array = np.ndarray
 FULL = 1600          # units up to which covariances are kept whole (two such matrices: 40 MB)
 _ROWS = 1024
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks import quiet
+from .._types import Array
 
-Array = np.ndarray
 _DRAWS = 2048
 
 

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._types import Array
 from ._layer_moments import Moments
 from ._statistics import Statistics
-
-Array = np.ndarray
 
 
 class State(NamedTuple):

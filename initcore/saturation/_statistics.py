@@ -9,12 +9,12 @@ import numpy as np
 
 from .. import kernels
 from .._gaussian.shares import zero_intervals
+from .._types import Array
 from ..activations import Activation
 from ..network import Dense, Network
 from ..reference import signals as twin
 from ._signal import LayerSignal
 
-Array = np.ndarray
 _CHUNK = 1 << 18          # elements the NumPy twin works on at once
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from .._types import Array
 from ..network import Network
 from ._propagate import step
 from ._state import State, Step
 
-Array = np.ndarray
 KEPT = 1 << 24        # bytes of states a walk keeps, and so many more for every unit of the network:
 KEPT_UNIT = 256
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import integer, number, quiet
+from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
 from . import _weight_passes as passes
@@ -24,8 +25,6 @@ from ._structures._graph import Graph
 from ._structures._joint import together
 from ._structures._system import chain
 from ._verdicts import report_on
-
-Array = np.ndarray
 
 
 def as_network(net: Any) -> Network:

@@ -11,13 +11,12 @@ import numpy as np
 
 from .. import random
 from .._checks import number, quiet
+from .._types import Array
 from ..errors import ArgumentError
 from ..network import Network
 from ..random import Key, as_key
 from ._analyze import analyze, as_network
 from ._report import LayerSymmetry, SymmetryReport
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)

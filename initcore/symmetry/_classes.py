@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._types import Array
 from ._grouping import group, ranked
 from ._partition import BACKWARD, FORWARD, Refinement
 from ._signatures import Signatures
 from ._structures._system import System
-
-Array = np.ndarray
 
 
 def backward_only(system: System, seed: int = 1) -> list[Array]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from ._partition import BACKWARD, FORWARD, Refinement
 from ._signatures import State
 from ._structures._system import System
 
-Array = np.ndarray
 _LINES = 8
 
 

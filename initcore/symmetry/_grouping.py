@@ -2,7 +2,7 @@
 
 import numpy as np
 
-Array = np.ndarray
+from .._types import Array
 
 
 def group(*columns: Array) -> Array:

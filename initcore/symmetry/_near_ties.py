@@ -6,12 +6,12 @@ weights themselves, incoming, bias and outgoing, then decide.
 
 import numpy as np
 
+from .._types import Array
 from ._grouping import linked, root
 from ._partition import Refinement
 from ._report import NearTie
 from ._structures._system import System
 
-Array = np.ndarray
 DEFAULT = 1e-3
 _PAIRS = 1 << 14       # compared at once: 64 weights of each are held
 

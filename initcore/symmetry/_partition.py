@@ -21,9 +21,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._types import Array
 from ..reference import field
 from ._factors import colours, dead
-from ._grouping import Array, clusters, group, linked, ranked
+from ._grouping import clusters, group, linked, ranked
 from ._signatures import COLUMN, GATE, ROW, Signatures, State, View, intervals
 from ._structures._system import Axis, Block, Coupling, System, Term
 

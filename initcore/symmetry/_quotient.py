@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._checks import quiet
+from .._types import Array
 from ..errors import ArgumentError
 from ..network import Dense, LayerGradient, Network
 from ._analyze import analyze, as_network
 from ._report import LayerSymmetry, SymmetryReport
-
-Array = np.ndarray
 
 
 class Quotient(NamedTuple):

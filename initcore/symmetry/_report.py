@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .._checks import quiet
+from .._types import Array
 from ..errors import ArgumentError
 from ._zero_flow import ZeroFlow
 
-Array = np.ndarray
 STATUSES = ("free", "tied", "sign-tied", "proportional", "dead", "undetermined")
 
 

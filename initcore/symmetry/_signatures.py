@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._types import Array
 from ..reference.field import Field, bits, mix, uniform, words
 from . import _weight_passes as passes
-from ._grouping import Array, group
+from ._grouping import group
 from ._structures._system import Axis, Block, Term
 
 _EPS = 2.0 ** -53

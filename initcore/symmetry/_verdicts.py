@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Array
 from ._classes import backward_only, equal_queries
 from ._evidence import explain
 from ._grouping import group
@@ -17,8 +18,6 @@ from ._report import LayerSymmetry, SymmetryReport
 from ._signatures import State
 from ._structures._system import Axis, Slice, System, dropped, plain
 from ._zero_flow import flow
-
-Array = np.ndarray
 
 
 def _refine(system: System, law: Invariance, max_sweeps: int) -> tuple[System, Refinement]:

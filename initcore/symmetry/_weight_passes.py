@@ -7,9 +7,8 @@ weight once and need memory for the units only. Kernels: src/variant/ties.pxi; t
 import numpy as np
 
 from .. import kernels
+from .._types import Array
 from ..reference.field import Field
-
-Array = np.ndarray
 
 
 def _plain(w: Array) -> Array:

@@ -11,11 +11,10 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from .._types import Array
 from . import _weight_passes as passes
 from ._structures._cells import ADJOINTS, OUTPUTS
 from ._structures._system import Axis, Block, System
-
-Array = np.ndarray
 
 
 class ZeroFlow(dict[str, int | None]):

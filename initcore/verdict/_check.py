@@ -213,7 +213,7 @@ def _measure_loss(c: Context, stage: str | None) -> None:
         c.value, dy = measured(c.taken, c.trace.y, c.y)
         c.trained = c.trained or (stage is None and learnt(c.taken, c.value, c.y, c.net.widths[-1]))
     else:
-        dy = np.random.Generator(np.random.PCG64(0)).standard_normal(c.trace.y.shape).astype(c.net.dtype)
+        dy = np.asarray(np.random.Generator(np.random.PCG64(0)).standard_normal(c.trace.y.shape), c.net.dtype)
     for rows in (_ROWS, len(dy)):
         part = Trace(c.trace.x[:rows], [z[:rows] for z in c.trace.z], [a[:rows] for a in c.trace.a])
         c.gradients = c.net.backward(part, np.ascontiguousarray(dy[:rows]))

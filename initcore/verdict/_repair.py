@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import initializers, symmetry
+from .._types import Array
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
 from ..rules._weights import start
 
-Array = np.ndarray
 Recheck = Callable[[Network], Sequence[Finding]]
 _RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data", "activation")
 _TIES = ("SYM101", "SYM103", "SYM104")

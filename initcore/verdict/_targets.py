@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import kernels
 from .._checks import describe
+from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, InitcoreError, NonFiniteError, ShapeError
 from ..network import Network
 
-Array = np.ndarray
 LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Array
 from ...errors import FileFormatError
-from .._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect
 from .._text import shown_name
 
 _TYPES = {0: "float32", 1: "float16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K",

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Array
 from ...errors import FileFormatError, MissingExtraError
-from .._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect
 from .._text import parse_json, shown_name
 from ._zip import Archive
 

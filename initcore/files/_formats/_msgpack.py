@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._types import Array
 from ...errors import FileFormatError
-from .._tensor import FLOATS, INTEGERS, Array, RegularFile, Stream, Tensor, Weights, checked_shape, collect
+from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect
 from .._text import shown_name
 
 _DEEPEST, _MOST = 100, 4_000_000        # levels; values

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Array
 from ...errors import FileFormatError
-from .._tensor import Array, RegularFile, Stream
+from .._tensor import RegularFile, Stream
 from .._text import shown_name
 
 _RATIO = 1032               # of deflate, at most

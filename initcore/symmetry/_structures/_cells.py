@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..._types import Array
 from ._system import Axis
-
-Array = np.ndarray
 
 
 def _phi0(axis: Axis) -> bool:

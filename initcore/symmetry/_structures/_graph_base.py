@@ -9,12 +9,11 @@ import numpy as np
 
 from ... import activations
 from ..._checks import float_array, integer
+from ..._types import Array
 from ...errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
 from .. import _weight_passes as passes
 from ._joint import joined
 from ._system import Axis, Block, Coupling, Gain, System, Term, admit, plain
-
-Array = np.ndarray
 
 
 @dataclass

@@ -9,8 +9,9 @@ import numpy as np
 
 from ... import activations
 from ..._checks import integer
+from ..._types import Array
 from ...errors import ArgumentError, ShapeError, unknown_name
-from ._graph_base import Array, Assembly
+from ._graph_base import Assembly
 from ._system import Coupling
 
 _IDENTITY = activations.IDENTITY

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Array
 from ...errors import ShapeError
 from ._system import Axis, Coupling, Slice, System, Term, chain, plain
 
-Array = np.ndarray
 _Place = dict[int, tuple[int, int]]       # part -> (joint axis, first unit)
 _KIN = 1 << 20                     # above every index of a block in its axis
 

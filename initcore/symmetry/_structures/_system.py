@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._types import Array
 from ...activations import Activation
 from .. import _weight_passes as passes
-
-Array = np.ndarray
 
 
 @dataclass
