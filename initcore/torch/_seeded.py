@@ -62,7 +62,9 @@ class seeded(TorchFunctionMode):
 
     ``rng=`` given to a function of ``it.init`` goes before; ``generator=`` does not. What belongs to no parameter is
     drawn from PyTorch's own generator, with one InitcoreWarning. Distributions: those of ``torch.nn.init`` and
-    ``normal_``, ``uniform_``, ``exponential_``, ``log_normal_``, ``cauchy_``, ``bernoulli_``.
+    ``normal_``, ``uniform_``, ``exponential_``, ``log_normal_``, ``cauchy_``, ``bernoulli_``. Of functions
+    imported by name before, ``orthogonal_`` keeps PyTorch's algorithm, on numbers that the parameter's name rules, and
+    ``sparse_`` draws which entries are zero from PyTorch's generator, with the warning: call them as ``init.sparse_``.
 
     Raises DeviceError for parameters on the meta device, lazy, quantised, Partial or of a class with memory of its own;
     UsageError where another ``seeded`` is active, in this thread or another; ArgumentError for two tensors of one name.
