@@ -1,0 +1,35 @@
+"""Which share of a network the vocabulary reaches."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ._program import Op, Parameter
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """``share`` (0 to 1) of the trainable parameters' elements; ``opaque``: (operation, place, how often).
+
+    >>> print(Coverage(0.96, (("aten.foo.default", "model.py:41", 2),)))
+    96% of the parameters covered; not understood: aten.foo.default x2 at model.py:41
+    """
+
+    share: float
+    opaque: tuple[tuple[str, str, int], ...] = ()
+
+    def __str__(self) -> str:
+        share = 0.99 if 0.99 < self.share < 1 else self.share
+        lost = [f"{name}{f' x{n}' if n > 1 else ''}{f' at {place}' if place else ''}" for name, place, n in self.opaque]
+        more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
+        return f"{share:.0%} of the parameters covered" + \
+            (f"; not understood: {', '.join(lost[:4])}{more}" if lost else "")
+
+
+def coverage(parameters: Sequence[Parameter], ops: Sequence[Op]) -> Coverage:
+    """A parameter counts unless an operation that is not understood takes it."""
+    lost = {v for op in ops if op.kind == "opaque" for v in op.inputs}
+    every = sum(p.size for p in parameters if p.trainable)
+    seen = sum(p.size for p in parameters if p.trainable and p.value not in lost)
+    counted = Counter((op.source or op.kind, str(op.place)) for op in ops if op.kind == "opaque")
+    return Coverage(seen / every if every else 1.0, tuple((*k, n) for k, n in counted.items()))
