@@ -13,6 +13,7 @@ import initcore as ic
 # A loaded machine is not a failure.
 hypothesis.settings.register_profile("initcore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("initcore")
+EXAMPLES = int(os.environ.get("INITCORE_EXAMPLES", "0"))        # so many for every test, whatever it asks for itself
 
 # pytest has put this directory on the path; some of its folders bear the names of frameworks, which may not be
 # installed, and `import torch` must not find tests/torch.
@@ -26,6 +27,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(os.path.dirname(ic._
                                             *filter(None, [os.environ.get("PYTHONPATH")])])
 
 USABLE = [name for name, state in ic.kernels.variants().items() if state in ("in use", "available")]
+
+
+def pytest_collection_modifyitems(items):
+    """INITCORE_EXAMPLES=100000 runs every hypothesis test with that many examples (tools/examples.py does)."""
+    for test in {getattr(item, "obj", None) for item in items if EXAMPLES}:
+        if hypothesis.is_hypothesis_test(test):
+            test = getattr(test, "__func__", test)
+            test._hypothesis_internal_use_settings = hypothesis.settings(
+                test._hypothesis_internal_use_settings, max_examples=EXAMPLES)
 
 
 @pytest.fixture
