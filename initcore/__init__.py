@@ -37,7 +37,9 @@ __all__ = ["Dense", "Key", "Network", "__version__", "activations", "check", "er
 # public name -> module, and the attribute in it where the name is not the module itself
 _LAZY = {"check": ("verdict", "check"), "fans": ("fans", ""), "gain": ("gains", "gain"), "gains": ("gains", ""),
          "init": ("initializers", ""), "meanfield": ("meanfield", ""), "rules": ("rules", ""),
-         "saturation": ("saturation", ""), "symmetry": ("symmetry", "")}
+         "saturation": ("saturation", ""), "symmetry": ("symmetry", ""),
+         # each needs its framework, and is no part of ``from initcore import *``
+         "torch": ("torch", ""), "jax": ("jax", ""), "keras": ("keras", ""), "dask": ("dask", "")}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,12 @@ from the parameters' names; ``it.initialize`` fills a model by rules or a recipe
 """
 
 from .._doors import called_by
+from .._named import Table
 from . import init
 from ._coverage import Coverage, coverage
 from ._fingerprint import fingerprint
 from ._rules import initialize
 from ._seeded import seeded
-from ._table import Table
 from ._ties import to_empty
 
 __all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "seeded", "to_empty"]

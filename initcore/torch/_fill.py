@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import initializers
+from .._named import COSTS_THE_WHOLE, base_of
 from ..random import Key
 from . import _context, _draw
 from ._keys import key_for
@@ -26,7 +26,6 @@ from ._places.memory import DTYPES, array, check_overlap, is_dtensor, written
 from ._places.place import Piece, Place, place, views
 
 Initializer = Callable[..., np.ndarray]
-COSTS_THE_WHOLE = {initializers.orthogonal, initializers.delta_orthogonal, initializers.spectral}
 
 
 def random_(tensor: Tensor, draw: _draw.Draw, rng: Any, generator: Any) -> None:
@@ -105,13 +104,6 @@ def as_tensor(values: np.ndarray) -> Tensor:
     if values.dtype.itemsize == 2 and values.dtype != np.float16:
         return torch.from_numpy(values.view(np.uint16)).view(torch.bfloat16)
     return torch.from_numpy(values)
-
-
-def base_of(initializer: Any) -> Any:
-    """The function below partials."""
-    while isinstance(initializer, functools.partial):
-        initializer = initializer.func
-    return initializer
 
 
 def constant(tensor: Tensor, value: float) -> Tensor:

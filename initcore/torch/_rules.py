@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 
 from .. import initializers
+from .._named import COSTS_THE_WHOLE, Row, Table, base_of, canonical_layout, describe, probe, renamed, spelled, takes
 from ..errors import ArgumentError, ArgumentTypeError
 from ..random import Key
 from . import _context, _fill, init
-from ._fill import base_of
 from ._keys import key_of
 from ._names import Entry, entries
 from ._places.memory import DTYPES, writable
 from ._places.place import Piece, Place
 from ._recipes import RECIPES, FromModule, require
-from ._table import Row, Table
 
 LAYOUTS = {2: "oi", 3: "oiw", 4: "oihw", 5: "oidhw"}
 _TURNED = {2: "io", 3: "iow", 4: "iohw", 5: "iodhw"}
 
 
 def initialize(model: Any, rules: Mapping[Any, Any] | None = None, *, recipe: str | None = None, rng: Any = None,
-               canonical: bool = False, dry_run: bool = False) -> Table:
+               canonical: bool = False, names: Mapping[str, str] | None = None, dry_run: bool = False) -> Table:
     """Fill every parameter of a model by rules or by a recipe, each from ``key.child(its name)``.
 
     Parameters
@@ -48,6 +46,8 @@ def initialize(model: Any, rules: Mapping[Any, Any] | None = None, *, recipe: st
     rng : Key, int, generator, ...; None: fresh entropy
     canonical : draw in the order (taps, in, out) whatever the layout, so that one key gives the same function in every
         framework whose adapter draws so.
+    names : mapping of the model's names to those of the streams, where another framework calls a parameter
+        otherwise; the rest keep their own. Rules may use either.
     dry_run : decide and check only.
 
     Returns a :class:`Table`; printed, it shows what goes where. Buffers are filled where a pattern names them (``"*"``,
@@ -70,12 +70,16 @@ def initialize(model: Any, rules: Mapping[Any, Any] | None = None, *, recipe: st
         raise ArgumentTypeError(f"rules must map patterns to initialisers, got {type(rules).__name__}.")
     table = rules if rules is not None else RECIPES[require(str(recipe))](model)
     found = entries(model)
+    streams = renamed([entry.name for entry in found], names)
+    for entry in found:
+        if streams[entry.name] != entry.name:
+            entry.aliases.append(streams[entry.name])
     plans = _plans(found, table, strict=rules is not None, canonical=canonical)
     key = key_of(rng)
     if not dry_run:
         for plan in plans:
             if plan.call is not None:
-                plan.fill(key.child(plan.entry.name))
+                plan.fill(key.child(streams[plan.entry.name]))
     return Table([Row(p.entry.name, p.entry.place.shape, str(p.entry.tensor.dtype).removeprefix("torch."),
                       "left as it is" if p.call is None else describe(p.value), p.rule) for p in plans])
 
@@ -113,12 +117,12 @@ def _plans(found: list[Entry], rules: Mapping[Any, Any], *, strict: bool, canoni
         if isinstance(value, FromModule):
             value = value.of(entry.module, entry.tensor)
         call = None if value is None else _call(value, entry, canonical)
-        plans.append(Plan(entry, _spelled(rule), value, call))
+        plans.append(Plan(entry, spelled(rule), value, call))
     if lost:
         raise ArgumentError(f"no rule matches {len(lost)} parameter(s): {', '.join(lost[:20])}"
                             f"{', ...' if len(lost) > 20 else ''}. Add a rule for each; '*' as the last one takes the "
                             "rest, None leaves a parameter as it is.")
-    idle = [_spelled(rule) for rule in rules if rule not in used]
+    idle = [spelled(rule) for rule in rules if rule not in used]
     if strict and idle:
         raise ArgumentError(f"rules without a parameter: {', '.join(idle)}. Names here are like "
                             f"{', '.join(repr(e.name) for e in found[:3])}; the first rule that matches counts.")
@@ -142,25 +146,6 @@ def _matches(rule: Any, entry: Entry) -> bool:
                             f"{rule!r}.")
 
 
-def _spelled(rule: Any) -> str:
-    if isinstance(rule, tuple):
-        return f"{rule[0].__name__}.{rule[1]}"
-    return rule if isinstance(rule, str) else getattr(rule, "__name__", repr(rule)).strip("_").replace("_", " ")
-
-
-def describe(value: Any) -> str:
-    """An initialiser with its arguments.
-
-    >>> describe(functools.partial(initializers.normal, std=0.02))
-    'normal(std=0.02)'
-    """
-    if isinstance(value, functools.partial):
-        given = [f"{a:g}" if isinstance(a, float) else repr(a) for a in value.args]
-        given += [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in value.keywords.items()]
-        return f"{describe(value.func)}({', '.join(given)})"
-    return value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
-
-
 def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], None]:
     """The function that fills the entry, once all it can be asked beforehand is right."""
     if entry.tensor.is_meta:
@@ -175,34 +160,14 @@ def _call(value: Any, entry: Entry, canonical: bool) -> Callable[[Entry, Key], N
     make = functools.partial(initializers.get(value))
     where, given = _oriented(entry, make, canonical)
     make = functools.partial(make, **given)
-    if "global_shape" not in _takes(base_of(make)):
+    if "global_shape" not in takes(base_of(make)):
         return functools.partial(_whole, make)
     try:
-        _probe(make, base in _fill.COSTS_THE_WHOLE, where.shape, DTYPES[entry.tensor.dtype])
+        probe(make, base in COSTS_THE_WHOLE, where.shape, DTYPES[entry.tensor.dtype])
     except Exception as error:
         error.add_note(f"(parameter {entry.name!r} of initialize; nothing has been written)")
         raise
     return lambda entry, key: _fill.apply(make, where, key, entry.tensor.dtype)
-
-
-def _probe(make: Callable[..., Any], costly: bool, shape: tuple[int, ...], dtype: str) -> None:
-    """Let the initialiser check its arguments: an empty block of the array; where that costs the whole, a tiny one."""
-    nothing = (0,) * len(shape)
-    if not costly:
-        make(nothing, rng=0, dtype=dtype, global_shape=shape, start=nothing)
-        return
-    groups = make.keywords.get("groups", 1)             # type: ignore[attr-defined]
-    try:                                                # sizes that groups divide where they divide the array's
-        make(tuple((groups + n % groups if k < 2 else 1) if n else 0 for k, n in enumerate(shape)), rng=0, dtype=dtype)
-    except Exception:
-        make(shape, rng=0, dtype=dtype)                 # the same error, with the shape that was meant
-        raise
-
-
-@functools.lru_cache(maxsize=256)
-def _takes(initializer: Callable[..., Any]) -> frozenset[str]:
-    """Names of its arguments."""
-    return frozenset(inspect.signature(initializer).parameters)
 
 
 def _in_place(value: Any, entry: Entry, key: Key) -> None:
@@ -223,22 +188,22 @@ def _whole(make: Callable[..., Any], entry: Entry, key: Key) -> None:
 def _oriented(entry: Entry, make: Callable[..., Any], canonical: bool) -> tuple[Place, dict[str, Any]]:
     """The place, and layout and groups as the module has them, unless the rule says its own."""
     where, module = entry.place, entry.module
-    takes = _takes(base_of(make))
+    known = takes(base_of(make))
     given = dict(getattr(make, "keywords", {}))
     turned = getattr(module, "transposed", False) or type(module).__name__ == "Conv1D" or \
         isinstance(module, torch.nn.Embedding)
     layout = given.get("layout") or (_TURNED if turned else LAYOUTS).get(len(where.shape))
     extra: dict[str, Any] = {}
     by_number = {"in_axis", "out_axis", "batch_axis"} & set(given)
-    if "layout" in takes and layout is not None and not by_number:
+    if "layout" in known and layout is not None and not by_number:
         extra["layout"] = layout
-        if "groups" in takes and "groups" not in given and isinstance(module, torch.nn.modules.conv._ConvNd) \
+        if "groups" in known and "groups" not in given and isinstance(module, torch.nn.modules.conv._ConvNd) \
                 and len(where.shape) > 2:
             extra["groups"] = module.groups
     if canonical and layout is not None and not by_number:
-        target = "".join(c for c in layout if c not in "io") + "io"
+        target = canonical_layout(layout)
         order = [layout.index(c) for c in target]
         where = Place(tuple(where.shape[k] for k in order), tuple(
             Piece(p.tensor.permute(order), tuple(p.start[k] for k in order)) for p in where.pieces), where.whole)
         extra["layout"] = target
-    return where, {k: v for k, v in extra.items() if k in takes}
+    return where, {k: v for k, v in extra.items() if k in known}

@@ -11,7 +11,8 @@ import pytest
 import initcore as ic
 
 PACKAGE = Path(ic.__file__).parent
-EXTRAS = {"initcore.torch": "torch", "initcore.torch.init": "torch", "initcore.cli": "typer", "initcore.demo": None}
+EXTRAS = {"initcore.torch": "torch", "initcore.torch.init": "torch", "initcore.jax": "jax",
+          "initcore.keras": "keras", "initcore.dask": "dask", "initcore.cli": "typer", "initcore.demo": None}
 DOORS = sorted(m.name for m in pkgutil.walk_packages(ic.__path__, "initcore.", onerror=lambda name: None)
                if m.ispkg and not any(part.startswith("_") for part in m.name.split(".")))
 

@@ -80,10 +80,11 @@ def test_public_names():
     assert callable(ic.check) and callable(ic.gain)
 
 
+ADAPTERS = ("initcore.torch", "initcore.jax", "initcore.keras", "initcore.dask")
 EXTRAS = ("initcore.cli._commands", "initcore.demo._text")       # these import an extra
 MODULES = [m.name for m in pkgutil.walk_packages(ic.__path__, "initcore.", onerror=lambda name: None)
            if "._variant" not in m.name and m.name not in EXTRAS and not m.name.endswith("__main__")
-           and not m.name.startswith("initcore.torch")]              # its doctests stand with its tests
+           and not m.name.startswith(ADAPTERS)]                      # their doctests stand with their tests
 
 
 @pytest.mark.parametrize("name", MODULES)
