@@ -113,8 +113,8 @@ class Initializer:
         usual, rank = self._axes[:2] in ((-2, -1), (None, -1)), len(shape)
         if self.fan and usual and rank < 2:
             raise ShapeError(f"Can't compute input and output sizes of a {rank}-dimensional weights tensor with "
-                             f"default in_axis. Must be at least 2D or specify in_axis explicitly. (shape={shape}; a bias "
-                             "has no fan of its own: use initcore.jax.zeros.)")
+                             f"default in_axis. Must be at least 2D or specify in_axis explicitly. (shape={shape}; a "
+                             "bias has no fan of its own: use initcore.jax.zeros.)")
         where: dict[str, Any] = {}
         if "in_axis" in takes(self.make) and not (usual and rank < 2):
             if self._axes == (-2, -1, ()) and rank in _BY_RANK:
