@@ -5,6 +5,7 @@ Exit codes: 0 clean, 1 findings at or above ``--fail-level``, 2 cannot run (one 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
 
 from .._version import __version__
 from ..errors import ArgumentError
@@ -77,7 +79,7 @@ def check(
     ignore: Annotated[str | None, typer.Option(help="Without these rules or families.")] = None,
     fail_level: Annotated[str, typer.Option(help="Least severity that makes exit code 1: fail, warn, info.")] = "fail",
     baseline: Annotated[Path | None, typer.Option(help="An earlier JSON report; its findings are set aside.")] = None,
-    format: Annotated[str, typer.Option(help="text, json or sarif.")] = "text",
+    format: Annotated[str, typer.Option(help="text, json, sarif or html.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write the report here instead of printing it.")] = None,
     folded_bias: Annotated[bool, typer.Option("--folded-bias", help="The last row or column of every matrix is a bias.")
                            ] = False,
@@ -88,7 +90,7 @@ def check(
 ) -> None:
     """Judge saved weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
     from ..files import check_file
-    _one_of("--format", format, ("text", "json", "sarif"))
+    _one_of("--format", format, ("text", "json", "sarif", "html"))
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
     if output is not None:
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
@@ -102,7 +104,8 @@ def check(
     if format == "text":
         _emit(text_of(report) if output is None else rendered(report), output, quiet, clean=True)
     else:
-        text = report.to_json() if format == "json" else report.to_sarif(uri=quote(os.fsencode(file.as_posix())))
+        text = {"json": report.to_json, "html": report.to_html,
+                "sarif": lambda: report.to_sarif(uri=quote(os.fsencode(file.as_posix())))}[format]()
         for note in () if quiet else report.notes:
             typer.echo(shown(f"note: {note}"), err=True)
         _emit(text, output, quiet)
@@ -152,27 +155,42 @@ def demo(
     epochs: Annotated[int, typer.Option(help="Epochs of every run.")] = 25,
     seed: Annotated[int, typer.Option(help="Of weights and minibatches.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything here.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page of pictures here.")
+                         ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Start one network eight ways on real digits: foretell each, train it, compare. Or: two ranks, one seed."""
     from .. import demo as stories
     from ..demo._text import TextView
     _one_of("STORY", story, ("starts", "shards"))
-    if json_file is not None:
-        check_writable(json_file)
+    for file in (json_file, html_file):
+        if file is not None:
+            check_writable(file)
     if story == "shards":
-        with Working("two processes train"):
+        if html_file is not None:
+            raise ArgumentError("--html draws the story of the starts; that of the shards has no page.")
+        with Working("two processes train", quiet):
             lines: list[str] = []
             document = stories.shards(lines.append)
-        typer.echo("\n".join(_wrapped(line) for text in lines for line in text.split("\n")))
+        if not quiet:
+            typer.echo("\n".join(_wrapped(line) for text in lines for line in text.split("\n")))
     else:
-        view = TextView()
+        view = TextView(Console(file=io.StringIO()) if quiet else None)
         try:
             document = stories.run(epochs=epochs, seed=seed, view=view)
         finally:
             view.close()
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=1, allow_nan=False) + "\n")
-        typer.echo(f"wrote {shown_name(json_file)}")
+        _wrote(json_file, quiet)
+    if html_file is not None:
+        write_text(html_file, stories.page(document))
+        _wrote(html_file, quiet)
+
+
+def _wrote(file: Path, quiet: bool) -> None:
+    if not quiet:
+        typer.echo(f"wrote {shown_name(file)}")
 
 
 @app.command()

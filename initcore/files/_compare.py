@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from ..errors import ArgumentError, unknown_name
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
 from ._open import open_weights
+from ._page import comparison_page
 from ._roles import role_of
 from ._scan import scan_all
 from ._tensor import Tensor, Weights, widened
@@ -132,27 +132,10 @@ class Comparison:
 
     def to_html(self) -> str:
         """One page without scripts, addresses or anything that a name could break out of."""
-        def cells(*values: Any, tag: str = "td") -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(str(v))}</{tag}>" for v in values) + "</tr>"
-        rows = [cells(c.name, _short(c.change), f"{c.before.std:.3g}", f"{c.after.std:.3g}", c.ties, c.dead,
-                      _kinds(c).strip()) for c in self.changed]
-        others = [cells(word, name) for word, names in (
-            ("added", self.added), ("gone", self.gone), ("not read", self.unread),
-            ("renamed", [f"{a} -> {b}" for a, b in self.renamed])) for name in names]
-        passed = "".join(f"<p class=bad>{html.escape(sentence)}</p>" for sentence in self.passed)
-        return (_PAGE_HEAD + f"<h1>{'Within its limits' if self.ok else 'Limits passed'}</h1><p>{html.escape(self.a)}"
-                f"<br>{html.escape(self.b)}<p>{self.head}{passed}<h2>Changed</h2><table><thead>"
-                + cells("tensor", "change", "std a", "std b", "new ties", "new dead rows", "kind", tag="th")
-                + f"</thead>{''.join(rows)}</table><h2>Added, gone, renamed</h2><table><thead>"
-                + cells("what", "tensor", tag="th") + f"</thead>{''.join(others)}</table></main></html>\n")
+        return comparison_page(self)
 
 
 _SHOWN = 40
-_PAGE_HEAD = ("<!DOCTYPE html><html lang=en><meta charset=utf-8><meta http-equiv=Content-Security-Policy "
-              "content=\"default-src 'none'; style-src 'unsafe-inline'\"><meta name=viewport "
-              "content='width=device-width'><title>initcore compare</title><style>:root{color-scheme:light dark}body{"
-              "font:1rem system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}td,th{text-align:left;padding:.2rem "
-              ".8rem .2rem 0;overflow-wrap:anywhere}.bad{color:#c0392b}</style><main>")
 
 
 def _more(items: list[Any], word: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .. import rules
+from .._page.document import written
 from ..errors import UntrainableError
 from ..rules import Finding
 from ..rules._finding import plain
@@ -17,6 +18,7 @@ from ..verdict import Report
 from ..verdict._report import SCHEMA
 from ..verdict._sarif import sarif
 from ._chains import Loaded
+from ._page import report_page
 
 _FOLDED = 12                # layers that are told one by one
 LEAST = 0.9                 # share of the parameters that must be judged for an "ok"
@@ -199,6 +201,10 @@ class FileReport:
     def to_sarif(self, *, uri: str = "network", indent: int | None = 2) -> str:
         """SARIF 2.1.0 text (OASIS), for code-scanning pages."""
         return sarif(self.findings, uri, indent)
+
+    def to_html(self, path: Any = None) -> str:
+        """One page as :meth:`initcore.verdict.Report.to_html`; written to ``path`` where one is given."""
+        return written(report_page(self), path)
 
     def raise_for_findings(self) -> FileReport:
         """Raise UntrainableError unless :attr:`ok`; returns the report, for chaining."""

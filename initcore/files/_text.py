@@ -5,24 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from .._page.html import shown as shown
 from ..errors import FileFormatError
 
 _DEEPEST = 200              # levels of a document; a checkpoint's own are under 20
-
-
-def shown(text: Any) -> str:
-    """The text with every character that is not printable written as its escape; line ends stay.
-
-    Control characters steer terminals, bidirectional marks reorder what is read, lone surrogates (a file name that is
-    not UTF-8) cannot be printed at all.
-
-    >>> shown("fc1\\x1b[2J.weight")
-    'fc1\\\\x1b[2J.weight'
-    """
-    given = str(text)
-    if given.isprintable():
-        return given
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in given)
 
 
 def shown_name(text: Any) -> str:

@@ -96,7 +96,7 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
     usable = context.x if context.x is not None and context.finite_data and context.x.size else None
     mend = Mend(net, judge, usable, None if usable is None else context.y)
     report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
-                    conditions=conditions(context, training))
+                    conditions=conditions(context, training), predicted=context.predicted)
     return report.with_baseline(known) if known else report
 
 

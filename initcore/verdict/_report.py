@@ -9,12 +9,16 @@ from typing import Any
 
 from .. import rules
 from .._checks import quiet
+from .._page.document import written
 from ..errors import ArgumentError, UntrainableError
 from ..network import Network
+from ..plots import panels
 from ..rules import Finding
 from ..rules._finding import plain
 from ..saturation import SignalReport
 from ..symmetry import Report as SymmetryReport
+from ._page.notebook import fragment
+from ._page.page import page
 from ._sarif import sarif
 
 SCHEMA = "initcore-report/1"
@@ -31,17 +35,19 @@ class Report:
     verdict : "cannot learn", "will learn badly or slowly" or "fit to train", after the worst finding.
     conditions : what the answer rests on: optimiser, loss, data, and the conditions of the proof.
     layers : the signal at every layer (:class:`initcore.saturation.LayerSignal`), () when the weights are not finite.
-    signal, symmetry : the reports behind it (None where not run). suppressed : findings a baseline holds.
+    signal, symmetry : the reports behind it (None where not run). predicted : the forecast beside a measured signal.
+    suppressed : findings a baseline holds.
     """
 
     def __init__(self, net: Network, findings: list[Finding], *, signal: SignalReport | None = None,
                  symmetry: SymmetryReport | None = None, fail_level: str = "fail", suppressed: tuple[Finding, ...] = (),
-                 mend: Any = None, conditions: tuple[str, ...] = ()) -> None:
+                 mend: Any = None, conditions: tuple[str, ...] = (), predicted: SignalReport | None = None) -> None:
         order = sorted(findings, key=lambda f: (-_WEIGHT[f.severity], -1 if f.layer is None else f.layer, f.rule))
         self.findings: tuple[Finding, ...] = tuple(order)
         self.net, self.signal, self.symmetry = net, signal, symmetry
         self.fail_level, self.suppressed = fail_level, tuple(suppressed)
         self.conditions = tuple(conditions)
+        self.predicted = predicted
         self._mend = mend
 
     @property
@@ -108,6 +114,25 @@ class Report:
         """SARIF 2.1.0 text (OASIS), for code-scanning pages; ``uri`` is the file the weights came from."""
         return sarif(self.findings, uri, indent)
 
+    @quiet
+    def to_html(self, path: Any = None) -> str:
+        """One page with everything above, figures and data inside; written to ``path`` where one is given.
+
+        It needs no matplotlib, no network and no script, and at most 300 kB for 100 layers. The text is returned.
+        """
+        return written(page(self), path)
+
+    def _repr_html_(self) -> str:
+        return fragment(self)
+
+    @quiet
+    def plot(self) -> Any:
+        """One figure of panels (a matplotlib Figure, never shown): signal, saturation, histograms, ties, phases.
+
+        Raises MissingExtraError without matplotlib (extra ``plots``).
+        """
+        return panels(self)
+
     def raise_for_findings(self) -> Report:
         """Raise UntrainableError (an AssertionError) unless :attr:`ok`; returns the report, for chaining."""
         __tracebackhide__ = True
@@ -148,4 +173,4 @@ class Report:
         keep = [f for f in self.findings if f.fingerprint not in known]
         return Report(self.net, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
                       suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend,
-                      conditions=self.conditions)
+                      conditions=self.conditions, predicted=self.predicted)

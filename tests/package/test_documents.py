@@ -53,7 +53,7 @@ def test_links_between_pages_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
-ADAPTERS = ("torch", "jax", "keras", "dask", "plots")       # each needs its framework
+ADAPTERS = ("torch", "jax", "keras", "dask")       # each needs its framework
 DOORS = ["initcore", *(m.name for m in pkgutil.iter_modules(ic.__path__, "initcore.") if not
                        m.name.split(".")[-1].startswith("_") and m.name not in ("initcore.cli", "initcore.kernels"))]
 

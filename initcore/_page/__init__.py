@@ -1,0 +1,1 @@
+"""Pages and pictures without dependencies: escaped HTML, inline SVG, one style."""
