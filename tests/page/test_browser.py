@@ -7,12 +7,13 @@ import initcore as ic
 from initcore import demo, files
 
 pytest.importorskip("axe_playwright_python")
-from axe_playwright_python.sync_playwright import Axe  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
-NAME = "<img src=x onerror=document.title='broken'>\"'</script><script>document.title='broken'</script>\u202e" + "long" * 60
+NAME = "<img src=x onerror=document.title='broken'>\"'</script><script>document.title='broken'</script>\u202e"
+NAME += "long" * 60
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def browser():
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
 def test_page_in_the_browser(browser, pages, name, width, scheme):
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True,
-                                  bypass_csp=True)          # axe is put in from outside, which the page's policy forbids
+                                  bypass_csp=True)          # axe comes from outside, which the policy forbids
     page = context.new_page()
     asked, said = [], []
     page.on("request", lambda r: asked.append(r.url))
