@@ -8,6 +8,7 @@
      |    +-- NonFiniteError             NaN or infinity where the mathematics has none
      |    +-- UnknownNameError           no activation, initialiser, loss ... of that name
      |    +-- TorchValueError (RuntimeError) a value PyTorch answers with RuntimeError
+     |    +-- ProgramError               a module or function that cannot be read as a program
      |    +-- DeviceError (RuntimeError) a tensor, device or placement that cannot be filled
      +-- DTypeError (TypeError)          an element type that is not supported
      |    +-- TorchDTypeError (NotImplementedError) one that PyTorch's own random functions refuse, or should
@@ -23,7 +24,7 @@ Every message names the argument, what was given, what is allowed and the remedy
 from collections.abc import Iterable
 
 __all__ = ["ArgumentError", "ArgumentTypeError", "DTypeError", "FileFormatError", "InitcoreError", "InitcoreWarning",
-           "MissingExtraError", "NonFiniteError", "ShapeError", "UnknownNameError", "UntrainableError"]
+           "MissingExtraError", "NonFiniteError", "ProgramError", "ShapeError", "UnknownNameError", "UntrainableError"]
 
 
 class InitcoreError(Exception):
@@ -48,6 +49,10 @@ class UnknownNameError(ArgumentError):
 
 class TorchValueError(ArgumentError, RuntimeError):
     """A value outside what is allowed, where PyTorch raises RuntimeError."""
+
+
+class ProgramError(ArgumentError):
+    """A module or function that cannot be read as a program; the message names its line and the remedy."""
 
 
 class DeviceError(ArgumentError, RuntimeError):

@@ -45,6 +45,12 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise NotUnderstood from None
 
 
+def many(x: Any, k: int) -> tuple[int, ...]:
+    """A number for each of k dims, where one may stand for all."""
+    several = (x,) if isinstance(x, int) else tuple(x)
+    return several * k if len(several) == 1 else several
+
+
 class Build:
     """The operations of one program as they are written; ``place`` and ``source`` are the current call's."""
 
@@ -93,7 +99,7 @@ class Build:
         if not isinstance(like, Value):
             raise NotUnderstood
         a, b = self.operand(a, like), self.operand(b, like)
-        dtype = "bool" if kind == "compare" else _promoted(a, b)
+        dtype = "bool" if kind in ("compare", "logical") else _promoted(a, b)
         return self.emit(kind, a, b, shape=broadcast_shapes(a.shape, b.shape), dtype=dtype, **attributes)
 
     def elementwise(self, function: str, x: Value, dtype: str | None = None, **attributes: Any) -> Value:

@@ -1,13 +1,12 @@
 """Calls of ATen in their order -> a Program: names, memory that is written in place, what nobody understands.
 
 Design
-A. A reader (PyTorch's, that of .pt2 files) flattens its graph into :class:`Call`: an overload's name, its arguments by
-   name with a :class:`Ref` for every tensor, and the names, shapes and dtypes of what it returns. Subgraphs come inlined.
+A. A reader (PyTorch's, that of .pt2 files) flattens its graph into :class:`Call`: an overload's name, its arguments
+   by name with a :class:`Ref` for every tensor; names, shapes and dtypes of what it returns. Subgraphs come inlined.
 B. A name stands for a :class:`_Cell`: memory that has a value now. ``add_(x, 1)`` is ``add(x, 1)`` with the cell of x
    pointing to the result, and the call's own name is the same cell.
-C. A view has a cell of its own and its base's cell; writing through either makes the other stale. A stale cell that is
-   read again is worked out where the view was a slice, a permutation or a reshape, else an opaque operation joins old
-   and new.
+C. A view has a cell of its own and its base's cell; writing through either makes the other stale. What a stale cell
+   holds when it is read again is an opaque operation of old and new.
 D. A call is written whole or not at all: where the table has no words, or the shapes do not come out as the framework
    says they do, its operations are taken back and one opaque operation stands for it.
 """
@@ -22,6 +21,8 @@ from typing import Any
 from ..program import Op, Parameter, Place, Program, Value
 from ._build import Build, NotUnderstood
 from ._table import SKIPPED, TABLE, VIEWS
+
+NOWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Call:
     target: str
     arguments: Mapping[str, Any]
     outputs: Sequence[Out]
-    place: Place = Place()
+    place: Place = NOWHERE
     name: str = ""
     writes: Sequence[str] = field(default=())
 

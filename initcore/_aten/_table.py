@@ -5,12 +5,11 @@ one value or several. To add an operation: one line in the file of its kind, the
 An overload is looked up as "name.overload", then as "name"; "name_" is "name" followed by the write.
 """
 
-from ._pointwise import ENTRIES as POINTWISE
+from . import _activations, _creation, _indexing, _layers, _pointwise, _products, _reductions, _shapes
 from ._pointwise import Entry
-from ._shapes import ENTRIES as SHAPES
-from ._sums import ENTRIES as SUMS
 
-TABLE: dict[str, Entry] = {**POINTWISE, **SHAPES, **SUMS}
+_KINDS = (_activations, _creation, _indexing, _layers, _pointwise, _products, _reductions, _shapes)
+TABLE: dict[str, Entry] = {name: entry for kind in _KINDS for name, entry in kind.ENTRIES.items()}
 
 # Checks of the export, and names of sizes: nothing that flows into a result.
 SKIPPED = {"_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "sym_size",

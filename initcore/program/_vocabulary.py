@@ -62,11 +62,13 @@ CELLS = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 _PAIR = (2, 2)
 _ONE = (1, 1)
 _DIMS = {"dims": None, "keep": False}
+_WINDOW = {"window": None, "stride": None, "padding": None, "dilation": None, "ceil": False, "count_padding": True,
+           "adaptive": False}
 
 _ENTRIES = (
     Entry("contract", "weigh", _PAIR, ("contracting",), {"batch": ((), ())}, meaning="sum of products over dims"),
     Entry("convolve", "weigh", _PAIR, ("x_dims", "w_dims"),
-          {"groups": 1, "transposed": False, "stride": None, "dilation": None, "padding": None},
+          {"groups": 1, "transposed": False, "stride": None, "dilation": None, "padding": None, "output_padding": None},
           meaning="convolution of any dimension, no bias"),
     Entry("look_up", "weigh", _PAIR, (), {"dim": 0}, meaning="rows of a table at indices"),
     Entry("activation", "elementwise", _ONE, ("activation",), meaning="an activation of initcore's table"),
@@ -95,7 +97,7 @@ _ENTRIES = (
     Entry("roll", "relocate", _ONE, ("shifts", "dims"), sign="linear", zero=True),
     Entry("pad", "relocate", _ONE, ("low", "high"), {"function": "constant", "value": 0.0}, sign="linear", zero=True,
           meaning="low and high: elements added at either end of each dim"),
-    Entry("reduce", "reduce", _ONE, ("function",), dict(_DIMS)),
+    Entry("reduce", "reduce", _ONE, ("function",), {**_DIMS, "ord": 2.0, "correction": 1.0}),
     Entry("softmax", "softmax", _ONE, ("dims",), {"log": False}),
     Entry("normalize", "normalize", (1, 5), ("method",),
           {"dims": None, "channel": None, "groups": 1, "eps": 1e-5, "training": True},
@@ -105,9 +107,9 @@ _ENTRIES = (
     Entry("dropout", "dropout", _ONE, ("rate",), {"dims": ()}, sign="linear", zero=True),
     Entry("detach", "detach", _ONE, sign="linear", zero=True, meaning="no gradient passes"),
     Entry("random", "data", (0, _ANY), meaning="draws, new at every step"),
-    Entry("arange", "data", (0, _ANY), meaning="numbers that are the same at every step"),
-    Entry("pool", "spread", _ONE, ("dims",), {"function": "max"}, zero=True, meaning="windows along dims"),
-    Entry("resample", "spread", _ONE, ("dims",), {"function": "linear"}, sign="linear", zero=True),
+    Entry("arange", "data", (0, _ANY), (), {"start": 0, "step": 1}, meaning="numbers that are the same at every step"),
+    Entry("pool", "spread", _ONE, ("dims",), {"function": "max", **_WINDOW}, zero=True, meaning="windows along dims"),
+    Entry("resample", "spread", _ONE, ("dims",), {"function": "linear", "align": False}, sign="linear", zero=True),
     Entry("cumulate", "spread", _ONE, ("dim",), {"function": "sum"}, sign="linear", zero=True),
     Entry("sort", "spread", _ONE, ("dim",), {"descending": False}, outputs=0, meaning="values, indices"),
     Entry("topk", "spread", _ONE, ("dim", "k"), {"largest": True}, outputs=0, meaning="values, indices"),

@@ -2,6 +2,7 @@
 
 ``it.init`` is ``torch.nn.init`` name for name with ``rng=``; ``it.seeded`` makes any code's own initialisation draw
 from the parameters' names; ``it.initialize`` fills a model by rules or a recipe; ``it.to_empty`` keeps ties;
+``it.program`` reads a module for the proof;
 ``it.fingerprint`` is one hash for every sharding; ``it.coverage`` tells what an initialisation left out.
 """
 
@@ -10,10 +11,11 @@ from .._named import Table
 from . import init
 from ._coverage import Coverage, coverage
 from ._fingerprint import fingerprint
+from ._program import program
 from ._rules import initialize
 from ._seeded import seeded
 from ._ties import to_empty
 
-__all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "seeded", "to_empty"]
+__all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "program", "seeded", "to_empty"]
 
 called_by(globals())
