@@ -20,6 +20,8 @@ EXAMPLES = int(os.environ.get("INITCORE_EXAMPLES", "0"))        # so many for ev
 sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).resolve().parent)]
 sys.path.append(str(Path(__file__).resolve().parent.parent))    # for benchmarks; last: initcore is the installed one
 
+os.environ.setdefault("KERAS_BACKEND", "torch")                # its own default is TensorFlow
+
 # Fresh interpreters that tests start import this initcore too: never the directory they happen to start in, which
 # may be a source tree with nothing built.
 os.environ["PYTHONSAFEPATH"] = "1"

@@ -28,6 +28,7 @@ LAZY = {
     "cli/_main.py ._guard": "as above",
     "demo/_shards.py ..torch": "PyTorch",
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
+    "keras/_streams.py ..jax": "JAX, only where Keras lays a variable out over its devices",
     "cli/_commands.py contextlib": "beside rich",
 }
 
