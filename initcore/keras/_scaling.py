@@ -16,7 +16,7 @@ _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform", "normal")
 
 
 @_registered
-class VarianceScaling(Initializer, keras.initializers.VarianceScaling): 
+class VarianceScaling(Initializer, keras.initializers.VarianceScaling):
     """Variance ``scale / fan``. Keras' arguments; "normal" and "truncated_normal" are cut at two deviations.
 
     input_axes, output_axes : axes by number, as Keras' EinsumDense gives them. Others: :class:`Initializer`.
