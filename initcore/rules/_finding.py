@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..program import Place
 from . import _catalogue
 
 CAUSES = ("weight_scale", "weight_mean", "input_scale", "input_offset", "bias", "layout", "activation", "symmetry",
@@ -29,7 +30,8 @@ class Finding:
     ``layer`` is the index of the layer (None: the network or the data as a whole), ``tensor`` names the array
     ("layers[0].w") where one is meant; ``measured`` and ``expected`` are what the rule compared (a number where it
     has one, else words); ``cause`` is one of :data:`CAUSES`; ``cure`` a number or call that mends it; ``layers`` every
-    layer that the cure is for.
+    layer that the cure is for. Of a module: ``place`` is its path and the user's line, ``tensors`` every parameter that
+    the cure is for.
     """
 
     rule: str
@@ -42,6 +44,8 @@ class Finding:
     cure: str = ""
     tensor: str | None = None
     layers: tuple[int, ...] = ()
+    place: Place | None = None
+    tensors: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -58,13 +62,18 @@ class Finding:
         return {"rule": self.rule, "title": self.title, "severity": self.severity, "layer": self.layer,
                 "tensor": self.tensor, "message": self.message, "measured": plain(self.measured),
                 "expected": plain(self.expected), "cause": self.cause, "cure": self.cure,
-                "layers": list(self.layers)}
+                "layers": list(self.layers), **self._placed()}
+
+    def _placed(self) -> dict[str, Any]:
+        """Where in a module, for JSON: nothing where there is none."""
+        p = self.place
+        return {} if p is None else {"module": p.module, "file": p.file, "line": p.line, "tensors": list(self.tensors)}
 
     def __str__(self) -> str:
         where = self.tensor or ("network" if self.layer is None else f"layers[{self.layer}]")
         lines = textwrap.wrap(f"{self.severity.upper():<4} {self.rule} {where}: {self.title}", 80,
                               subsequent_indent="     ")
-        rows = [("", self.message), ("measured", _words(self.measured)), ("expected", _words(self.expected)),
+        rows = [("", self.message), ("at", "" if self.place is None else str(self.place)), ("measured", _words(self.measured)), ("expected", _words(self.expected)),
                 ("cause", self.cause or ""), ("cure", self.cure)]
         for label, text in rows:
             if text:

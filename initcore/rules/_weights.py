@@ -47,11 +47,33 @@ def wrong_layout(net: Network, i: int, ratio: float) -> bool:
 
 
 def _fits_fan_out(layer: Dense, ratio: float) -> bool:
-    n, m, size = layer.fan_in, layer.fan_out, layer.w.size
+    return _fits_wrong(layer, ratio, layer.fan_out, (layer.fan_in + layer.fan_out) / 2)
+
+
+def wrong_scale_of(layer: Dense, ratio: float, taps: int = 1) -> str:
+    """Which wrong fan the variance of a weight fits, in words; "" where it fits none.
+
+    ``taps`` of a kernel: libraries count them in both fans, and they are forgotten easily.
+
+    >>> rng = np.random.default_rng(0)
+    >>> wrong_scale_of(Dense(rng.normal(0, 2 ** -1.5, (400, 8)).astype("float32"), None, "tanh"), 2.0)
+    'the variance fits fan_out=8 instead of fan_in=400'
+    """
+    n, m = layer.fan_in, layer.fan_out
+    others = [("fan_out", m * taps)] + [("fan_out", m), ("fan_in without the taps", n // taps)] * (taps > 1)
+    for word, fan in others:
+        if fan and _fits_wrong(layer, ratio, fan, (n + m * taps) / 2):
+            return f"the variance fits {word}={fan} instead of fan_in={n}"
+    return ""
+
+
+def _fits_wrong(layer: Dense, ratio: float, m: float, mean_fan: float) -> bool:
+    """Does the variance fit a fan of m, within sampling error, where it should fit fan_in?"""
+    n, size = layer.fan_in, layer.w.size
     if size < 256 or max(n, m) < ratio * min(n, m):
         return False
     mean, std = spread(layer)
-    if not std > 0 or abs(mean) > 5 * std / math.sqrt(size) or len(np.unique(layer.w.ravel()[:4096])) < 32:
+    if not std > 0 or abs(mean) > 5 * std / math.sqrt(size) or len(np.unique(layer.w[:4096].ravel()[:4096])) < 32:
         return False
     known = [1.0, max(layer.activation.squared_gain, 1.0)]
     largest = layer.look().largest
@@ -67,7 +89,7 @@ def _fits_fan_out(layer: Dense, ratio: float) -> bool:
     if by_hand < (min(by_fan, 0.01) if uniform or cut else min(3 / math.sqrt(2 * size), by_fan + 0.001)):
         return False
     return (fits(layer, m, tuple(known)) and not fits(layer, n, (1 / 3, 1.0, 2.0, 25 / 9))
-            and not fits(layer, (n + m) / 2, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
+            and not fits(layer, mean_fan, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
 
 
 def _leading(value: float) -> float:

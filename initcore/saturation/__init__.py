@@ -7,9 +7,10 @@ so three numbers stand together: the saturated share, chi (mean-square gradient 
 from .._doors import called_by
 from ._lesson import lesson
 from ._measure import measure
+from ._node import at
 from ._predict import predict
 from ._signal import LayerSignal, SignalReport
 
-__all__ = ["LayerSignal", "SignalReport", "lesson", "measure", "predict"]
+__all__ = ["LayerSignal", "SignalReport", "at", "lesson", "measure", "predict"]
 
 called_by(globals())

@@ -77,18 +77,23 @@ def chi(layer: Dense, slope2: Array) -> float:
 def layer_signal(net: Network, i: int, f: Statistics, gradient: float, *, histogram: bool = True) -> LayerSignal:
     """One layer's signal from its statistics; the histogram is of measurements only."""
     layer = net.layers[i]
-    phi = layer.activation
+    return activation_signal(layer.activation, f, gradient, histogram=histogram, index=i, name=f"layers[{i}]",
+                             fan_in=layer.fan_in, chi=chi(layer, f.slope2))
 
+
+def activation_signal(phi: Activation, f: Statistics, gradient: float, *, index: int, name: str, fan_in: int, chi: float,
+                      histogram: bool = True) -> LayerSignal:
+    """The signal at an activation from the statistics of its input."""
     def mean(v: Array) -> float:
         return float(np.mean(v)) if v.size else math.nan
     with np.errstate(all="ignore"):
         variance = np.maximum(f.z2 - np.square(f.z), 0)
         one_sided = (f.below_10pct == 1) & ((f.positive == 1) | (f.positive == 0))
         return LayerSignal(
-            index=i, name=f"layers[{i}]", activation=phi.name, fan_in=layer.fan_in, units=layer.fan_out, q=mean(f.z2),
+            index=index, name=name, activation=phi.name, fan_in=fan_in, units=len(f.z), q=mean(f.z2),
             mean=mean(f.z), variance=mean(variance), slope_below_10pct=mean(f.below_10pct),
             slope_below_1pct=mean(f.below_1pct), slope_zero=mean(f.zero), mean_slope=mean(f.slope) / phi.max_slope,
-            chi=chi(layer, f.slope2), typical_factor=math.exp(0.5 * mean(f.log_slope2)),
+            chi=chi, typical_factor=math.exp(0.5 * mean(f.log_slope2)),
             rakitianskaia=mean(f.distance) if f.histogram is not None else math.nan,
             activation_rms=math.sqrt(mean(f.a2)), gradient=gradient, dead_units=mean((f.flat == 1).astype(float)),
             one_sided=mean(one_sided.astype(float)), unit_q=f.z2, histogram=f.histogram if histogram else None)

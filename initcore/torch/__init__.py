@@ -14,8 +14,10 @@ from ._fingerprint import fingerprint
 from ._program import program
 from ._rules import initialize
 from ._seeded import seeded
+from ._signals._check import check
 from ._ties import to_empty
 
-__all__ = ["Coverage", "Table", "coverage", "fingerprint", "init", "initialize", "program", "seeded", "to_empty"]
+__all__ = ["Coverage", "Table", "check", "coverage", "fingerprint", "init", "initialize", "program", "seeded",
+           "to_empty"]
 
 called_by(globals())

@@ -34,7 +34,7 @@ STAGES = ("start", "trained")
 
 
 @quiet
-def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None, optimizer: str = "sgd",
+def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer: str = "sgd",
           l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None, hidden_dropout: bool = False,
           stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
           thresholds: Any = None, baseline: Any = None) -> Report:
@@ -42,8 +42,9 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
 
     Parameters
     ----------
-    net : :class:`initcore.Network` (``check_finite=False`` to have NaN reported instead of refused), or the path of a
-        file or folder of weights: :func:`initcore.files.check_file` tells what it takes besides, and answers.
+    net : :class:`initcore.Network` (``check_finite=False`` to have NaN reported instead of refused); or the path of a
+        file or folder of weights: :func:`initcore.files.check_file` tells what it takes besides, and answers; or a
+        PyTorch module: so does ``initcore.torch.check``.
     x : inputs ``(batch, features)``; a few hundred rows are enough. Without, inputs are taken as independent with
         mean 0 and variance 1, and the report says so.
     y : targets as :meth:`initcore.Network.gradients` takes them. With them the first loss and the gradients of every
@@ -78,6 +79,11 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
         return _file(net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value,
                      hidden_dropout=hidden_dropout, stage=stage, select=select, ignore=ignore, fail_level=fail_level,
                      thresholds=thresholds, baseline=baseline)
+    room = _room(net)
+    if room is not None:
+        return importlib.import_module(room).check(                       # type: ignore[no-any-return]
+            net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage, select=select,
+            ignore=ignore, fail_level=fail_level, thresholds=thresholds, baseline=baseline)
     require_network(net)
     if fail_level not in rules.SEVERITIES:
         raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
@@ -98,6 +104,15 @@ def check(net: Network, x: Any = None, y: Any = None, *, loss: str | None = None
     report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
                     conditions=conditions(context, training), predicted=context.predicted)
     return report.with_baseline(known) if known else report
+
+
+# A framework's class of modules -> the room above that judges them, opened when one is given.
+_ROOMS = {("torch.nn.modules.module", "Module"): "initcore.torch"}
+
+
+def _room(net: Any) -> str | None:
+    """The room that judges what a framework calls a module; None for anything else."""
+    return next((room for kind in type(net).__mro__ if (room := _ROOMS.get((kind.__module__, kind.__name__)))), None)
 
 
 def _file(path: Any, x: Any, y: Any, **options: Any) -> Any:

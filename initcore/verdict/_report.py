@@ -39,7 +39,7 @@ class Report:
     suppressed : findings a baseline holds.
     """
 
-    def __init__(self, net: Network, findings: list[Finding], *, signal: SignalReport | None = None,
+    def __init__(self, net: Network | None, findings: list[Finding], *, signal: SignalReport | None = None,
                  symmetry: SymmetryReport | None = None, fail_level: str = "fail", suppressed: tuple[Finding, ...] = (),
                  mend: Any = None, conditions: tuple[str, ...] = (), predicted: SignalReport | None = None) -> None:
         order = sorted(findings, key=lambda f: (-_WEIGHT[f.severity], -1 if f.layer is None else f.layer, f.rule))
@@ -54,6 +54,11 @@ class Report:
     def ok(self) -> bool:
         """True when nothing at or above ``fail_level`` was found."""
         return not any(_WEIGHT[f.severity] >= _WEIGHT[self.fail_level] for f in self.findings)
+
+    @property
+    def head(self) -> str:
+        """What was judged: the widths."""
+        return " -> ".join(map(str, self.net.widths)) if self.net is not None else ""
 
     @property
     def verdict(self) -> str:
@@ -79,8 +84,7 @@ class Report:
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
         but = "but " * (self.ok and self.verdict != rules.VERDICTS["info"])
-        head = (f"{'ok' if self.ok else 'NOT OK'}, {but}{self.verdict}: {' -> '.join(map(str, self.net.widths))}: "
-                f"{found}")
+        head = f"{'ok' if self.ok else 'NOT OK'}, {but}{self.verdict}: {self.head}: {found}"
         if self.suppressed:
             head += f" ({len(self.suppressed)} in the baseline)"
         parts = ["\n".join(textwrap.wrap(head, 80)), *[str(f) for f in self.findings]]
@@ -94,6 +98,7 @@ class Report:
     @quiet
     def to_dict(self) -> dict[str, Any]:
         """Plain values of everything above; ``schema`` names the version."""
+        assert self.net is not None
         return {"schema": SCHEMA, "ok": self.ok, "verdict": self.verdict, "fail_level": self.fail_level,
                 "widths": list(self.net.widths),
                 "dtype": self.net.dtype.name, "activations": [la.activation.name for la in self.net.layers],

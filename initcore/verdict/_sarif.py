@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
 
 from .. import rules
 from .._version import __version__
@@ -26,10 +28,26 @@ def sarif(findings: Sequence[Finding], uri: str, indent: int | None) -> str:
         results.append({
             "ruleId": f.rule, "ruleIndex": used.index(f.rule), "level": _LEVEL[f.severity],
             "message": {"text": body},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}},
+            "locations": [{"physicalLocation": _physical(f, uri),
                            "logicalLocations": [{"fullyQualifiedName": name, "kind": "object"}]}],
             "properties": {k: facts[k] for k in ("measured", "expected", "cause", "layer")}})
     driver = {"name": "initcore", "version": __version__, "semanticVersion": __version__, "rules": texts}
     return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
                        "runs": [{"tool": {"driver": driver}, "results": results,
                                  "columnKind": "unicodeCodePoints"}]}, indent=indent, allow_nan=False)
+
+
+def _physical(f: Finding, uri: str) -> dict[str, object]:
+    """The user's line where one is known, else the file the weights came from."""
+    if f.place is None or not f.place.line:
+        return {"artifactLocation": {"uri": uri}}
+    return {"artifactLocation": {"uri": _address(f.place.file)}, "region": {"startLine": f.place.line}}
+
+
+def _address(file: str) -> str:
+    """A file as SARIF names it: relative below the working directory, else a file: address."""
+    path = Path(file)
+    try:
+        return quote(path.relative_to(Path.cwd()).as_posix())
+    except ValueError:
+        return path.as_uri() if path.is_absolute() else quote(path.as_posix())

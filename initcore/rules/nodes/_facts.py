@@ -1,0 +1,198 @@
+"""What measuring a network finds at its nodes: facts that every framework's reader fills in and the rules judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..._types import Array
+from ...activations import IDENTITY, Activation, Start
+from ...network import Dense
+from ...program import Place
+from ...saturation import LayerSignal, SignalReport
+from .._catalogue import Rule
+from .._finding import Finding
+
+Change = Mapping[Hashable, tuple[float, float]]       # key of a tensor or an input -> (factor, offset): a w + b
+
+
+@dataclass(eq=False)
+class Weight:
+    """One use of a weight tensor.
+
+    Attributes
+    ----------
+    key, bias_key : what a :data:`Change` names them by. name, bias : the parameters' names. place : where it is used.
+    dense : makes the layer ``(fan_in, fan_out)`` of its values; not kept. taps : of a kernel, 1 for others.
+    after : what follows it: "norm", "activation", "sum", "output", "contraction", "product", "other".
+    activation : the first one that follows, None for none. gate : it is a sigmoid that multiplies.
+    main : it stands on the main way. table : looked up. data : it reads the user's inputs.
+    mean, std, size, largest : of its values. bias_low, bias_high, bias_rms : of its bias. trainable : it will be trained.
+    stuck : a trained weight whose gradient stayed exactly 0 in every step that was tried.
+    reads, writes : root mean square of what it reads and of what comes out (nan: not seen).
+    """
+
+    key: Hashable
+    name: str
+    place: Place
+    dense: Callable[[], Dense]
+    fan_in: int
+    fan_out: int
+    taps: int = 1
+    after: frozenset[str] = frozenset()
+    activation: Activation | None = None
+    gate: bool = False
+    main: bool = False
+    table: bool = False
+    data: bool = False
+    mean: float = 0.0
+    std: float = 0.0
+    size: int = 0
+    largest: float = 0.0
+    bias_key: Hashable = None
+    bias: str = ""
+    bias_low: float = 0.0
+    bias_high: float = 0.0
+    bias_rms: float = 0.0
+    trainable: bool = True
+    stuck: bool = False
+    reads: float = math.nan
+    writes: float = math.nan
+
+    @property
+    def start(self) -> Start:
+        """How it would be drawn; of a head without activation as Glorot's."""
+        return (self.activation or IDENTITY).start(self.fan_in, self.fan_out, first=self.data)
+
+    @property
+    def mean_square(self) -> float:
+        """Of its values."""
+        return self.mean ** 2 + self.std ** 2
+
+    @property
+    def gain2(self) -> float:
+        """fan_in times the mean square that suits it."""
+        return self.activation.squared_gain if self.activation is not None else 1.0
+
+    @property
+    def misfit(self) -> float:
+        """How far fan_in times the mean square is above what suits it, as a factor (0 where it is 0)."""
+        return self.fan_in * self.mean_square / self.gain2
+
+
+@dataclass(eq=False)
+class Activity:
+    """An activation at work: ``signal`` of its input; ``gate``: a sigmoid that multiplies; ``output``: the network's.
+
+    local : weights whose sum it reads. earlier : those before. gains : (key, name, "scale" or "shift") of a norm between.
+    dead : no element of its input is above 0 on all of the data. rows : that were looked at.
+    fed : its input is not all 0.
+    """
+
+    key: Hashable
+    name: str
+    place: Place
+    activation: Activation
+    signal: LayerSignal
+    local: tuple[Weight, ...] = ()
+    earlier: tuple[Weight, ...] = ()
+    gains: tuple[tuple[Hashable, str, str], ...] = ()
+    gate: bool = False
+    output: bool = False
+    rows: int = 0
+    fed: bool = True
+
+
+@dataclass(eq=False)
+class Residual:
+    """A residual sum: root mean squares of what is added (``branch``) and of what passes by (``skip``)."""
+
+    key: Hashable
+    name: str
+    place: Place
+    branch: float
+    skip: float
+    weights: tuple[Weight, ...] = ()
+
+
+@dataclass(eq=False)
+class Step:
+    """One step of the main way: sizes before and after, norms of the back-signal there, and whether a norm ends it."""
+
+    name: str
+    place: Place
+    before: float
+    after: float
+    gradient_before: float
+    gradient_after: float
+    normed: bool
+    weights: tuple[Weight, ...] = ()
+    bounded: bool = False
+
+
+@dataclass(eq=False)
+class Feature:
+    """A floating-point input: per feature (along ``axis``) mean, standard deviation; its extremes, rows, key."""
+
+    key: Hashable
+    name: str
+    mean: Array
+    std: Array
+    low: float
+    high: float
+    rows: int
+    varies: bool
+    normed: bool = False
+
+
+@dataclass(eq=False)
+class Outputs:
+    """The main output: root mean square, outputs a row, how many classes it is taken for (0: none), and the loss."""
+
+    name: str
+    place: Place
+    rms: float
+    width: int
+    classes: int = 0
+    loss: float | None = None
+    weights: tuple[Weight, ...] = ()
+    learnt: bool = False
+
+
+@dataclass
+class NodeContext:
+    """What the rules look at. ``measure(change, key)`` measures a node again under a change: a LayerSignal at an
+    activation, the ratio of branch to skip at a sum, the loss's logits at the output."""
+
+    numbers: dict[str, dict[str, float]]
+    weights: tuple[Weight, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    residuals: tuple[Residual, ...] = ()
+    steps: tuple[Step, ...] = ()
+    features: tuple[Feature, ...] = ()
+    outputs: Outputs | None = None
+    measure: Callable[[Change, Hashable], Any] = lambda change, key: None
+    bad: tuple[tuple[str, Place, str], ...] = ()       # nodes with non-finite values: name, place, what
+    motionless: bool = False
+    targets: bool = False
+    trained: bool = False
+    family: str = "sgd"
+    signal: SignalReport | None = None
+    rule: Rule | None = None
+    blamed: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Thresholds of the running rule."""
+        assert self.rule is not None
+        return self.numbers[self.rule.id]
+
+    def finding(self, place: Place, where: str, text: str, *, severity: str | None = None, measured: Any = None,
+                expected: Any = None, cause: str | None = None, cure: str = "",
+                tensors: tuple[str, ...] = ()) -> Finding:
+        """A finding of the running rule."""
+        assert self.rule is not None
+        return Finding(self.rule.id, severity or self.rule.severity, None, text, measured, expected, cause, cure, where,
+                       place=place, tensors=tensors or ((where,) if where else ()))

@@ -1,0 +1,33 @@
+"""All rules that have a form for nodes, in the catalogue's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .. import _catalogue
+from .._finding import Finding
+from . import _ends, _saturation, _signal
+from ._facts import NodeContext
+
+# Rules whose entry stands with the chains' form of them.
+_FORMS: dict[str, Callable[[NodeContext], Iterator[Finding]]] = {
+    "SYM104": _ends.never_moves,
+    "SAT201": _saturation.saturated, "SAT202": _saturation.zero_slope, "SAT203": _saturation.dead_relu,
+    "SIG301": _signal.vanishing_activations, "SIG302": _signal.exploding_activations,
+    "SIG303": _signal.vanishing_gradient, "SIG304": _signal.exploding_gradient, "SIG305": _signal.variance_misfit,
+    "NUM401": _ends.non_finite, "OUT601": _ends.initial_loss, "OUT602": _ends.flat_head,
+    "INP701": _ends.unscaled, "INP702": _ends.constant}
+
+
+def judge(c: NodeContext, active: frozenset[str]) -> list[Finding]:
+    """What the chosen rules find at the nodes of a network.
+
+    >>> judge(NodeContext({"SYM104": {}}), frozenset({"SYM104"}))
+    []
+    """
+    found: list[Finding] = []
+    for rule_id, form in _FORMS.items():
+        if rule_id in active:
+            c.rule = _catalogue.CATALOGUE[rule_id]
+            found += form(c)
+    return found

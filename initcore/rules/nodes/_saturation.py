@@ -1,0 +1,101 @@
+"""SAT201 to SAT203 at activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from .._finding import Finding
+from ._blame import Culprit, blame, suspects
+from ._facts import Activity, NodeContext
+
+
+def severity(c: NodeContext, a: Activity) -> str | None:
+    """What SAT201 gives an activation. A gate may be nearly closed on purpose: only slopes below 1% count there."""
+    numbers, la = c.numbers["SAT201"], a.signal
+    if not a.activation.saturating or a.output or not a.rows:
+        return None
+    flat = bool(a.activation.flat_pieces)
+    low, slow = la.slope_below_1pct, la.mean_slope < numbers["warn_slope"]
+    if low > numbers["fail_share"] and not (flat and not slow):
+        return "fail"
+    return "warn" if (low > numbers["warn_share"] and not flat) or (slow and not a.gate) else None
+
+
+def healthy(c: NodeContext, a: Activity, la: Any) -> bool:
+    """Would SAT201 be silent about another measurement of the activation?"""
+    numbers = c.numbers["SAT201"]
+    return bool(la.slope_below_1pct <= numbers["warn_share"] * (2 if a.activation.kinks else 1)
+                and (a.gate or la.mean_slope >= numbers["warn_slope"]))
+
+
+def culprit(c: NodeContext, a: Activity) -> Culprit:
+    """The cause of a saturated activation."""
+    if a.key not in c.blamed:
+        found = blame(c, a.key, suspects(c, a.local, a.earlier, a.gains, a.place), lambda la: healthy(c, a, la),
+                      lambda la: la.slope_below_1pct + (1 - la.mean_slope))
+        c.blamed[a.key] = found or Culprit(
+            "activation", f"{a.activation.name} has no good scale for these inputs: use a ReLU or normalise its input",
+            a.name, a.place, (), False)
+    return c.blamed[a.key]
+
+
+def saturated(c: NodeContext) -> Iterator[Finding]:
+    """SAT201."""
+    numbers = c.limits
+    for a in c.activities:
+        worst, la = severity(c, a), a.signal
+        if worst is None:
+            continue
+        why = culprit(c, a)
+        limit = numbers["fail_share"] if worst == "fail" else numbers["warn_share"]
+        yield c.finding(
+            why.place if why.place.module else a.place, why.name,
+            f"At {a.name} {100 * la.slope_below_1pct:.0f}% of {a.activation.name} slopes are below 1% of the largest, "
+            f"mean relative slope {la.mean_slope:.2f}; E z^2 = {la.q:.3g}.", severity=worst,
+            measured=la.slope_below_1pct,
+            expected=f"at most {limit:g}, mean slope at least {numbers['warn_slope']:g}", cause=why.cause,
+            cure=why.cure, tensors=why.tensors)
+
+
+def zero_slope(c: NodeContext) -> Iterator[Finding]:
+    """SAT202."""
+    for a in c.activities:
+        la = a.signal
+        if a.output or not a.activation.saturating or a.activation.flat_pieces \
+                or not la.slope_zero > c.limits["share"] or severity(c, a) is None:
+            continue
+        why = culprit(c, a)
+        yield c.finding(
+            why.place if why.place.module else a.place, why.name,
+            f"At {a.name} {100 * la.slope_zero:.1f}% of {a.activation.name} slopes are exactly 0 when taken from the "
+            "output.", severity="fail" if la.slope_zero > c.limits["fail_share"] else None, measured=la.slope_zero,
+            expected=c.limits["share"], cause=why.cause, cure=why.cure, tensors=why.tensors)
+
+
+def dead_relu(c: NodeContext) -> Iterator[Finding]:
+    """SAT203."""
+    for a in c.activities:
+        la = a.signal
+        if a.output or not a.activation.dies or not la.units or not a.fed or a.rows < c.limits["rows"] \
+                or all(w.std == 0 and w.mean == 0 for w in a.local):
+            continue
+        limit = c.limits["share"] + 4 * math.sqrt(0.25 / la.units)
+        whole = la.dead_units == 1 and la.units >= c.limits["units"]
+        if not (la.dead_units > limit or whole):
+            continue
+        key = ("dead", a.key)
+        if key not in c.blamed:
+            found = suspects(c, a.local, a.earlier, a.gains, a.place)
+            # a negative bias before all else: with it gone the sign is left to the weights
+            negative = {w.bias for w in a.local if w.bias_high < 0}
+            found.sort(key=lambda s: s.culprit.cause != "bias" or not negative & set(s.culprit.tensors))
+            c.blamed[key] = blame(c, a.key, found, lambda m: m.dead_units <= min(c.limits["share"], 0.5),
+                                  lambda m: m.dead_units) or Culprit(
+                "weight_mean", "centre the inputs and draw the weights with mean zero", a.name, a.place, (), False)
+        why = c.blamed[key]
+        yield c.finding(why.place if why.place.module else a.place, why.name,
+                        f"At {a.name} {100 * la.dead_units:.0f}% of the {a.activation.name} units are 0 on all of the "
+                        "data.", severity="fail" if whole else "warn", measured=la.dead_units,
+                        expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure, tensors=why.tensors)

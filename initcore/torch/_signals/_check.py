@@ -1,0 +1,141 @@
+"""``check`` of a PyTorch module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ... import rules
+from ..._checks import number
+from ...errors import ArgumentError, ArgumentTypeError, unknown_name
+from ...rules import Finding, learning, nodes
+from ...verdict import ModuleReport
+from ._export import export
+from ._facts import Found, gather
+from ._inputs import Call, call_of
+from ._session import Session
+from ._tensors import tensor_findings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    active: frozenset[str]
+    numbers: dict[str, dict[str, float]]
+    optimizer: str
+    stage: str | None
+    loss: Any
+    y: Any
+
+
+def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
+          optimizer: str = "sgd", l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
+          stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
+          thresholds: Any = None, baseline: Any = None, progress: Callable[[str], None] | None = None) -> ModuleReport:
+    """The verdict on a PyTorch module, measured in one forward and one backward pass of its exported graph.
+
+    ``initcore.check(module, ...)`` is this function. The module is left as it was: weights, gradients, buffers, modes
+    and random generators.
+
+    Parameters
+    ----------
+    module : any ``torch.nn.Module`` that ``torch.export`` can trace. What it cannot is judged by its weights alone, and
+        the report names the line.
+    x : a batch: a tensor, a tuple of positional or a mapping of keyword arguments; or only a shape, ``(8, 3, 32, 32)``:
+        then normal numbers of mean 0 and variance 1 are taken, and the report says so. Without, the shape is read off a
+        first layer that is linear. A batch of 2 or more.
+    y : targets. loss : a function of (output, y), or "softmax_cross_entropy", "mse", "binary_cross_entropy"; None: a
+        softmax where y holds integers, mean squares otherwise, or the loss that the module itself returns. Without y
+        random errors at the outputs are sent back.
+    optimizer, stage, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
+    l2, l1, clip_value : of the training, for the proof of ties.
+    progress : told what is being done.
+
+    Returns
+    -------
+    ModuleReport : ``.findings`` with module path, file and line, ``.layers`` the signal at every activation,
+        ``.repair(rng=)`` a mended copy.
+
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> net = nn.Sequential(nn.Linear(50, 40), nn.Tanh(), nn.Linear(40, 3))
+    >>> check(net, (64, 50)).ok
+    True
+    >>> _ = nn.init.normal_(net[0].weight, std=5.0)
+    >>> found = check(net, (64, 50)).findings[0]
+    >>> found.rule, found.tensor, found.cause, found.place.module
+    ('SAT201', '0.weight', 'weight_scale', '0')
+    """
+    if not isinstance(module, nn.Module):
+        raise ArgumentTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}.")
+    if fail_level not in rules.SEVERITIES:
+        raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
+    if stage not in (None, "start", "trained"):
+        raise unknown_name("stage", stage, ("start", "trained"))
+    if y is not None and x is None:
+        raise ArgumentError("y was given without x; the loss needs both.")
+    for name, value in (("l2", l2), ("l1", l1), ("clip_value", 0.0 if clip_value is None else clip_value)):
+        number(name, value, low=0.0)
+    options = Options(rules.chosen(select, ignore), rules.thresholds(thresholds), optimizer, stage, loss, y)
+    tell = progress or (lambda what: None)
+    judged = _judge(module, call_of(module, x), options, tell)
+    report = ModuleReport(
+        type(module).__name__, judged.findings, signal=judged.signal, fail_level=fail_level,
+        mend=None, conditions=judged.conditions, notes=judged.notes, whole=judged.whole)
+    return report if baseline is None else report.setting_aside(baseline)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Findings, and what they rest on."""
+
+    findings: list[Finding]
+    signal: Any
+    conditions: tuple[str, ...]
+    notes: tuple[str, ...]
+    whole: bool
+
+
+def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str], None]) -> Judged:
+    """All findings about a module: of its tensors, of its nodes."""
+    family = learning.family(options.optimizer)
+    tell("reading the weights")
+    found = tensor_findings(module, options.numbers, options.active)
+    if any(f.rule == "NUM401" for f in found):
+        return Judged(found, None, (f"optimiser {options.optimizer}",), (
+            "Weights that are not finite: nothing was measured.",), True)
+    try:
+        tell("exporting the module")
+        exported = export(module, call.args, call.kwargs)
+    except Exception as error:
+        return Judged(found, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
+    tell("one forward and one backward pass")
+    session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
+    measured = gather(session, options.numbers, stage=options.stage, family=family)
+    tell("judging")
+    seen = nodes.judge(measured.context, options.active)
+    seen = seen if call.given else [f for f in seen if not f.rule.startswith("INP")]
+    return Judged(_merged(found, seen), measured.context.signal, _conditions(call, options, measured), (), True)
+
+
+def _merged(tensors: list[Finding], seen: list[Finding]) -> list[Finding]:
+    """Findings of tensors but for those that nodes know better."""
+    covered = {f.tensor for f in seen}
+    return [*(f for f in tensors if f.rule != "TEN804" and not (f.rule == "TEN802" and f.tensor in covered)), *seen]
+
+
+def _conditions(call: Call, options: Options, measured: Found) -> tuple[str, ...]:
+    loss = measured.loss
+    value = "" if loss.value is None or not loss.known else f" ({float(loss.value.detach()):.3g} on the data)"
+    return (f"optimiser {options.optimizer}", f"loss {loss.name}{value}", call.said,
+            *["a trained network"] * measured.context.trained)
+
+
+def _unexported(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return ("torch.export cannot trace the module, so only its weights were judged, by themselves: "
+            f"{type(error).__name__}: {text[:300]}")
