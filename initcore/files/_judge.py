@@ -6,11 +6,13 @@ says which layers make it; what is left is judged by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import rules
+from .._types import Array
 from ..errors import ArgumentError, FileFormatError, unknown_name
+from ..rules import Finding
 from ..rules import tensors as tensor_rules
 from ..rules._tensor_facts import TensorContext, TensorFacts
 from ..verdict import check as check_network
@@ -89,6 +91,23 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     notes += _left_notes(parts, loaded is not None)
     return FileReport(shown_name(path), weights.format, report, loaded, found, tuple(facts), _coverage(parts), notes,
                       fail_level=fail_level, known=known, partial=partial)
+
+
+def judge_arrays(arrays: Mapping[str, Array], active: frozenset[str], numbers: dict[str, dict[str, float]],
+                 normed: bool = False) -> list[Finding]:
+    """What the rules for tensors find in arrays in memory, by their names.
+
+    active : rules, of :func:`initcore.rules.chosen`. numbers : :func:`initcore.rules.thresholds`. normed : is there a
+    normalisation among the layers?
+
+    >>> import numpy as np
+    >>> found = judge_arrays({"fc.weight": np.ones((4, 3), np.float32)}, rules.chosen(), rules.thresholds())
+    >>> found[0].rule, found[0].tensor
+    ('TEN802', 'fc.weight')
+    """
+    found = [Tensor.of(name, a) for name, a in arrays.items()]
+    facts = scan_all([(t, _roles.role_of(t)) for t in found])
+    return tensor_rules.judge(TensorContext(tuple(facts), numbers, normed), active)
 
 
 def _parts(weights: Weights) -> list[_Part]:
@@ -187,4 +206,4 @@ def _coverage(parts: list[_Part]) -> Coverage:
     return Coverage(total, share["network"], share["tensor"], share["none"])
 
 
-__all__ = ["TensorFacts", "check_file"]
+__all__ = ["TensorFacts", "check_file", "judge_arrays"]

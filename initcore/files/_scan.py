@@ -12,7 +12,7 @@ C. Rows that repeat by chance (few distinct values, short rows) are expected and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from .. import kernels
 from .._types import Array
 from ..rules._tensor_facts import TensorFacts
-from ._roles import fans_of, role_of
+from ._roles import fans_of
 from ._tensor import Tensor, widened
 
 _BLOCK = 1 << 17            # values a block
@@ -261,15 +261,3 @@ def scan_all(tensors: Sequence[tuple[Tensor, str]], threads: int = 2,
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(one, enumerate(tensors, 1)))
-
-
-def tensor_facts(arrays: Mapping[str, Array]) -> list[TensorFacts]:
-    """What the rules for tensors look at, of arrays in memory under their names.
-
-    >>> import numpy as np
-    >>> facts = tensor_facts({"fc.weight": np.ones((4, 3), np.float32)})
-    >>> facts[0].role, facts[0].constant
-    ('dense', True)
-    """
-    found = [Tensor.of(name, a) for name, a in arrays.items()]
-    return scan_all([(t, role_of(t)) for t in found])

@@ -73,7 +73,9 @@ class Finding:
         where = self.tensor or ("network" if self.layer is None else f"layers[{self.layer}]")
         lines = textwrap.wrap(f"{self.severity.upper():<4} {self.rule} {where}: {self.title}", 80,
                               subsequent_indent="     ")
-        rows = [("", self.message), ("at", "" if self.place is None else str(self.place)), ("measured", _words(self.measured)), ("expected", _words(self.expected)),
+        at = "" if self.place is None else str(self.place)
+        rows = [("", self.message), ("at", at),
+                ("measured", _words(self.measured)), ("expected", _words(self.expected)),
                 ("cause", self.cause or ""), ("cure", self.cure)]
         for label, text in rows:
             if text:

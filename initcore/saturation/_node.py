@@ -16,7 +16,8 @@ from ._statistics import activation_signal, layer_statistics
 
 
 @quiet
-def at(activation: ActivationLike, z: Any, *, index: int = 0, name: str = "", gradient: float = math.nan) -> LayerSignal:
+def at(activation: ActivationLike, z: Any, *, index: int = 0, name: str = "",
+       gradient: float = math.nan) -> LayerSignal:
     """The signal at an activation whose input is ``z (rows, units)``, without the weights before it.
 
     activation : its name, or the :class:`Activation`. z : float32 or float64. index, name : what the signal is called.

@@ -81,8 +81,8 @@ def layer_signal(net: Network, i: int, f: Statistics, gradient: float, *, histog
                              fan_in=layer.fan_in, chi=chi(layer, f.slope2))
 
 
-def activation_signal(phi: Activation, f: Statistics, gradient: float, *, index: int, name: str, fan_in: int, chi: float,
-                      histogram: bool = True) -> LayerSignal:
+def activation_signal(phi: Activation, f: Statistics, gradient: float, *, index: int, name: str, fan_in: int,
+                      chi: float, histogram: bool = True) -> LayerSignal:
     """The signal at an activation from the statistics of its input."""
     def mean(v: Array) -> float:
         return float(np.mean(v)) if v.size else math.nan

@@ -81,7 +81,7 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
                      thresholds=thresholds, baseline=baseline)
     room = _room(net)
     if room is not None:
-        return importlib.import_module(room).check(                       # type: ignore[no-any-return]
+        return importlib.import_module(room).check(
             net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage, select=select,
             ignore=ignore, fail_level=fail_level, thresholds=thresholds, baseline=baseline)
     require_network(net)

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import rules
 from .._checks import quiet
+from ..errors import ArgumentError
 from ..rules import Finding
 from ..rules._finding import plain
 from ..saturation import SignalReport
@@ -16,9 +17,9 @@ from ._report import SCHEMA, Report
 class ModuleReport(Report):
     """The verdict on a module.
 
-    All of :class:`Report`, and besides: ``title`` names the module, ``coverage`` says in words how much of it was judged
-    and how, ``notes`` what was assumed. ``layers`` holds the signal at the input of every activation. ``symmetry`` is
-    the proof, where there is one. ``findings`` carry ``place`` (module path, file and line).
+    All of :class:`Report`, and besides: ``title`` names the module, ``coverage`` says in words how much of it was
+    judged and how, ``notes`` what was assumed. ``layers`` holds the signal at the input of every activation.
+    ``symmetry`` is the proof, where there is one. ``findings`` carry ``place`` (module path, file and line).
     """
 
     def __init__(self, title: str, findings: list[Finding], *, signal: SignalReport | None = None, symmetry: Any = None,
@@ -36,7 +37,7 @@ class ModuleReport(Report):
 
     @property
     def verdict(self) -> str:
-        """As :attr:`Report.verdict`; "no verdict on learning" where only tensors were looked at and nothing was found."""
+        """As :attr:`Report.verdict`; "no verdict on learning" where only tensors were looked at, and found sound."""
         found = rules.in_words(self.findings)
         return "no verdict on learning" if not self.whole and found == rules.VERDICTS["info"] else found
 
@@ -63,6 +64,10 @@ class ModuleReport(Report):
         they start from. ``fold``: an input's wrong scale is undone in the weights that read it.
         """
         return self._mender()(self.findings, rng, fold)
+
+    def standardise(self, x: Any) -> Any:
+        """Not for modules: their inputs may be anything. Raises ArgumentError."""
+        raise ArgumentError("a module's report standardises no inputs; the finding names the number to divide by.")
 
     def setting_aside(self, baseline: Any) -> ModuleReport:
         """The report without the findings of an earlier one (a report, its dictionary, or the path of its JSON); they

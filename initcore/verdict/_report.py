@@ -166,7 +166,8 @@ class Report:
 
         Feature by feature where their sizes differ much, else by one number for all (constant features become 0).
         """
-        return self._mender().standard(x).astype(self.net.dtype)
+        mender = self._mender()
+        return mender.standard(x).astype(mender.net.dtype)
 
     def _mender(self) -> Any:
         if self._mend is None:

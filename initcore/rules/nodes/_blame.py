@@ -11,6 +11,7 @@ from .._weights import wrong_scale_of
 from ._facts import Change, Feature, NodeContext, Weight
 
 MOST = 6                # weights that are tried
+NOWHERE = Place()
 FAR = 4.0               # a mean square this many times what suits is worth a trial
 
 
@@ -66,22 +67,21 @@ def of_input(f: Feature) -> Iterator[Suspect]:
     """An input's scale and offset set right."""
     rms = float((f.mean ** 2 + f.std ** 2).mean()) ** 0.5
     offset, scale = float((f.mean ** 2).mean()) ** 0.5, float((f.std ** 2).mean()) ** 0.5
-    where = Place()
     found = []
     if rms > 1.5:
         pixels = f.low >= 0 and 100 < f.high <= 255
         cure = f"divide {f.name} by {255 if pixels else rms:.4g}" + " (pixels)" * pixels
-        found.append(Suspect({f.key: (1 / rms, 0.0)}, Culprit("input_scale", cure, f.name, where, (), True)))
+        found.append(Suspect({f.key: (1 / rms, 0.0)}, Culprit("input_scale", cure, f.name, NOWHERE, (), True)))
     if offset > 0.5 * scale:
         mean = float(f.mean.mean())
         found.insert(0 if offset > 3 * scale else len(found), Suspect(
             {f.key: (1.0, -mean)}, Culprit("input_offset", f"subtract each feature's mean from {f.name} (on average "
-                                           f"{mean:.4g})", f.name, where, (), True)))
+                                           f"{mean:.4g})", f.name, NOWHERE, (), True)))
     yield from found
 
 
 def suspects(c: NodeContext, local: Iterable[Weight], earlier: Iterable[Weight],
-             gains: Iterable[tuple[Hashable, str, str]] = (), place: Place = Place()) -> list[Suspect]:
+             gains: Iterable[tuple[Hashable, str, str]] = (), place: Place = NOWHERE) -> list[Suspect]:
     """The likeliest first: local weights (after the inputs where the weights fit), a norm's gain and shift, then
     weights further up whose size is far off."""
     ratio = c.numbers["SIG305"]["layout_ratio"]
@@ -108,7 +108,7 @@ def suspects(c: NodeContext, local: Iterable[Weight], earlier: Iterable[Weight],
 def blame(c: NodeContext, key: Hashable, found: list[Suspect], healthy: Callable[[Any], bool],
           badness: Callable[[Any], float]) -> Culprit | None:
     """The first suspect whose repair mends the node; else the one that does most, where it does much."""
-    trials = []
+    trials: list[tuple[float, int, Suspect]] = []
     before = badness(c.measure({}, key))
     for s in found:
         value = c.measure(s.change, key)
@@ -119,7 +119,6 @@ def blame(c: NodeContext, key: Hashable, found: list[Suspect], healthy: Callable
         trials.append((badness(value), len(trials), s))
     if not trials:
         return None
-    # two faults at once: the best, together with each other one
     trials.sort(key=lambda t: t[:2])
     best = trials[0]
     return best[2].culprit._replace(mends=False) if best[0] < 0.7 * before else None

@@ -78,8 +78,9 @@ def _head(c: NodeContext) -> Culprit:
         found = suspects(c, head, out.weights)
         limit = c.numbers["OUT602"]["logit_std"] / 2
         c.blamed["head"] = blame(c, key, found, lambda v: v <= min(limit, 0.5 * out.rms), lambda v: float(v)) or (
-            _quiet(head[0]) if head else Culprit("weight_scale", "a smaller last layer", out.name, out.place, (), False))
-    return c.blamed["head"]                              # type: ignore[no-any-return]
+            _quiet(head[0]) if head else Culprit("weight_scale", "a smaller last layer", out.name, out.place, (),
+                                                 False))
+    return c.blamed["head"]
 
 
 def _quiet(w: Weight) -> Culprit:
@@ -129,7 +130,7 @@ def non_finite(c: NodeContext) -> Iterator[Finding]:
 def never_moves(c: NodeContext) -> Iterator[Finding]:
     """SYM104, measured: weights whose gradient stayed exactly 0 in every step tried."""
     stuck = [w for w in c.weights if w.stuck and not w.table]
-    if not stuck or c.motionless and not any(w.std == 0 for w in stuck):
+    if not stuck or (c.motionless and not any(w.std == 0 for w in stuck)):
         return
     guilty = [w for w in stuck if w.std == 0] or []
     for w in guilty:

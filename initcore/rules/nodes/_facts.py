@@ -29,7 +29,8 @@ class Weight:
     after : what follows it: "norm", "activation", "sum", "output", "contraction", "product", "other".
     activation : the first one that follows, None for none. gate : it is a sigmoid that multiplies.
     main : it stands on the main way. table : looked up. data : it reads the user's inputs.
-    mean, std, size, largest : of its values. bias_low, bias_high, bias_rms : of its bias. trainable : it will be trained.
+    mean, std, size, largest : of its values. bias_low, bias_high, bias_rms : of its bias.
+    trainable : it will be trained. sources : names of the parameters it is made of.
     stuck : a trained weight whose gradient stayed exactly 0 in every step that was tried.
     reads, writes : root mean square of what it reads and of what comes out (nan: not seen).
     """
@@ -57,6 +58,7 @@ class Weight:
     bias_high: float = 0.0
     bias_rms: float = 0.0
     trainable: bool = True
+    sources: frozenset[str] = frozenset()
     stuck: bool = False
     reads: float = math.nan
     writes: float = math.nan
@@ -86,9 +88,8 @@ class Weight:
 class Activity:
     """An activation at work: ``signal`` of its input; ``gate``: a sigmoid that multiplies; ``output``: the network's.
 
-    local : weights whose sum it reads. earlier : those before. gains : (key, name, "scale" or "shift") of a norm between.
-    dead : no element of its input is above 0 on all of the data. rows : that were looked at.
-    fed : its input is not all 0.
+    local : weights whose sum it reads. earlier : those before. gains : (key, name, "scale" or "shift") of a norm that
+    stands between. rows : positions of the data. fed : its input is not all 0.
     """
 
     key: Hashable

@@ -117,7 +117,8 @@ def _branch(c: NodeContext, r: Residual) -> Culprit | None:
 def _gradients(c: NodeContext, *, up: bool) -> Iterator[Finding]:
     if c.trained or c.bad or c.motionless:
         return
-    limits, value, run = c.limits, 1.0, []
+    limits, value = c.limits, 1.0
+    run: list[Step] = []
     for s in reversed(c.steps):
         if s.normed and not s.weights:
             continue
@@ -135,11 +136,11 @@ def _gradients(c: NodeContext, *, up: bool) -> Iterator[Finding]:
                          else "product", 0.0)
         deep = max(sum(bool(t.weights) for t in run), 1)
         mild = not up and value >= limits.get("library_product", math.inf) and _library(c, run)
-        yield c.finding(why.place, why.name, f"The back-signal {'explodes' if up else 'vanishes'}: its norm at {s.name} "
-                        f"is {value:.2g} of that at {run[0].name}, a factor {value ** (1 / deep):.2g} in each of {deep} "
-                        "layers.", severity="info" if mild else "fail" if up or value < low else "warn", measured=value,
-                        expected=f"{'at most' if up else 'at least'} {limits['product']:g}", cause=why.cause,
-                        cure=why.cure, tensors=why.tensors)
+        yield c.finding(why.place, why.name, f"The back-signal {'explodes' if up else 'vanishes'}: its norm at "
+                        f"{s.name} is {value:.2g} of that at {run[0].name}, a factor {value ** (1 / deep):.2g} in each "
+                        f"of {deep} layers.", severity="info" if mild else "fail" if up or value < low else "warn",
+                        measured=value, expected=f"{'at most' if up else 'at least'} {limits['product']:g}",
+                        cause=why.cause, cure=why.cure, tensors=why.tensors)
         return
 
 

@@ -13,9 +13,10 @@ from ..._checks import number
 from ...errors import ArgumentError, ArgumentTypeError, unknown_name
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
-from ._export import export
+from ._export import Exported, export
 from ._facts import Found, gather
 from ._inputs import Call, call_of
+from ._repair import Mend
 from ._session import Session
 from ._tensors import tensor_findings
 
@@ -82,10 +83,17 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
         number(name, value, low=0.0)
     options = Options(rules.chosen(select, ignore), rules.thresholds(thresholds), optimizer, stage, loss, y)
     tell = progress or (lambda what: None)
-    judged = _judge(module, call_of(module, x), options, tell)
-    report = ModuleReport(
-        type(module).__name__, judged.findings, signal=judged.signal, fail_level=fail_level,
-        mend=None, conditions=judged.conditions, notes=judged.notes, whole=judged.whole)
+    call = call_of(module, x)
+
+    def again(mended: nn.Module) -> tuple[list[Finding], nodes.NodeContext | None]:
+        exported = None if judged.exported is None else judged.exported.of(mended)
+        one = _judge(mended, call, options, lambda what: None, exported)
+        return one.findings, one.context
+    judged = _judge(module, call, options, tell)
+    signal = None if judged.context is None else judged.context.signal
+    report = ModuleReport(type(module).__name__, judged.findings, signal=signal, fail_level=fail_level,
+                          mend=Mend(module, again, judged.context), conditions=judged.conditions, notes=judged.notes,
+                          whole=judged.whole)
     return report if baseline is None else report.setting_aside(baseline)
 
 
@@ -94,38 +102,39 @@ class Judged:
     """Findings, and what they rest on."""
 
     findings: list[Finding]
-    signal: Any
+    exported: Exported | None
+    context: nodes.NodeContext | None
     conditions: tuple[str, ...]
     notes: tuple[str, ...]
     whole: bool
 
 
-def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str], None]) -> Judged:
+def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str], None],
+           exported: Exported | None = None) -> Judged:
     """All findings about a module: of its tensors, of its nodes."""
     family = learning.family(options.optimizer)
     tell("reading the weights")
     found = tensor_findings(module, options.numbers, options.active)
     if any(f.rule == "NUM401" for f in found):
-        return Judged(found, None, (f"optimiser {options.optimizer}",), (
+        return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (
             "Weights that are not finite: nothing was measured.",), True)
     try:
         tell("exporting the module")
-        exported = export(module, call.args, call.kwargs)
+        exported = exported or export(module, call.args, call.kwargs)
     except Exception as error:
-        return Judged(found, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
+        return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
     tell("one forward and one backward pass")
     session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
     measured = gather(session, options.numbers, stage=options.stage, family=family)
     tell("judging")
     seen = nodes.judge(measured.context, options.active)
     seen = seen if call.given else [f for f in seen if not f.rule.startswith("INP")]
-    return Judged(_merged(found, seen), measured.context.signal, _conditions(call, options, measured), (), True)
+    return Judged(_merged(found, seen), exported, measured.context, _conditions(call, options, measured), (), True)
 
 
 def _merged(tensors: list[Finding], seen: list[Finding]) -> list[Finding]:
-    """Findings of tensors but for those that nodes know better."""
-    covered = {f.tensor for f in seen}
-    return [*(f for f in tensors if f.rule != "TEN804" and not (f.rule == "TEN802" and f.tensor in covered)), *seen]
+    """Findings of tensors but for those that nodes know better: whether a spread or a zero tensor does harm."""
+    return [*(f for f in tensors if f.rule != "TEN804" and not (f.rule == "TEN802" and f.measured == 0)), *seen]
 
 
 def _conditions(call: Call, options: Options, measured: Found) -> tuple[str, ...]:

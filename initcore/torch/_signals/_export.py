@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,6 +31,13 @@ class Exported:
     tensors: dict[Node, tuple[str, Tensor]]
     inputs: list[Node]
     outputs: list[int]
+
+    def of(self, module: nn.Module) -> Exported:
+        """The same graph with the tensors of a copy of the module."""
+        own = {**dict(module.named_buffers(remove_duplicate=False)),
+               **dict(module.named_parameters(remove_duplicate=False))}
+        return replace(self, module=module, tensors={n: (name, own.get(name, t))
+                                                     for n, (name, t) in self.tensors.items()})
 
     def flat_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         """The leaves of a call's arguments, in the placeholders' order."""
@@ -94,8 +100,8 @@ def untouched() -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.random.default_generator.manual_seed(0)
-        for device in devices:
-            torch.cuda.manual_seed(0)
+        if devices:
+            torch.cuda.manual_seed_all(0)
         yield
 
 
@@ -122,8 +128,3 @@ def user_line(trace: str) -> tuple[str, int]:
                 number = rest.split(",")[0]
                 found = (file, int(number)) if number.isdigit() else found
     return found
-
-
-def cloned(module: nn.Module) -> nn.Module:
-    """A copy that shares no memory with the module."""
-    return copy.deepcopy(module)

@@ -20,7 +20,7 @@ from ...saturation import LayerSignal, SignalReport
 from ._export import place_of
 from ._loss import Loss, loss_of
 from ._operations import NORMS, PASS, activation_input, argument, operation, shape
-from ._recorder import Recorder, rms
+from ._recorder import Recorder, Watch, rms
 from ._session import Session, main_node
 from ._structure import Use
 from ._values import Values
@@ -48,11 +48,12 @@ def gather(session: Session, numbers: dict[str, dict[str, float]], *, stage: str
     watch = session.watch(wanted)
     recorder, result, mine = session.run(watch, grad=True)
     loss = loss_of(result, session.y, session.loss)
-    still = _backward(session, loss, mine)
+    still, _ = _backward(session, loss, mine)
     value = None if loss.value is None else float(loss.value.detach())
     values = Values(session)
     places = {n: place_of(n) for n in s.nodes}
-    weights = _weights(session, values, recorder, set(spine), places, still)
+    weights = _weights(session, values, recorder, set(spine), places)
+    _never(session, still, weights)
     acts = _activities(session, recorder, weights, places)
     trained = stage == "trained" or (stage is None and loss.known and value is not None
                                      and not math.isnan(loss.nothing) and value < 0.5 * loss.nothing)
@@ -78,23 +79,47 @@ def label(n: Node, places: dict[Node, Place]) -> str:
     return f"{places[n].module} ({name})" if places[n].module else f"({name})"
 
 
-def _backward(session: Session, loss: Loss, mine: dict[Node, Tensor]) -> frozenset[str]:
-    """Names of the trainable parameters whose gradient is exactly 0; gradients are looked at and thrown away."""
+def _backward(session: Session, loss: Loss, mine: dict[Node, Tensor], take: bool = False
+              ) -> tuple[frozenset[str], dict[Node, Tensor]]:
+    """Names of the trainable parameters whose gradient is exactly 0; gradients are looked at and thrown away.
+
+    ``take`` : also the parameters after a small step, by their placeholders.
+    """
     moved: set[int] = set()
+    after: dict[int, Tensor] = {}
     leaves = {id(p): p for p in mine.values() if p.requires_grad}
 
     def look(p: Tensor) -> None:
-        if p.grad is not None:
-            if bool(p.grad.any()):
-                moved.add(id(p))
-            p.grad = None
+        g, p.grad = p.grad, None
+        if g is not None and bool(g.any()):
+            moved.add(id(p))
+            if take:
+                with torch.no_grad():
+                    after[id(p)] = p - g * (0.01 * (1 + rms(p)) / rms(g))
     handles = [p.register_post_accumulate_grad_hook(look) for p in leaves.values()]
     if loss.value is not None and loss.value.requires_grad:
         loss.value.backward()
     for handle in handles:
         handle.remove()
     names = session.exported.tensors
-    return frozenset(names[n][0] for n, p in mine.items() if p.requires_grad and id(p) not in moved)
+    still = frozenset(names[n][0] for n, p in mine.items() if p.requires_grad and id(p) not in moved)
+    return still, {n: after.get(id(p), p).detach() for n, p in mine.items()} if take else {}
+
+
+def _never(session: Session, still: frozenset[str], weights: dict[Use, list[nodes.Weight]]) -> None:
+    """Mark the weights that get no gradient in the next steps either, where a constant one is among the still ones."""
+    found = [w for ws in weights.values() for w in ws if w.trainable and w.sources and w.sources <= still]
+    if not any(w.std == 0 for w in found):
+        return
+    values: dict[Node, Tensor] = {}
+    for _ in range(STEPS):
+        _, result, mine = session.run(Watch(), grad=True, values=values)
+        now, values = _backward(session, loss_of(result, session.y, session.loss), mine, take=True)
+        still &= now
+        if not still:
+            return
+    for w in found:
+        w.stuck = w.sources <= still
 
 
 def _motionless(session: Session, still: frozenset[str]) -> bool:
@@ -168,8 +193,8 @@ def _residuals(session: Session, r: Recorder, weights: dict[Use, list[nodes.Weig
 
 # weights ----------------------------------------------------------------------------------------------------------
 
-def _weights(session: Session, values: Values, r: Recorder, on: set[Node], places: dict[Node, Place],
-             still: frozenset[str]) -> dict[Use, list[nodes.Weight]]:
+def _weights(session: Session, values: Values, r: Recorder, on: set[Node], places: dict[Node, Place]
+             ) -> dict[Use, list[nodes.Weight]]:
     out: dict[Use, list[nodes.Weight]] = {}
     s = session.structure
     for u in s.uses:
@@ -181,13 +206,13 @@ def _weights(session: Session, values: Values, r: Recorder, on: set[Node], place
         trainable = values.trainable(u.w)
         out[u] = [nodes.Weight(
             u.w, name, places[u.node], dense, u.fan_in, u.fan_out, u.taps, frozenset(u.after), act,
-            gate=_gate(u.activation), main=u.node in on, table=u.layout == "table", data=_reads_data(s, u.x),
+            gate=_gate(u.activation), main=u.node in on, table=u.kind == "table", data=_reads_data(s, u.x),
             mean=looked.total_mean, std=looked.std, size=looked.size, largest=looked.largest,
             bias_key=u.bias if b is not None else None, bias=values.name(u.bias) if b is not None else "",
             bias_low=float(b.min()) if b is not None and b.numel() else 0.0,
             bias_high=float(b.max()) if b is not None and b.numel() else 0.0,
             bias_rms=rms(b) if b is not None else 0.0, trainable=trainable,
-            stuck=trainable and bool(values.sources(u.w)) and values.sources(u.w) <= still,
+            sources=values.sources(u.w),
             reads=r.values[u.x].rms if u.x in r.values else math.nan,
             writes=r.values[u.node].rms if u.node in r.values else math.nan)]
     return out
@@ -196,16 +221,9 @@ def _weights(session: Session, values: Values, r: Recorder, on: set[Node], place
 def _maker(values: Values, u: Use, act: Activation | None) -> Callable[[], Dense]:
     def make() -> Dense:
         a = values.array(u.w)
-        if u.layout == "oi":
-            a = a.reshape(-1, a.shape[-1]).T
-        elif u.layout == "conv":
-            a = a.reshape(a.shape[0], -1).T
-        elif u.layout == "transposed":
-            a = np.moveaxis(a, 1, -1).reshape(-1, a.shape[1])
-        elif u.layout == "batch_oi":
-            a = np.moveaxis(a, -1, 0).reshape(a.shape[-1], -1)
-        elif u.layout == "batch":
-            a = np.moveaxis(a, -2, 0).reshape(a.shape[-2], -1)
+        rest = [k for k in range(a.ndim) if k not in u.summed]
+        rows = math.prod(a.shape[k] for k in u.summed)
+        a = np.transpose(a, (*u.summed, *rest)).reshape(rows, -1)
         return Dense(np.ascontiguousarray(a), None, act or "identity")
     return make
 

@@ -39,8 +39,8 @@ def call_of(module: nn.Module, x: Any) -> Call:
         if all(_is_shape(part) for part in x):
             return Call(tuple(_draw(tuple(part), module) for part in x), {}, False, ASSUMED)
         return Call(tuple(x), {}, True, _rows(x[0]))
-    raise ArgumentTypeError("x must be a tensor, a tuple of arguments, a mapping of keyword arguments or a shape such as "
-                            f"(8, 3, 32, 32), got {type(x).__name__}.")
+    raise ArgumentTypeError("x must be a tensor, a tuple of arguments, a mapping of keyword arguments or a shape such "
+                            f"as (8, 3, 32, 32), got {type(x).__name__}.")
 
 
 def _is_shape(x: Any) -> bool:

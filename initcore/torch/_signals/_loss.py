@@ -19,8 +19,8 @@ _CROSS = (F.cross_entropy, F.nll_loss)
 
 
 class Loss(NamedTuple):
-    """value : a tensor of one number, None where no output has a gradient. name : in words. classes : of a softmax, 0 where
-    it is none. known : it was measured on targets. nothing : what knowing nothing costs (nan: not known)."""
+    """value : a tensor of one number, None where no output has a gradient. name : in words. classes : of a softmax, 0
+    where it is none. known : it was measured on targets. nothing : what knowing nothing costs (nan: not known)."""
 
     value: Tensor | None
     name: str
@@ -82,8 +82,8 @@ def _guess(output: Tensor | None, y: Any) -> str:
         return "softmax_cross_entropy"
     if y.shape == output.shape or y.numel() == output.numel():
         return "mse"
-    raise ArgumentError(f"no loss goes with outputs {tuple(output.shape)} and y {tuple(y.shape)} {y.dtype}; give loss=, "
-                        "a function of (output, y).")
+    raise ArgumentError(f"no loss goes with outputs {tuple(output.shape)} and y {tuple(y.shape)} {y.dtype}; give "
+                        "loss=, a function of (output, y).")
 
 
 def _named(name: str, output: Tensor, y: Tensor) -> Loss:

@@ -29,7 +29,7 @@ from ._operations import operation
 SAMPLE = 1 << 16
 
 
-class Enough(Exception):          # noqa: N818 - no error: the node that was wanted has been seen
+class Enough(Exception):
     """Ends a pass."""
 
 
@@ -83,8 +83,9 @@ class Recorder(Interpreter):
         if change is not None:
             with torch.no_grad():
                 value = value * change[0] + change[1]
-        if isinstance(value, Tensor):
-            self._see(n, value)
+        first = value[0] if isinstance(value, tuple) and value else value
+        if isinstance(first, Tensor):
+            self._see(n, first)
         if n is self.watch.last:
             raise Enough
         return value
@@ -153,7 +154,8 @@ def sample(z: Tensor, channel: int) -> Array:
     return rows.to("cpu", torch.float64 if rows.dtype == torch.float64 else torch.float32).numpy()
 
 
-def leaves(exported: Exported, inputs: Iterable[Any], grad: bool) -> tuple[list[Any], dict[Node, Tensor]]:
+def leaves(exported: Exported, inputs: Iterable[Any], grad: bool, values: Mapping[Node, Tensor]
+           ) -> tuple[list[Any], dict[Node, Tensor]]:
     """Values of all placeholders in order, and the parameters among them as leaves of their own."""
     given = dict(zip(exported.inputs, inputs))
     out: list[Any] = []
@@ -166,13 +168,14 @@ def leaves(exported: Exported, inputs: Iterable[Any], grad: bool) -> tuple[list[
             value = given[n]
             out.append(value.detach().clone() if isinstance(value, Tensor) else value)
             continue
-        tensor = exported.tensors[n][1]
+        tensor = values.get(n, exported.tensors[n][1])
         if not isinstance(tensor, Tensor):
             out.append(tensor)
         elif n in exported.structure.parameters:
             leaf = seen.get(id(tensor))
             if leaf is None:
-                leaf = seen[id(tensor)] = tensor.detach().requires_grad_(grad and tensor.requires_grad)
+                trained = exported.tensors[n][1].requires_grad
+                leaf = seen[id(tensor)] = tensor.detach().requires_grad_(grad and trained)
             mine[n] = leaf
             out.append(leaf)
         else:

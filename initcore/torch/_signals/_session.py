@@ -25,23 +25,26 @@ class Session:
         self.exported, self.inputs, self.y, self.loss = exported, inputs, y, loss
         s = self.structure = exported.structure
         out = next(n for n in reversed(s.nodes) if n.op == "output")
-        flat = list(out.args[0])  # type: ignore[arg-type]
+        flat = list(out.args[0])
         self.results: list[Any] = [flat[i] for i in exported.outputs]
         self.acts = {n: a for n in s.activations if (a := activation(n)) is not None}
         self.cells = frozenset(n for n in s.live if operation(n) in RECURRENT)
         self.last: Any = None
 
-    def run(self, watch: Watch, *, grad: bool, changes: Mapping[Node, tuple[float, float]] | None = None
-            ) -> tuple[Recorder, Any, dict[Node, Tensor]]:
-        """(recorder, what the module returns, parameters as leaves) of one pass; same draws every time."""
+    def run(self, watch: Watch, *, grad: bool, changes: Mapping[Node, tuple[float, float]] | None = None,
+            values: Mapping[Node, Tensor] | None = None) -> tuple[Recorder, Any, dict[Node, Tensor]]:
+        """(recorder, what the module returns, parameters as leaves) of one pass; same draws every time.
+
+        ``changes`` : tensors set right as the pass meets them. ``values`` : of parameters, instead of the module's.
+        """
         recorder = Recorder(self.exported, watch, changes)
         with untouched(), torch.set_grad_enabled(grad):
-            given, mine = leaves(self.exported, self.inputs, grad)
+            given, mine = leaves(self.exported, self.inputs, grad, values or {})
             try:
-                values = recorder.run(*given, enable_io_processing=False)
+                done: Any = recorder.run(*given, enable_io_processing=False)
             except Enough:
                 return recorder, None, mine
-        return recorder, self.exported.result(values), mine
+        return recorder, self.exported.result(done), mine
 
     def watch(self, values: Iterable[Node] = ()) -> Watch:
         """All activations, and these values."""
@@ -86,7 +89,7 @@ def channel(s: Structure, z: Node) -> int:
     dims = shape(z)
     n: Node | None = z
     while n is not None and len(dims) > 2:
-        if any(u.layout in ("conv", "transposed") for u in s.use_of.get(n, ())) or operation(n) == "batch_norm":
+        if any(u.kind in ("conv", "transposed") for u in s.use_of.get(n, ())) or operation(n) == "batch_norm":
             return 1
         if n in s.use_of or operation(n) in ("permute", "transpose", "flatten", "layer_norm", "view", "reshape"):
             return -1

@@ -17,14 +17,14 @@ from typing import Any
 
 from torch.fx import Node
 
-from ._operations import (CONTRACTIONS, NORMS, PASS, RECURRENT, activation, argument, is_float, operation, shape)
+from ._operations import CONTRACTIONS, NORMS, PASS, RECURRENT, activation, argument, is_float, operation, shape
 
 
 @dataclass(eq=False)
 class Use:
     """One contraction of data with a weight: ``node`` reads ``x`` (None: looked up) and the value of ``w``.
 
-    layout : which dims of w are inputs and outputs: "oi", "io", "conv", "transposed", "batch", "table".
+    summed : the dims of w that are summed over. kind : "dense", "conv", "transposed", "table".
     after : what follows ("norm", "activation", "sum", "output", "contraction", "product", "other").
     """
 
@@ -32,7 +32,8 @@ class Use:
     x: Node | None
     w: Node
     bias: Node | None
-    layout: str
+    kind: str
+    summed: tuple[int, ...]
     fan_in: int
     fan_out: int
     taps: int = 1
@@ -190,7 +191,7 @@ class Structure:
             table = n.args[0]
             if isinstance(table, Node) and table in self.weights:
                 rows, columns = shape(table)
-                return [Use(n, None, table, None, "table", rows, columns)]
+                return [Use(n, None, table, None, "table", (0,), rows, columns)]
             return []
         if name in RECURRENT:
             return list(_cells(n, name))
@@ -207,8 +208,8 @@ class Structure:
         if len(pair) < 2 or sum(a in self.weights for a in pair) != 1 or not any(a in self.live for a in pair):
             return []
         w, x = pair if pair[0] in self.weights else pair[::-1]
-        layout, fan_in, fan_out, taps = _layout(n, name, w, x, first=w is pair[0])
-        return [Use(n, x, w, bias, layout, fan_in, fan_out, taps)] if fan_in else []
+        kind, summed, fan_in, fan_out, taps = _layout(n, name, w, first=w is pair[0])
+        return [Use(n, x, w, bias, kind, summed, fan_in, fan_out, taps)] if fan_in else []
 
     def _follow(self, use: Use) -> None:
         """What comes after a weight, through operations that only move or scale."""
@@ -247,40 +248,34 @@ class Structure:
                     use.after.add("other")
 
 
-def _layout(n: Node, name: str, w: Node, x: Node, first: bool) -> tuple[str, int, int, int]:
-    """(layout, fan_in, fan_out, taps) of a contraction's weight."""
+def _layout(n: Node, name: str, w: Node, first: bool) -> tuple[str, tuple[int, ...], int, int, int]:
+    """(kind, summed dims, fan_in, fan_out, taps) of a contraction's weight; fan_in 0: not understood."""
     dims = shape(w)
-    if name == "linear":
-        return ("oi", dims[-1], math.prod(dims[:-1]), 1)
+    last = len(dims) - 1
+    if name == "linear" or (last == 0 and name in ("mv", "addmv", "matmul")):
+        return "dense", (last,), dims[-1], math.prod(dims[:-1]), 1
     if name.startswith("conv"):
-        transposed = name.startswith("conv_transpose") or (name == "convolution" and bool(n.args[6]))
         taps = math.prod(dims[2:])
-        if not transposed:
-            return "conv", dims[1] * taps, dims[0], taps
-        places = {"conv_transpose1d": 6, "conv_transpose2d": 6, "conv_transpose3d": 6, "convolution": 8}
-        groups = int(argument(n, "groups", places[name], 1))
+        if not (name.startswith("conv_transpose") or (name == "convolution" and bool(n.args[6]))):
+            return "conv", tuple(range(1, last + 1)), dims[1] * taps, dims[0], taps
+        groups = int(argument(n, "groups", 8 if name == "convolution" else 6, 1))
         stride = argument(n, "stride", 3, 1)
-        step = math.prod(stride) if isinstance(stride, (list, tuple)) else int(stride) ** (len(dims) - 2)
-        return "transposed", max(dims[0] // groups * taps // max(step, 1), 1), dims[1] * groups, taps
+        step = math.prod(stride) if isinstance(stride, (list, tuple)) else int(stride) ** (last - 1)
+        return ("transposed", (0, *range(2, last + 1)), max(dims[0] // groups * taps // max(step, 1), 1),
+                dims[1] * groups, taps)
     if name == "einsum":
         terms, _, out = str(n.args[0]).replace(" ", "").partition("->")
-        one, two = terms.split(",")[:2] if "," in terms else ("", "")
-        mine, other = (one, two) if first else (two, one)
-        if "." in mine or len(mine) != len(dims):
-            return "batch", 0, 0, 1
-        summed = [k for k, c in enumerate(mine) if c in other and c not in out]
+        parts = terms.split(",")
+        mine, other = (parts[0], parts[-1]) if first else (parts[-1], parts[0])
+        if "." in terms or len(parts) != 2 or len(mine) != len(dims):
+            return "dense", (), 0, 0, 1
+        summed = tuple(k for k, c in enumerate(mine) if c in other and c not in out)
         free = [k for k, c in enumerate(mine) if c not in other]
-        batch = [k for k in range(len(dims)) if k not in summed and k not in free]
-        if summed and free and min(summed) > max(free):
-            layout = "oi" if not batch else "batch_oi"
-        else:
-            layout = "io" if not batch else "batch"
-        return layout, math.prod(dims[k] for k in summed), math.prod(dims[k] for k in free) or 1, 1
-    if len(dims) < 2:
-        return "io", 0, 0, 1
-    if first:
-        return ("oi" if len(dims) == 2 else "batch_oi"), dims[-1], dims[-2], 1
-    return ("io" if len(dims) == 2 else "batch"), dims[-2], dims[-1], 1
+        return "dense", summed, math.prod(dims[k] for k in summed) if summed else 0, math.prod(
+            dims[k] for k in free) or 1, 1
+    if name == "bilinear" or last < 1:
+        return "dense", (), 0, 0, 1
+    return ("dense", (last,), dims[-1], dims[-2], 1) if first else ("dense", (last - 1,), dims[-2], dims[-1], 1)
 
 
 def _cells(n: Node, name: str) -> Any:
@@ -301,4 +296,4 @@ def _cells(n: Node, name: str) -> Any:
     for k, ((w_ih, w_hh), (b_ih, b_hh)) in enumerate(zip(w, biases)):
         for which, source, matrix, bias in (("input", x, w_ih, b_ih), ("state", state, w_hh, b_hh)):
             rows, columns = shape(matrix)
-            yield Use(n, source, matrix, bias, "oi", columns, rows, part=f"layer {k}, {which}")
+            yield Use(n, source, matrix, bias, "dense", (1,), columns, rows, part=f"layer {k}, {which}")

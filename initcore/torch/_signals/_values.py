@@ -55,7 +55,7 @@ class Values:
             return value.detach()
         if n not in self._computed:
             self._computed[n] = _evaluate(n, self)
-        return self._computed[n]       # type: ignore[no-any-return]
+        return self._computed[n]
 
     def array(self, n: Node) -> Array:
         """The value as float32 or float64 on the CPU."""
