@@ -11,6 +11,8 @@ import numpy as np
 from .._types import Array
 from ._coverage import Coverage, coverage
 from ._program import Op, Parameter, Value
+from ._tracking._trace import Trace
+from ._tracking._track import track
 from ._validate import check
 
 _WIDTH = 80
@@ -62,6 +64,10 @@ class Program:
     def coverage(self) -> Coverage:
         """Which share of the trainable parameters the operations understood reach, and what was not."""
         return coverage(self.parameters, self.ops)
+
+    def tracked(self, wild: frozenset[Parameter] = frozenset()) -> Trace:
+        """Which units its values carry (for the proof); nothing is said of the parameters ``wild``."""
+        return track(self.inputs, self.parameters, self.constants, self.ops, self.outputs, wild)[0]
 
     @property
     def size(self) -> int:

@@ -17,8 +17,10 @@ from .._checks import integer, number, quiet
 from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
+from ..program import Program
 from . import _weight_passes as passes
 from ._grouping import group
+from ._lowering._report import program_report
 from ._optimizers import rule
 from ._report import SymmetryReport
 from ._structures._graph import Graph
@@ -108,6 +110,10 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     max_sweeps = integer("max_sweeps", max_sweeps, low=1)
     if tolerance is not None:
         tolerance = number("tolerance", tolerance, low=0.0)
+    if isinstance(net, Program):
+        if input_groups is not None or output_groups is not None or same_targets:
+            raise ArgumentError("input_groups, output_groups and same_targets are for chains of layers, not for programs.")
+        return program_report(net, optimizer, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
     if isinstance(net, Graph):
         if input_groups is not None or output_groups is not None:
             raise ArgumentError("give groups= to Graph.inputs and Graph.outputs, not input_groups, output_groups.")

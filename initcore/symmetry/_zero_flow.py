@@ -97,7 +97,7 @@ class _Flow:
 
     def __init__(self, system: System, dead: list[Array], flat: set[int]) -> None:
         self.system, self.dead, self.flat, self.step = system, dead, flat, 0
-        self.axes, self.blocks = system.axes, system.blocks
+        self.axes, self.blocks = system.axes, [*system.blocks, *system.links]
         masks = {(b.name, b.source, b.target): b.w for b in self.blocks if b.structural}
         self.reach = [_Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
         self.incoming: list[list[int]] = [[] for _ in self.axes]
@@ -118,6 +118,40 @@ class _Flow:
         none = [[np.zeros(a.n, dtype=bool)] * a.parts for a in self.axes]
         self.pre, self.vary, self.d = list(none), list(none), list(none)
         self.back = [np.zeros(a.n, dtype=bool) for a in self.axes]
+        for i, a in enumerate(self.axes):
+            if a.local is not None:
+                self.x[i] = np.zeros((len(a.local.steps), a.n), dtype=bool)
+                self.moves[i] = self.back[i] = self.x[i]
+
+    def _of(self, values: list[Array], b: Block) -> Array:
+        """What a block reads: the step it names, where units run a program."""
+        v = values[b.source]
+        return v[b.var] if v.ndim == 2 else v
+
+    def _run(self, i: int, pre: list[Array]) -> bool:
+        """:meth:`forward` of units that run a program."""
+        local = self.axes[i].local
+        assert local is not None
+        x = np.stack(local.forward(pre)) & ~self.dead[i]
+        grew = any((p != q).any() for p, q in zip((x, *pre), (self.x[i], *self.pre[i])))
+        self.x[i] = self.moves[i] = x
+        self.inner[i], self.pre[i], self.vary[i] = x[-1], pre, pre
+        return grew
+
+    def _return(self, i: int) -> bool:
+        """:meth:`backward` of units that run a program."""
+        axis, local = self.axes[i], self.axes[i].local
+        assert local is not None
+        back = np.zeros_like(self.x[i])
+        back[sorted(local.seen)] = True
+        for k in self.outgoing[i]:
+            b = self.blocks[k]
+            self.reach[k].onto(back[b.var], self.d[b.target][b.part], backward=True)
+        back &= ~self.dead[i]
+        d = [p & ~self.dead[i] for p in local.backward(self.pre[i], list(self.x[i]), list(back))]
+        grew = any((p != q).any() for p, q in zip((back, *d), (self.back[i], *self.d[i])))
+        self.back[i], self.d[i] = back, d
+        return grew and axis.n > 0
 
     def forward(self, i: int) -> bool:
         """Update ``pre`` and ``x`` of axis i; True if they grew."""
@@ -128,8 +162,10 @@ class _Flow:
         vary = [p.copy() for p in pre]
         for k in self.incoming[i]:
             b = self.blocks[k]
-            self.reach[k].onto(pre[b.part], self.x[b.source])
-            self.reach[k].onto(vary[b.part], self.moves[b.source])
+            self.reach[k].onto(pre[b.part], self._of(self.x, b))
+            self.reach[k].onto(vary[b.part], self._of(self.moves, b))
+        if axis.local is not None:
+            return self._run(i, pre)
         for t, live in zip(axis.bias, self.terms[i]):
             if t.term == 0 and not (t.null and axis.norm):
                 pre[t.part] |= live
@@ -161,6 +197,8 @@ class _Flow:
 
     def backward(self, i: int) -> bool:
         """Update ``d`` of axis i; True if it grew."""
+        if self.axes[i].local is not None:
+            return self._return(i)
         axis, pre = self.axes[i], self.pre[i]
         back = np.full(axis.n, axis.fixed is not None)
         if axis.partner is not None:              # a score moves what the loss sees through the values it weighs
@@ -261,6 +299,7 @@ def flow(system: System, dead: list[Array], max_steps: int | None = None,
         first.update({b.name: None for b in system.incoming(i) if not b.frozen})
         first.update({t.name: None for t in axis.bias})
         first.update({g.name: None for g in axis.gains})
+    first.update({name: None for name in system.idle if name not in first})
     first.null = tuple(t.name for a in system.axes for t in a.bias if t.null)
     waits = {i for i, a in enumerate(system.axes) if a.stops}
     dirty = set(range(len(system.axes)))
@@ -268,8 +307,8 @@ def flow(system: System, dead: list[Array], max_steps: int | None = None,
         touched = state.spread(dirty | waits)
         dirty = set()
         for k in {k for i in touched for k in (*state.incoming[i], *state.outgoing[i])}:
-            b = system.blocks[k]
-            if not b.frozen and state.reach[k].learn(state.x[b.source], state.entering(b.target)[b.part]):
+            b = state.blocks[k]
+            if not b.frozen and state.reach[k].learn(state._of(state.x, b), state.entering(b.target)[b.part]):
                 dirty |= {b.source, b.target}
                 if first[b.name] is None:
                     first[b.name] = state.step

@@ -12,6 +12,7 @@ import numpy as np
 from ..._types import Array
 from ...activations import Activation
 from .. import _weight_passes as passes
+from ._local import Local
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Block:
     structural : no weights but a mask: where weights of that name exist.
     rows, cols : the source and target units they cover, where not all (a joint axis has several writers).
     kin : blocks of equal kin play one role for different units of a joint axis.
+    var : the step of its source that it reads, where units run a program of their own.
     """
 
     source: int
@@ -35,6 +37,7 @@ class Block:
     rows: slice | None = None
     cols: slice | None = None
     kin: int | None = None
+    var: int = 0
     _constant: bool | None = None
 
     @property
@@ -120,6 +123,7 @@ class Axis:
     stops: int = 0                    # a step before which its back-signal is 0 (the router of equal experts)
     partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
+    local: Local | None = None        # the program its units run, where it is more than an activation
 
     @property
     def shifted(self) -> bool:
@@ -159,6 +163,8 @@ class System:
     slices : reported axes that are part of joint ones.
     queries : attention with grouped queries: name, axes of scores and values, queries a group, groups.
     networks : of networks judged together, the units of each: joint axis and range, layer by layer.
+    links : sums over units without weights, and what units share: for the flow of gradients.
+    idle : parameters that no gradient reaches by the way the operations go.
     """
 
     axes: list[Axis]
@@ -167,6 +173,8 @@ class System:
     slices: list[Slice] = field(default_factory=list)
     queries: list[tuple[str, int, int, int, int]] = field(default_factory=list)
     networks: list[list[tuple[int, slice]]] = field(default_factory=list)
+    links: list[Block] = field(default_factory=list)
+    idle: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._incoming: list[list[Block]] = [[] for _ in self.axes]

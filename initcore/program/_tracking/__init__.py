@@ -1,0 +1,1 @@
+"""Which units every value carries, and what every operation says of them."""

@@ -1,0 +1,135 @@
+"""Operations whose units have several parts: attention and recurrent cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._types import Array
+from .._program import Op
+from .._vocabulary import CELLS
+from ._trace import Trace
+from ._tracks import UNIT, Track, Unsaid, data, plain_dims, reshape, size
+
+
+def attention(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
+    """Scores of q and k summed over channels, softmax over keys, values weighed."""
+    q, k, v, mask = [*tracks, None][:4]
+    assert q is not None and k is not None and v is not None
+    q, k, v = trace.as_units(q), trace.as_units(k), trace.as_units(v)
+    lead = len(q.shape) - 2
+    share = int(op.attributes.get("queries", 1))
+    if share > 1:
+        heads = k.shape[lead - 1]
+        q = reshape(q, (*q.shape[:lead - 1], heads, share, *q.shape[lead:]))
+        k, v = (reshape(t, (*t.shape[:lead], 1, *t.shape[lead:])) for t in (k, v))
+    ta, tb = q.shape[-2], k.shape[-2]
+    shape = (*q.shape[:-2], ta, tb, q.shape[-1])
+    s = trace.join([reshape(q, (*q.shape[:-1], 1, q.shape[-1])), reshape(k, (*k.shape[:-2], 1, tb, k.shape[-1]))],
+                   shape, "product")
+    s = _sum_last(trace, s)
+    if s.ids is None:
+        raise Unsaid("attention of data alone")
+    if mask is not None:
+        full = (*((1,) * (lead + 2 - len(mask.shape))), *mask.shape)
+        if share > 1:
+            full = (*full[:lead - 1], *((heads, share) if full[lead - 1] != 1 else (1, 1)), *full[lead:])
+        s = trace.join([s, reshape(mask, full)], s.shape, "sum", "mask")
+    s = trace.alike(s, "softmax")
+    if op.attributes.get("dropout"):
+        s = trace.alike(s, "dropout")
+        assert s.ids is not None
+        trace.discrete(s.ids)
+    y = trace.join([reshape(s, (*s.shape, 1)), reshape(v, (*v.shape[:-2], 1, tb, v.shape[-1]))],
+                   (*s.shape, v.shape[-1]), "product")
+    y = trace.alike(y, "spread", "linear", dims=(*y.dims[:-2], y.dims[-1]))
+    return [reshape(y, op.outputs[0].shape)]
+
+
+def _sum_last(trace: Trace, y: Track) -> Track:
+    if y.ids is None:
+        return Track(y.dims[:-1])
+    n = sum(f.kind == UNIT for f in y.dims[-1])
+    if not n:
+        return trace.alike(y, "spread", "linear", dims=y.dims[:-1])
+    return trace.sum_over(y, list(range(y.ids.ndim - n, y.ids.ndim)), y.dims[:-1], "reduce", "sum")
+
+
+def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
+    """Cells: a unit is what its gates make of it, at all times alike."""
+    x, h0, c0, *weights = tracks
+    assert x is not None
+    a = op.attributes
+    cell, layers, both = a["cell"], int(a.get("layers", 1)), bool(a.get("bidirectional", False))
+    per, ways, biased = CELLS[cell], 1 + both, bool(a.get("biases", True))
+    for t in (h0, c0):
+        if t is not None and not t.data:
+            raise Unsaid("an initial state that learns")
+    each = 4 if biased else 2
+    if len(weights) != each * layers * ways or any(w is None or w.weights is None for w in weights):
+        raise Unsaid("a cell with other weights than its own")
+    lead = x.dims[:-1]
+    finals = []
+    for layer in range(layers):
+        outs = [_cell(trace, x, weights[each * (layer * ways + way):][:each], cell, per, biased)  # type: ignore[arg-type]
+                for way in range(ways)]
+        if layer < layers - 1 and a.get("dropout"):
+            for k, t in enumerate(outs):
+                outs[k] = trace.alike(t, "dropout")
+                trace.discrete(outs[k].ids)  # type: ignore[arg-type]
+        finals += outs
+        if ways == 1:
+            x = outs[0]
+        else:
+            ids: Array = np.concatenate([trace.alike(t, "sum", "concatenate").ids for t in outs])
+            x = Track((*lead, *plain_dims((len(ids),), UNIT)), ids)
+    results = [x]
+    for v in op.outputs[1:]:
+        if layers * ways == 1 and v.shape[-1] == finals[0].shape[-1]:
+            results.append(trace.alike(finals[0], "spread", "linear",
+                                       dims=(*plain_dims(v.shape[:-1]), finals[0].dims[-1])))
+            continue
+        results.append(_states(trace, finals, v.shape))
+    return results
+
+
+def _states(trace: Trace, finals: list[Track], shape: tuple[int, ...]) -> Track:
+    """The last states of several layers: theirs, whatever is done with them."""
+    for t in finals:
+        trace.output(t)
+    return data(shape)
+
+
+def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, biased: bool) -> Track:
+    w_ih, w_hh, *biases = weights
+    n = w_hh.shape[1]
+    if w_hh.shape[0] != per * n:
+        raise Unsaid("a projected state")
+    parts = (0, 1, 2, 3) if cell == "lstm" else (0, 1, 2, 3) if cell == "gru" else (0,)
+    gates = [trace.family((n,), "weigh", ("gate", p)) for p in parts]
+    state = trace.family((n,), "recur", cell)
+    for g in gates:
+        trace.unions.append((state.ids, g.ids))
+        state.operands.append(("in", g.ids))
+    into = list(range(per))
+    within = [0, 1, 3] if cell == "gru" else into
+    over = Track((x.dims[-1],), x.ids)
+    for w, target, source in ((w_ih, into, over), (w_hh, within, Track(plain_dims((n,), UNIT), state.ids))):
+        for k, p in enumerate(target):
+            _gate(trace, source, w, slice(k * n, (k + 1) * n), gates[p].ids)
+    for b, target in zip(biases, (into, within)):
+        for k, p in enumerate(target):
+            assert b.weights is not None
+            bare, rows = b.weights.array, slice(k * n, (k + 1) * n)
+            trace.use(b.weights, lambda m, bare=bare, rows=rows: bare(m)[rows].reshape(1, 1, 1, n), None,  # type: ignore
+                      gates[p].ids.reshape(1, 1, -1), lift=True)
+    return Track((*x.dims[:-1], *plain_dims((n,), UNIT)), state.ids)
+
+
+def _gate(trace: Trace, x: Track, w: Track, rows: slice, target: Array) -> None:
+    assert w.weights is not None
+    bare, factors = w.weights.array, list(x.dims[-1])
+    if x.ids is not None and any(f.kind != UNIT for f in factors):
+        raise Unsaid("a cell that reads units and data in one dim")
+    p = size(factors)
+    source = None if x.ids is None else x.ids.reshape(1, 1, p)
+    trace.use(w.weights, lambda m: bare(m)[rows].T.reshape(1, 1, p, -1), source, target.reshape(1, 1, -1))

@@ -1,0 +1,1 @@
+"""From a program to what the refinement works on: axes, blocks and couplings."""

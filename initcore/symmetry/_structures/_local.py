@@ -1,0 +1,223 @@
+"""The small program that every unit of an axis runs: which relations it allows, what it does to zeros.
+
+One :class:`Step` a member of the unit, in the order of execution. Steps without operands of the unit's own ("parts")
+are what enters it: sums with weights, parameters, what other units share with it or sum into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..._types import Array
+
+# Functions that are 0 at 0, those whose slope is 0 there too, and how they treat a negated argument.
+_ZERO = {"abs", "square", "expm1", "log1p", "sqrt", "sin", "tan", "sinh", "asin", "atan", "asinh", "atanh", "erf",
+         "erfinv", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "neg", "cast", "scale"}
+_FLAT = {"abs", "square", "cos", "cosh"}
+_ODD = {"reciprocal", "sin", "tan", "sinh", "asin", "atan", "asinh", "atanh", "erf", "erfinv", "sign", "round", "trunc"}
+_EVEN = {"abs", "square", "cos", "cosh", "isnan", "isinf", "isfinite", "not", "sinc"}
+_KEEPS_ZERO = {"linear", "max", "min", "amax", "amin", "prod", "norm", "var", "std", "pool", "sort", "topk", "cumulate",
+               "resample"}
+_EVEN_SPREADS = {"norm", "var", "std"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """``role`` and ``call`` of tracking; ``operands``: (mode, step) with mode "in" (a step of the unit), "out" (the
+    entry where another unit's value comes in), "data"; ``entry``: its number among the parts, -1 for none."""
+
+    role: str
+    call: Any
+    operands: tuple[tuple[str, int], ...]
+    entry: int = -1
+    grows: bool = True
+
+
+@dataclass(frozen=True)
+class Local:
+    """The steps, which of them blocks read (``read``), links (``linked``), the loss (``seen``); number of ``parts``."""
+
+    steps: tuple[Step, ...]
+    parts: int
+    read: frozenset[int] = frozenset()
+    linked: frozenset[int] = frozenset()
+    seen: frozenset[int] = frozenset()
+    foreign: frozenset[int] = field(default_factory=frozenset)     # parts that other units make
+
+    def forward(self, parts: list[Array]) -> list[Array]:
+        """Can each step be non-zero, given which parts can?"""
+        x: list[Array] = []
+        for s in self.steps:
+            x.append(_forward(s, parts, x))
+        return x
+
+    def backward(self, parts: list[Array], x: list[Array], back: list[Array]) -> list[Array]:
+        """Which parts get a signal, given which steps do from outside."""
+        back = list(back)
+        out = [np.zeros_like(p) for p in parts]
+        for i in range(len(self.steps) - 1, -1, -1):
+            s = self.steps[i]
+            if s.entry >= 0:
+                out[s.entry] = out[s.entry] | back[i]
+            if s.grows:
+                _backward(s, parts, x, back[i], back, out)
+        return out
+
+    def signs(self) -> list[int] | None:
+        """1 for each step that changes sign with the unit, such that all that is read does; None if there is no way."""
+        n = len(self.steps)
+        system = _Parity(n)
+        for i, s in enumerate(self.steps):
+            _constrain(system, i, s)
+        for i in self.linked | self.seen:
+            system.add({i}, 0)
+        for i in self.read:
+            if not system.add({i}, 1):
+                return None
+        for i in range(n - 1, -1, -1):
+            system.add({i}, 1) or system.add({i}, 0)
+        answer = system.solve()
+        return answer if answer is not None and any(answer) else None
+
+    def at_zero(self, plain: frozenset[int] = frozenset()) -> tuple[bool, bool]:
+        """Is all zero for ever where the parts (not ``plain``) and what is read of it are; without the latter, too?"""
+        if self.foreign - plain:
+            return False, False
+        parts = [np.array(k in plain) for k in range(self.parts)]
+        x = self.forward(parts)
+        if any(x[i].any() for i in self.read | self.linked | self.seen):
+            return False, False
+        through = [np.array(i in self.linked) for i in range(len(self.steps))]
+        every = [np.array(i in self.linked or i in self.read) for i in range(len(self.steps))]
+        safe = not any(d.any() for d in self.backward(parts, x, through))
+        alone = safe and not any(d.any() for d in self.backward(parts, x, every))
+        return safe, alone
+
+
+def _forward(s: Step, parts: list[Array], x: list[Array]) -> Array:
+    if s.entry >= 0 and not s.operands:
+        return parts[s.entry]
+    flags = [x[k] if mode == "in" else parts[k] for mode, k in s.operands if mode != "data"]
+    true = np.ones_like(parts[0])
+    has_data = any(mode == "data" for mode, _ in s.operands)
+    first = flags[0] if flags else true
+    if s.role == "sum":
+        return true if has_data else np.logical_or.reduce(flags)
+    if s.role == "choose":
+        return np.logical_or.reduce(flags)
+    if s.role == "product":
+        return np.logical_and.reduce(flags)
+    if s.role == "quotient":
+        return true if s.operands[0][0] == "data" else first
+    if s.role == "phi":
+        return true if s.call.phi0 != 0 else first
+    if s.role == "function":
+        name = s.call if isinstance(s.call, str) else s.call[0]
+        if name == "power":
+            return first if (s.call[1] or 0) > 0 else true
+        return first if name in _ZERO else true
+    if s.role == "spread":
+        return first if s.call in _KEEPS_ZERO else true
+    if s.role == "norm":
+        return first if s.call in ("batch", "instance", "rms") else true & bool(first.any()) if first.ndim else true
+    if s.role in ("dropout", "detach"):
+        return first
+    if s.role == "recur":
+        if s.call == "lstm":
+            return flags[2]
+        return flags[2] | flags[3] if s.call == "gru" else first
+    return true
+
+
+def _backward(s: Step, parts: list[Array], x: list[Array], b: Array, back: list[Array], out: list[Array]) -> None:
+    flags = [x[k] if mode == "in" else parts[k] if mode == "out" else np.ones_like(b) for mode, k in s.operands]
+    for j, (mode, k) in enumerate(s.operands):
+        if mode == "data":
+            continue
+        d = b
+        if s.role == "product":
+            d = np.logical_and.reduce([b, *(f for i, f in enumerate(flags) if i != j)])
+        elif s.role == "quotient" and j:
+            d = b & flags[0]
+        elif s.role == "phi" and s.call.dphi0 == 0:
+            d = b & flags[0]
+        elif s.role == "function" and (s.call in _FLAT or (isinstance(s.call, tuple) and (s.call[1] or 0) > 1)):
+            d = b & flags[0]
+        elif s.role == "recur" and s.call == "lstm" and j != 2:
+            d = b & flags[2]
+        elif s.role == "recur" and s.call == "gru" and j < 2:
+            d = b & (flags[3] if j == 0 else flags[2] | flags[3])
+        if mode == "in":
+            back[k] = back[k] | d
+        else:
+            out[k] = out[k] | d
+
+
+def _constrain(system: _Parity, i: int, s: Step) -> None:
+    """Which operands change sign with the result."""
+    own = [k for mode, k in s.operands if mode == "in"]
+    foreign = any(mode == "out" for mode, _ in s.operands)
+    has_data = any(mode == "data" for mode, _ in s.operands)
+    if s.entry >= 0 and not s.operands:
+        if s.role in ("reduce", "constant"):
+            system.add({i}, 0)
+        return
+    linear = s.role in ("sum", "choose", "dropout", "detach") or (s.role == "spread" and s.call == "linear") or \
+        (s.role == "norm" and s.call in ("batch", "instance", "rms"))
+    name = s.call if isinstance(s.call, str) else ""
+    if s.role == "product" or s.role == "quotient":
+        total = {i}
+        for k in own:
+            total ^= {k}
+        system.add(total, 0)
+        return
+    if linear or (s.role == "phi" and s.call.odd) or (s.role == "function" and name in _ODD | {"neg", "cast"}):
+        for k in own:
+            system.add({i, k}, 0)
+        if (foreign or has_data) and s.role == "sum":
+            system.add({i}, 0)
+        if foreign and s.role == "choose":
+            system.add({i}, 0)
+        return
+    if s.role == "recur" and s.call != "rnn_relu":    # the state goes with what it is made of; gates do not
+        moving = {"lstm": (2,), "gru": (2, 3)}.get(s.call, (0,))
+        for j, k in enumerate(own):
+            system.add({i, k} if j in moving else {k}, 0)
+        return
+    system.add({i}, 0)
+    even = (s.role == "function" and (name in _EVEN or (isinstance(s.call, tuple) and (s.call[1] or 1) in (2, 4)))) or \
+        (s.role == "spread" and s.call in _EVEN_SPREADS)
+    if not even:
+        for k in own:
+            system.add({k}, 0)
+
+
+class _Parity:
+    """Linear equations over {0, 1}, kept in echelon form."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.rows: list[tuple[set[int], int]] = []
+
+    def add(self, unknowns: set[int], value: int) -> bool:
+        """Add ``sum of unknowns = value``; False (and nothing added) if it contradicts."""
+        row, v = set(unknowns), value
+        for other, w in self.rows:
+            if min(other) in row:
+                row, v = row ^ other, v ^ w
+        if not row:
+            return v == 0
+        lead = min(row)
+        self.rows = [(r ^ row, w ^ v) if lead in r else (r, w) for r, w in self.rows]
+        self.rows.append((row, v))
+        return True
+
+    def solve(self) -> list[int] | None:
+        """The solution with every free unknown 0."""
+        out = [0] * self.n
+        for row, v in self.rows:
+            out[min(row)] = v
+        return out
