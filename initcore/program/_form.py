@@ -13,6 +13,7 @@ from ._coverage import Coverage, coverage
 from ._program import Op, Parameter, Value
 from ._tracking._trace import Trace
 from ._tracking._track import track
+from ._tracking._tracks import Track
 from ._validate import check
 
 _WIDTH = 80
@@ -65,9 +66,9 @@ class Program:
         """Which share of the trainable parameters the operations understood reach, and what was not."""
         return coverage(self.parameters, self.ops)
 
-    def tracked(self, wild: frozenset[Parameter] = frozenset()) -> Trace:
+    def tracked(self, wild: frozenset[Parameter] = frozenset()) -> tuple[Trace, dict[Value, Track]]:
         """Which units its values carry (for the proof); nothing is said of the parameters ``wild``."""
-        return track(self.inputs, self.parameters, self.constants, self.ops, self.outputs, wild)[0]
+        return track(self.inputs, self.parameters, self.constants, self.ops, self.outputs, wild)
 
     @property
     def size(self) -> int:

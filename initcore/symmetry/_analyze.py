@@ -112,7 +112,7 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
         tolerance = number("tolerance", tolerance, low=0.0)
     if isinstance(net, Program):
         if input_groups is not None or output_groups is not None or same_targets:
-            raise ArgumentError("input_groups, output_groups and same_targets are for chains of layers, not for programs.")
+            raise ArgumentError("input_groups, output_groups and same_targets are for chains of layers, not programs.")
         return program_report(net, optimizer, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
     if isinstance(net, Graph):
         if input_groups is not None or output_groups is not None:

@@ -196,7 +196,10 @@ def _convolve(trace: Trace, op: Op, x: Track, w: Track) -> Track:
         inner.insert(0, channels.pop())
     if size(inner) != n_in or size(channels) != groups:
         raise Unsaid("groups that split units")
-    thin = Track((x.dims[b], tuple(channels), tuple(inner)), x.ids if x.ids is None else _arranged(x, b, c))
+    dims = (x.dims[b], tuple(channels), tuple(inner))
+    thin = Track(dims)
+    if x.ids is not None:
+        thin = Track(dims, _arranged(x, b, c).reshape([f.size for f in flat(dims) if f.kind == UNIT]))
     assert moved.weights is not None
     bare = moved.weights.array
 
@@ -212,16 +215,16 @@ def _convolve(trace: Trace, op: Op, x: Track, w: Track) -> Track:
         lead = permute(thin, (1, 0, 2))
         made = _between(trace, lead, 1, 1, flat(lead.dims[:1]), flat(lead.dims[2:]), (per,), moved.weights, matrix)
         made = permute(made, (1, 0, 2))
-    dims: list[tuple[Factor, ...]] = [()] * len(y_shape)
-    dims[b], dims[c] = made.dims[0], (*made.dims[1], *made.dims[2])
+    result: list[tuple[Factor, ...]] = [()] * len(y_shape)
+    result[b], result[c] = made.dims[0], (*made.dims[1], *made.dims[2])
     ids = made.ids
     assert ids is not None
     if b > c:
         k = sum(f.kind == UNIT for f in made.dims[0])
         ids = ids.transpose([*range(k, ids.ndim), *range(k)])
     for d in space:
-        dims[d] = plain_dims((y_shape[d],))[0]
-    return Track(tuple(dims), ids)
+        result[d] = plain_dims((y_shape[d],))[0]
+    return Track(tuple(result), ids)
 
 
 def _arranged(x: Track, b: int, c: int) -> Array:

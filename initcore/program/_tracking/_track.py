@@ -13,7 +13,8 @@ from ._tracks import Track, Unsaid, Weights, data, plain_dims
 
 
 def track(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constants: Mapping[Value, Array],
-          ops: tuple[Op, ...], outputs: tuple[Value, ...], wild: frozenset[Parameter] = frozenset()) -> tuple[Trace, dict[Value, Track]]:
+          ops: tuple[Op, ...], outputs: tuple[Value, ...], wild: frozenset[Parameter] = frozenset()) -> \
+        tuple[Trace, dict[Value, Track]]:
     """The facts of a program, and what each value carries.
 
     A parameter that an operation not understood takes, or that leaves the network, is not to be proved about

@@ -9,8 +9,9 @@ import numpy as np
 from ..._checks import float_array
 from ..._types import Array
 from ...errors import NonFiniteError
-from ...program import Parameter, Program
+from ...program import Parameter, Program, Value
 from ...program._tracking._trace import Family, Trace, Use
+from ...program._tracking._tracks import Track
 from .. import _weight_passes as passes
 from .._structures._local import Local
 from .._structures._system import Axis, Block, Coupling, System, Term
@@ -28,8 +29,8 @@ class Lowering:
     wild : parameters found to be shared in ways that cannot be said; where there are any, track anew without them.
     """
 
-    def __init__(self, program: Program, trace: Trace) -> None:
-        self.program, self.trace = program, trace
+    def __init__(self, program: Program, trace: Trace, tracks: dict[Value, Track]) -> None:
+        self.program, self.trace, self.tracks = program, trace, tracks
         self.found = Bundles(trace)
         self.alive = growing(trace)
         self.axes: list[Axis] = []
@@ -40,7 +41,7 @@ class Lowering:
         self._one: int | None = None
         self._kin = _KIN
         self._arrays: dict[Parameter, Array] = {}
-        self._locals = self._make_axes()
+        self.locals = self._make_axes()
         self._sites: dict[Parameter, list[Sites]] = {}
         for use in trace.uses:
             self._use(use)
@@ -55,13 +56,18 @@ class Lowering:
             if axis.fixed is None and any(self.trace.families[f].role == "weigh" for f in group.families):
                 axis.layer = hidden
                 hidden += 1
-        return System(self.axes, self.blocks, self.couplings, links=self.links)
+        grown = {u.weights.parameter for u in self.trace.uses if self._grows(u) and not u.weights.frozen}
+        idle = tuple(dict.fromkeys(u.weights.parameter.names[0] for u in self.trace.uses
+                                   if u.weights.parameter.trainable and u.weights.parameter not in grown))
+        return System(self.axes, self.blocks, self.couplings, links=self.links, idle=idle)
 
     # --- axes ----------------------------------------------------------------------------------------
 
     def _make_axes(self) -> list[Local]:
         found, trace, out = self.found, self.trace, []
-        read, linked, seen = ([set() for _ in found.groups] for _ in range(3))
+        read: list[set[int]] = [set() for _ in found.groups]
+        linked: list[set[int]] = [set() for _ in found.groups]
+        seen: list[set[int]] = [set() for _ in found.groups]
         for use in trace.uses:
             if use.source is not None:
                 _mark(read, found, use.source)
@@ -119,24 +125,26 @@ class Lowering:
         frozen = use.weights.frozen or not parameter.trainable or not self._grows(use)
         if not frozen or parameter.trainable:
             self._sites.setdefault(parameter, []).append(Sites(use, w, a))
-        source = None if use.source is not None else self._data(use, p)
+        everything = [(self._data(use, p), 0, np.arange(p), np.arange(p))] if use.source is None else []
         name = parameter.names[0]
         kins: dict[tuple[int, ...], int] = {}
         for i in range(e):
             for j in range(h):
-                rows = [(source, 0, np.arange(p), np.arange(p))] if use.source is None or source is not None else \
-                    self._classes(use.source[min(i, len(use.source) - 1), j])
-                for s, var, at_s, idx_s in rows:
-                    for t, slot, at_t, idx_t in self._classes(use.target[i, j]):
-                        part = self._locals[t].steps[slot].entry if self.axes[t].local is not None else 0
-                        if use.lift and e * h * taps * p == 1 and self.axes[t].local is None and \
-                                not self.axes[t].bias and len(at_t) == self.axes[t].n and not frozen:
-                            self.axes[t].bias.append(Term(_ordered(w[0, 0, 0], at_t, idx_t), name))
-                            continue
+                rows = everything if use.source is None else self._classes(use.source[min(i, len(use.source) - 1), j])
+                for t, slot, at_t, idx_t in self._classes(use.target[i, j]):
+                    local = self.axes[t].local
+                    part = 0 if local is None else self.locals[t].steps[slot].entry
+                    if use.lift and e * h * taps * p == 1 and local is None and not self.axes[t].bias and \
+                            len(at_t) == self.axes[t].n and not frozen:
+                        self.axes[t].bias.append(Term(_ordered(w[0, 0, 0], at_t, idx_t), name))
+                        continue
+                    for turn, (s, var, at_s, idx_s) in enumerate(rows):
                         for tap in range(taps):
-                            key = (s, var, t, slot, tap, len(rows))
-                            kin = kins.setdefault(key, self._next_kin()) if e * h > 1 else None
-                            self._block(w[i, tap], (s, var, at_s, idx_s), (t, part, at_t, idx_t), name, frozen, kin)
+                            key = (s, var, t, slot, tap, turn)
+                            if e * h > 1 and key not in kins:
+                                kins[key] = self._next_kin()
+                            self._block(w[i, tap], (s, var, at_s, idx_s), (t, part, at_t, idx_t), name, frozen,
+                                        kins.get(key))
 
     def _next_kin(self) -> int:
         self._kin += 1
@@ -151,9 +159,7 @@ class Lowering:
         if rows is None or cols is None:
             self._scattered(w, source, target, name, frozen)
             return
-        part_w = w[pick_s] if isinstance(pick_s, slice) else w[pick_s]
-        part_w = part_w[:, pick_t]
-        self.blocks.append(Block(s, t, part_w, name, part, frozen, rows=None if whole_s else rows,
+        self.blocks.append(Block(s, t, w[pick_s][:, pick_t], name, part, frozen, rows=None if whole_s else rows,
                                  cols=None if whole_t else cols, kin=kin if kin is not None or (whole_s and whole_t)
                                  else self._next_kin(), var=var))
 
@@ -209,14 +215,15 @@ class Lowering:
                 row[index] = owner[at]
                 members.append((a, row))
         if groups > 1:
-            name = f"{op.place.module or op.kind}.heads" if op is not None and op.kind == "attention" and link.up else ""
+            heads = op is not None and op.kind == "attention" and link.up
+            name = f"{op.place.module or op.kind}.heads" if op is not None and heads else ""
             self.couplings.append(Coupling(members, groups + 1, name))
         if len(link.one) * len(link.many) > _LINK:
             return
         ends = [(link.many, link.one) if link.up else (link.one, link.many)][0]
         for s, var, at_s, idx_s in self._classes(ends[0]):
             for t, slot, at_t, idx_t in self._classes(ends[1]):
-                local = self._locals[t]
+                local = self.locals[t]
                 step = local.steps[slot]
                 entries = [step.entry] if link.up else _entries(family, step, link.one)
                 w = np.zeros((self.axes[s].n, self.axes[t].n), np.float32)
@@ -276,7 +283,7 @@ def _ordered(values: Array, at: Array, index: Array) -> Array:
 
 
 def _span(at: Array, index: Array, n: int) -> tuple[slice | None, slice | Array, bool]:
-    """The run of units, the positions that give them in order, and whether it is all units; None where there is none."""
+    """The run of units (None where they do not stand together), the positions in their order, and whether it is all."""
     order = np.argsort(index, kind="stable")
     run = index[order]
     start, stop = int(run[0]), int(run[-1]) + 1
@@ -297,9 +304,7 @@ def growing(trace: Trace) -> Array:
         alive[np.unique(owner[ids])] = True
     edges: list[tuple[int, Array]] = []
     for f in trace.families:
-        for _, ids in f.operands if f.grows else ():
-            if ids is not None:
-                edges.append((f.index, np.unique(owner[ids])))
+        edges += [(f.index, np.unique(owner[ids])) for _, ids in (f.operands if f.grows else ()) if ids is not None]
     edges += [(int(owner[u.target.ravel()[0]]), np.unique(owner[u.source])) for u in trace.uses if u.source is not None]
     edges += [(int(owner[k.one[0]]), np.unique(owner[k.many])) for k in trace.links if k.up]
     changed = True
@@ -316,8 +321,7 @@ def lowered(program: Program) -> tuple[System, Lowering]:
     """The system of a program; parameters shared in ways that cannot be said are not proved about."""
     wild: frozenset[Parameter] = frozenset()
     while True:
-        trace = program.tracked(wild)
-        made = Lowering(program, trace)
+        made = Lowering(program, *program.tracked(wild))
         if made.wild <= wild:
             return made.system(), made
         wild |= made.wild
