@@ -251,8 +251,8 @@ class Random:
         return self.b.add(x, self.b.weight(f"p{len(self.b.parameters)}", w))
 
 
-OPS = ("dense", "dense", "act", "add", "gate", "glu", "residual", "norm", "norm", "hand_rms", "scale", "halves", "flipped",
-       "early", "softmax", "squeeze", "heads", "attention", "attention", "cell", "experts", "convolve", "shared",
+OPS = ("dense", "dense", "act", "add", "gate", "glu", "residual", "norm", "norm", "hand_rms", "scale", "halves",
+       "flipped", "early", "softmax", "squeeze", "heads", "attention", "attention", "cell", "experts", "convolve", "shared",
        "transposed", "opaque", "masked", "positions")
 
 
