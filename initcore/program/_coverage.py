@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ._program import Op, Parameter
@@ -26,10 +27,10 @@ class Coverage:
             (f"; not understood: {', '.join(lost[:4])}{more}" if lost else "")
 
 
-def coverage(parameters: Sequence[Parameter], ops: Sequence[Op]) -> Coverage:
-    """A parameter counts unless an operation that is not understood takes it."""
-    lost = {v for op in ops if op.kind == "opaque" for v in op.inputs}
+def coverage(parameters: Sequence[Parameter], ops: Sequence[Op], lost: AbstractSet[Parameter],
+             opaque: Sequence[int]) -> Coverage:
+    """A parameter counts unless something not understood takes it: operation numbers ``opaque``."""
     every = sum(p.size for p in parameters if p.trainable)
-    seen = sum(p.size for p in parameters if p.trainable and p.value not in lost)
-    counted = Counter((op.source or op.kind, str(op.place)) for op in ops if op.kind == "opaque")
+    seen = sum(p.size for p in parameters if p.trainable and p not in lost)
+    counted = Counter((ops[i].source or ops[i].kind, str(ops[i].place)) for i in opaque)
     return Coverage(seen / every if every else 1.0, tuple((*k, n) for k, n in counted.items()))

@@ -64,7 +64,8 @@ class Program:
     @property
     def coverage(self) -> Coverage:
         """Which share of the trainable parameters the operations understood reach, and what was not."""
-        return coverage(self.parameters, self.ops)
+        trace, _ = self.tracked()
+        return coverage(self.parameters, self.ops, trace.lost, trace.opaque)
 
     def tracked(self, wild: frozenset[Parameter] = frozenset()) -> tuple[Trace, dict[Value, Track]]:
         """Which units its values carry (for the proof); nothing is said of the parameters ``wild``."""
@@ -82,10 +83,11 @@ class Program:
 
     def __str__(self) -> str:
         """One line an operation: what, shape of the result, parameters, place; 80 columns."""
+        seen = self.coverage
         names = {p.value: p.names[0] for p in self.parameters}
         rows = [(_called(op), "x".join(map(str, op.outputs[0].shape)) if op.outputs else "",
                  " ".join(names[v] for v in op.inputs if v in names), _where(op)) for op in self.ops]
-        return "\n".join([repr(self), *(_row(r) for r in rows), str(self.coverage)])
+        return "\n".join([repr(self), *(_row(r) for r in rows), str(seen)])
 
 
 def _called(op: Op) -> str:

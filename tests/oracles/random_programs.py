@@ -213,7 +213,7 @@ class Random:
         return b.op("reduce", b.mul(y, g), shape=x.shape, function="sum", dims=(0,))
 
     def convolve(self, x, pool):
-        b, n = self.b, x.shape[-1]
+        n = x.shape[-1]
         groups = int(self.rng.choice([1, 1, 2, n]))
         w = np.stack([self.numbers((n, n // groups)) for _ in range(2)], axis=-1)
         return self._conv(x, w, groups)
@@ -252,8 +252,8 @@ class Random:
 
 
 OPS = ("dense", "dense", "act", "add", "gate", "glu", "residual", "norm", "norm", "hand_rms", "scale", "halves",
-       "flipped", "early", "softmax", "squeeze", "heads", "attention", "attention", "cell", "experts", "convolve", "shared",
-       "transposed", "opaque", "masked", "positions")
+       "flipped", "early", "softmax", "squeeze", "heads", "attention", "attention", "cell", "experts", "convolve",
+       "shared", "transposed", "opaque", "masked", "positions")
 
 
 def random_program(seed):

@@ -61,8 +61,10 @@ def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     a = op.attributes
     cell, layers, both = a["cell"], int(a.get("layers", 1)), bool(a.get("bidirectional", False))
     per, ways, biased = CELLS[cell], 1 + both, bool(a.get("biases", True))
-    for t in (h0, c0):
-        if t is not None and not t.data:
+    state = [None if t is None or t.data else trace.as_units(t) for t in (h0, c0)]
+    if any(t is not None for t in state):
+        steps = x.shape[:-1][1 if a.get("batch_first") else 0] if len(x.shape) == 3 else 1
+        if steps != 1 or layers * ways != 1 or None in state[:2 if cell == "lstm" else 1]:
             raise Unsaid("an initial state that learns")
     each = 4 if biased else 2
     if len(weights) != each * layers * ways or any(w is None or w.weights is None for w in weights):
@@ -70,7 +72,7 @@ def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     lead = x.dims[:-1]
     finals = []
     for layer in range(layers):
-        outs = [_cell(trace, x, weights[each * (layer * ways + way):][:each], cell, per, biased)  # type: ignore[arg-type]
+        outs = [_cell(trace, x, weights[each * (layer * ways + way):][:each], cell, per, state)  # type: ignore[arg-type]
                 for way in range(ways)]
         if layer < layers - 1 and a.get("dropout"):
             for k, t in enumerate(outs):
@@ -99,21 +101,24 @@ def _states(trace: Trace, finals: list[Track], shape: tuple[int, ...]) -> Track:
     return data(shape)
 
 
-def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, biased: bool) -> Track:
+def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, start: list[Track | None]) -> Track:
+    """The units of one layer in one direction; from a state ``start`` that learns, one step."""
     w_ih, w_hh, *biases = weights
     n = w_hh.shape[1]
     if w_hh.shape[0] != per * n:
         raise Unsaid("a projected state")
     parts = (0, 1, 2, 3) if cell == "lstm" else (0, 1, 2, 3) if cell == "gru" else (0,)
     gates = [trace.family((n,), "weigh", ("gate", p)) for p in parts]
-    state = trace.family((n,), "recur", cell)
-    for g in gates:
-        trace.unions.append((state.ids, g.ids))
-        state.operands.append(("in", g.ids))
+    given = [_own(t, n) for t in start if t is not None]
+    state = trace.family((n,), "mix" if given else "recur", cell)
+    for ids in (*(g.ids for g in gates), *given):
+        trace.unions.append((state.ids, ids))
+        state.operands.append(("in", ids))
+    before = given[0] if given else state.ids
     into = list(range(per))
     within = [0, 1, 3] if cell == "gru" else into
     over = Track((x.dims[-1],), x.ids)
-    for w, target, source in ((w_ih, into, over), (w_hh, within, Track(plain_dims((n,), UNIT), state.ids))):
+    for w, target, source in ((w_ih, into, over), (w_hh, within, Track(plain_dims((n,), UNIT), before))):
         for k, p in enumerate(target):
             _gate(trace, source, w, slice(k * n, (k + 1) * n), gates[p].ids)
     for b, target in zip(biases, (into, within)):
@@ -123,6 +128,13 @@ def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, bia
             trace.use(b.weights, lambda m, bare=bare, rows=rows: bare(m)[rows].reshape(1, 1, 1, n), None,  # type: ignore
                       gates[p].ids.reshape(1, 1, -1), lift=True)
     return Track((*x.dims[:-1], *plain_dims((n,), UNIT)), state.ids)
+
+
+def _own(t: Track, n: int) -> Array:
+    """The units of a state: all of them along its last dim."""
+    if t.ids is None or t.ids.size != n or any(f.kind != UNIT for f in t.dims[-1]):
+        raise Unsaid("a state of other units")
+    return t.ids.ravel()
 
 
 def _gate(trace: Trace, x: Track, w: Track, rows: slice, target: Array) -> None:

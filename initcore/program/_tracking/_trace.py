@@ -208,10 +208,10 @@ class Trace:
         units = [i for i, k in enumerate(kinds) if k == UNIT]
         places = [i for i, k in enumerate(kinds) if k != UNIT]
         shape = [f.size for r in new for f in r if f.kind == UNIT]
-        n = int(np.prod(shape, dtype=np.int64))
+        n, bare = int(np.prod(shape, dtype=np.int64)), t.weights.array
 
         def arrange(a: Array) -> Array:
-            part = a.reshape(sizes)[tuple(take)]
+            part = bare(a).reshape(sizes)[tuple(take)]
             return part.transpose([*places, *units]).reshape(1, 1, -1, n)
 
         ids = self._lifted(t.weights, arrange, shape, size([f for r in new for f in r if f.kind == DATA]))

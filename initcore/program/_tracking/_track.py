@@ -35,6 +35,9 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
     for v, a in constants.items():
         tracks[v] = data(v.shape, a if a.size <= 1 << 20 else None)
     for p in parameters:
+        if p.buffer and not p.value.dtype.startswith(("float", "bfloat")):
+            tracks[p.value] = data(p.value.shape)
+            continue
         tracks[p.value] = Track(plain_dims(p.value.shape), weights=Weights(p, _itself, frozen=not p.trainable))
     for i, op in enumerate(ops):
         trace.op = i
