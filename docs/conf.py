@@ -1,6 +1,8 @@
 """Sphinx: MyST pages, numpydoc docstrings. Built with `make docs`, warnings as errors."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from initcore import __version__
@@ -8,8 +10,12 @@ from initcore import __version__
 project = "initcore"
 author = "The initcore developers"
 release = version = __version__
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.intersphinx"]
-exclude_patterns = ["_build", "_templates"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["drawn", "myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.intersphinx"]
+exclude_patterns = ["_build", "_templates", "_ext"]
+nb_execution_mode = "force"                 # the notebook holds no outputs: they are made here
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "initcore"

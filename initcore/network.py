@@ -225,6 +225,14 @@ class Network:
     def __repr__(self) -> str:
         return f"Network({' -> '.join(map(str, self.widths))}, {self.dtype.name})"
 
+    def _repr_html_(self) -> str:
+        from ._page.card import card, unfolded
+        rows = [[i, la.fan_in, la.fan_out, la.activation.name, "no" if la.b is None else "yes"]
+                for i, la in enumerate(self.layers)]
+        size = sum(a.size for _, _, a in self.parameters())
+        return card(f"Network of {len(rows)} layer{'s' * (len(rows) != 1)}", [f"{size:,} parameters, {self.dtype.name}"],
+                    [unfolded("Layers", ("layer", "inputs", "units", "activation", "bias"), rows, shown=len(rows) <= 10)])
+
     def input(self, x: Any) -> Array:
         """``x`` as the layers take it: ``(batch, features)`` in the network's dtype."""
         w = self.layers[0].w

@@ -37,7 +37,7 @@ class ActivationDisplay(Display):
     @classmethod
     @quiet
     def from_activation(cls, activation: Any, *, reach: float | None = None) -> ActivationDisplay:
-        """Of a name, an Activation or a callable, for |z| up to ``reach`` (default: beyond the last cut-off)."""
+        """Of a name, an Activation or a callable, for ``|z|`` up to ``reach`` (default: beyond the last cut-off)."""
         phi = activations.get(activation)
         cutoffs = {r: float(phi.cutoff(r)) for r in (0.1, 0.01)} if phi.cutoff is not None else {}
         top = reach if reach is not None else 1.3 * max(cutoffs.values(), default=3.0)

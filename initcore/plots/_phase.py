@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +120,7 @@ class PhaseDisplay(Display):
         ax.set(xlabel="weight variance times inputs, sigma_w2", ylabel="bias variance, sigma_b2",
                xscale="log" if low else "linear",
                xlim=(low, high), ylim=(0, self.extent[1]),
-               title=f"{self.activation}: order and chaos" + (f"\n{self.said}" if self.said else ""))
+               title="\n".join([f"{self.activation}: order and chaos", *textwrap.wrap(self.said, 62)]))
         ax.title.set_fontsize("medium")
         ax.legend(fontsize="small", loc="upper left")
 

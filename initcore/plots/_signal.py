@@ -177,7 +177,9 @@ class HistogramDisplay(Display):
         ax.set(xlabel=self.quantity, title="Histogram of every layer")
         reach = np.abs(self.edges).max(axis=1)
         if reach.max() > 20 * reach.min() > 0:      # widths apart: a straight axis would show the widest layer only
+            from matplotlib.ticker import AsinhLocator
             ax.set_xscale("asinh", linear_width=float(reach.min()))
+            ax.xaxis.set_major_locator(AsinhLocator(float(reach.min()), numticks=7))
 
 
 def _span(la: Any) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._page.card import card, unfolded
 from .._types import Array
 from ._coverage import Coverage, coverage
 from ._program import Op, Parameter, Value
@@ -81,6 +82,9 @@ class Program:
         return (f"<Program: {n} operation{'s' * (n != 1)}, {k} parameter{'s' * (k != 1)} of {self.size:,} numbers, "
                 f"{self.coverage.share:.0%} understood{', approximate' if self.approximate else ''}>")
 
+    def _repr_html_(self) -> str:
+        return _card(self)
+
     def __str__(self) -> str:
         """One line an operation: what, shape of the result, parameters, place; 80 columns."""
         seen = self.coverage
@@ -88,6 +92,14 @@ class Program:
         rows = [(_called(op), "x".join(map(str, op.outputs[0].shape)) if op.outputs else "",
                  " ".join(names[v] for v in op.inputs if v in names), _where(op)) for op in self.ops]
         return "\n".join([repr(self), *(_row(r) for r in rows), str(seen)])
+
+
+def _card(program: Program) -> str:
+    names = {p.value: p.names[0] for p in program.parameters}
+    rows = [[_called(op), "x".join(map(str, op.outputs[0].shape)) if op.outputs else "",
+             " ".join(names[v] for v in op.inputs if v in names), _where(op)] for op in program.ops]
+    return card(repr(program)[1:-1], [str(program.coverage)],
+                [unfolded("Operations", ("operation", "shape", "parameters", "where"), rows)])
 
 
 def _called(op: Op) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import quiet
+from .._page.card import card, unfolded
 from .._types import Array
 from ..errors import ArgumentError
 from ._zero_flow import ZeroFlow
@@ -257,6 +258,14 @@ class SymmetryReport:
         if any(not la.ok or la.count("proportional") for la in self.layers):
             lines += textwrap.wrap("  holds given: " + "; ".join(self.conditions), 80, subsequent_indent="    ")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        layers = [[la.name, la.n_units, la.effective_width, la.verdict] for la in self.layers]
+        late = [[k, "never" if v is None else f"step {v}"] for k, v in self.zero_flow.items() if v != 0]
+        return card(self.verdict, [f"Rests on: {'; '.join(self.conditions)}"],
+                    [unfolded("Hidden layers", ("layer", "units", "effective width", "verdict"), layers,
+                              shown=len(layers) <= 10),
+                     unfolded("Without a gradient at the first step", ("parameter", "first gradient"), late)])
 
     def _name(self, layer: int) -> str:
         return next((la.name for la in self.layers if la.layer == layer), str(layer))

@@ -30,6 +30,7 @@ LAZY = {
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
     "keras/_streams.py ..jax": "JAX, only where Keras lays a variable out over its devices",
     "cli/_commands.py contextlib": "beside rich",
+    "network.py ._page.card": "only a notebook shows it: escaping loads html, 2 ms",
 }
 
 

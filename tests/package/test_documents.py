@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import pkgutil
@@ -34,6 +35,25 @@ def test_every_block_runs_and_prints_what_stands_below_it(page, tmp_path, monkey
             exec(compile(code, str(page), "exec"), names)
         if expected:
             assert printed.getvalue() == expected, code
+
+
+DRAWN = [p for p in PAGES if "```{drawn}" in p.read_text()]
+
+
+@pytest.mark.parametrize("page", DRAWN, ids=lambda p: str(p.relative_to(DOCS)))
+def test_every_figure_is_drawn_by_the_code_on_its_page(page):
+    """The blocks before a figure, and its own, as the documents' own directive runs them."""
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+    path = DOCS / "_ext" / "drawn.py"
+    spec = importlib.util.spec_from_file_location("drawn", path)
+    ext = importlib.util.module_from_spec(spec)
+    pytest.importorskip("docutils")
+    spec.loader.exec_module(ext)
+    session = ext.Session(page.read_text())
+    for _ in range(page.read_text().count("```{drawn}")):
+        figure = session.next_figure()
+        assert isinstance(figure, Figure) and any(ax.has_data() for ax in figure.axes)
 
 
 def test_citations_of_the_theory_resolve():
