@@ -230,8 +230,9 @@ class Network:
         rows = [[i, la.fan_in, la.fan_out, la.activation.name, "no" if la.b is None else "yes"]
                 for i, la in enumerate(self.layers)]
         size = sum(a.size for _, _, a in self.parameters())
-        return card(f"Network of {len(rows)} layer{'s' * (len(rows) != 1)}", [f"{size:,} parameters, {self.dtype.name}"],
-                    [unfolded("Layers", ("layer", "inputs", "units", "activation", "bias"), rows, shown=len(rows) <= 10)])
+        table = unfolded("Layers", ("layer", "inputs", "units", "activation", "bias"), rows, shown=len(rows) <= 10)
+        return card(f"Network of {len(rows)} layer{'s' * (len(rows) != 1)}",
+                    [f"{size:,} parameters, {self.dtype.name}"], [table])
 
     def input(self, x: Any) -> Array:
         """``x`` as the layers take it: ``(batch, features)`` in the network's dtype."""
