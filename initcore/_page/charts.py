@@ -41,6 +41,7 @@ def figure(title: str, picture: Html, caption: str = "", key: Html | str = "") -
 def lines(title: str, series: Sequence[Line], *, x_label: str, y_label: str, log: bool = False, caption: str = "",
           y_axis: Axis | None = None, x_axis: Axis | None = None) -> Html:
     """Lines over one axis, with a key where there are several."""
+    series = [s for s in series if any(not math.isnan(v) for v in s.y)] or series[:1]
     xs, ys = [v for s in series for v in s.x], [v for s in series for v in s.y]
     across = x_axis or linear(xs)
     up = y_axis or (decades(ys) if log else linear(ys))

@@ -21,7 +21,7 @@ from .._version import __version__
 from ..errors import ArgumentError
 from ..files._text import shown, shown_name
 from ._guard import abandon, guarded, say
-from ._view import Working, rendered, text_of
+from ._view import Working, compared, rendered, text_of
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -135,7 +135,8 @@ def compare(
     limits = dict(map(_limit, limit or ()))
     with Working(f"comparing {a.name} with {b.name}", quiet):
         found = files.compare(a, b, limits)
-    _emit({"text": found.__str__, "json": found.to_json, "html": found.to_html}[format](), output, quiet)
+    text = found.__str__ if output is not None else lambda: compared(found)
+    _emit({"text": text, "json": found.to_json, "html": found.to_html}[format](), output, quiet)
     raise typer.Exit(0 if found.ok else 1)
 
 

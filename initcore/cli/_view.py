@@ -18,8 +18,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..files import FileReport
-from ..files._text import shown
+from ..files import Comparison, FileReport
+from ..files._compare import SHOWN
+from ..files._text import shown, shown_name
 from ..rules import Finding
 
 WIDTH, WIDEST = 80, 100
@@ -93,6 +94,32 @@ def rendered(report: FileReport, width: int = WIDTH, colour: bool = False) -> st
     if report.network is not None and report.network.conditions:
         console.print()
         console.print(Text(shown("Rests on: " + "; ".join(report.network.conditions))))
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
+
+
+def compared(found: Comparison) -> str:
+    """A comparison as it is printed on stdout: in the terminal's width, the table with the columns it has room for."""
+    here = Console(file=sys.stdout if sys.stdout is not None else io.StringIO())
+    width = min(here.width, WIDEST)
+    if width >= WIDTH:
+        return shown(str(found))
+    out = io.StringIO()
+    console = Console(file=out, width=width, highlight=False, markup=False, emoji=False, color_system=None)
+    for line in str(found).split("\n\n")[0].split("\n"):
+        console.print(Text(shown(line)), overflow="fold")
+    if found.changed:
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("changed", justify="right", no_wrap=True)
+        for heading in ("ties", "dead") if width >= 60 else ():
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("tensor", overflow="fold")
+        for c in found.changed[:SHOWN]:
+            cells = [f"{c.change:.3g}" if c.change is not None else "-"]
+            table.add_row(*cells, *([str(c.ties), str(c.dead)] if width >= 60 else []), Text(shown_name(c.name)))
+        console.print(table)
+    rest = len(found.changed) - SHOWN
+    if rest > 0:
+        console.print(f"... and {rest} more")
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 

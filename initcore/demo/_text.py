@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -94,11 +94,9 @@ class TextView(View):
         """The table of fan-ins."""
         self.console.print(Rule("Why large weights are worse in wide layers"))
         self._prose(GROWTH)
-        table = self._table("inputs n", "std of sum", "drawn", "tanh flat", "drawn", "sigmoid flat")
-        for row in rows:
-            table.add_row(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]),
-                          percent(row["tanh"]), percent(row["measured_tanh"]), percent(row["sigmoid"]))
-        self.console.print(table)
+        self._table(("inputs n", "std of sum", "drawn", "tanh flat", "drawn", "sigmoid flat"),
+                    [(f"{row['fan_in']:.0f}", short(row["z_std"]), short(row["measured_z_std"]), percent(row["tanh"]),
+                      percent(row["measured_tanh"]), percent(row["sigmoid"])) for row in rows], together=2)
 
     def forecast(self, entry: dict[str, Any], number: int, total: int) -> None:
         """Prose, verdict and forecast of one start; the bar opens."""
@@ -158,7 +156,7 @@ class TextView(View):
     def end(self, document: dict[str, Any]) -> None:
         """The tables that set forecast beside outcome."""
         self.console.print(Rule("Foretold and found"))
-        table = self._table("start", "units f", "m", "flat f", "m", "rms f", "m", "typical f", "m")
+        rows = []
         for e in document["starts"]:
             p, m = e["predicted"], e["measured"]
             cells = [extent(p["distinct_units"]),
@@ -166,31 +164,48 @@ class TextView(View):
             for name, mean, show in (("saturated", _mean, percent), ("gradient_factor", geometric_mean, short),
                                      ("typical_factor", geometric_mean, short)):
                 cells += [show(mean(p[name])), show(mean(m[name]))]
-            table.add_row(e["name"], *cells)
-        self.console.print(table)
+            rows.append((e["name"], *cells))
+        self._table(("start", "units f", "m", "flat f", "m", "rms f", "m", "typical f", "m"), rows, together=2)
         self._prose(LEGEND.format(epochs=document["epochs"],
                                   error=max(e["saturation_error"] for e in document["starts"])))
         self.console.print(Rule("What training made of it"))
         names = list(document["optimizers"])
-        per_run = [h for n in names for h in (f"{n}\n|dW1|", "\nloss", "\ntrain", "\ntest")]
-        table = self._table("\nstart", "start\n|dW1|", *per_run)
+        per_run = [f"{n if k == 0 or self.console.width < WIDTH else ''}\n{what}" for n in names
+                   for k, what in enumerate(("|dW1|", "loss", "train", "test"))]
+        rows = []
         for e in document["starts"]:
             runs = [e["runs"][n] for n in names]
-            table.add_row(e["name"], short(runs[0]["first_gradient_norm_at_start"]), *[c for r in runs for c in (
+            rows.append((e["name"], short(runs[0]["first_gradient_norm_at_start"]), *[c for r in runs for c in (
                 short(r["first_gradient_norm"]), loss(r["loss"]), percent(r["train_accuracy"]),
-                percent(r["test_accuracy"]))])
-        self.console.print(table)
+                percent(r["test_accuracy"]))]))
+        self._table(("\nstart", "start\n|dW1|", *per_run), rows)
         self._prose(GRADIENT)
         self.console.print(Rule("What it comes to"))
         for line in _summary(document):
             self._prose(line)
         self._prose(LAST)
 
-    def _table(self, *headers: str) -> Table:
-        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-        for i, header in enumerate(headers):
-            table.add_column(header, justify="right" if i or header == "inputs n" else "left", no_wrap=True)
-        return table
+    def _table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], together: int = 1) -> None:
+        """Print a table; on a narrow terminal as several, one below the other, each with the first column.
+
+        together : columns that stay side by side, counted from the second.
+        """
+        columns = list(zip(headers, *rows))
+        widths = [1 + max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+        parts: list[list[int]] = [[]]
+        for k in range(1, len(columns), together):
+            group = list(range(k, min(k + together, len(columns))))
+            if parts[-1] and widths[0] + sum(widths[j] for j in parts[-1] + group) > self.console.width + 1:
+                parts.append([])
+            parts[-1] += group
+        for part in parts:
+            table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+            for j in (0, *part):
+                right = j or headers[0] == "inputs n"
+                table.add_column(headers[j], justify="right" if right else "left", no_wrap=True)
+            for row in rows:
+                table.add_row(row[0], *[row[j] for j in part])
+            self.console.print(table)
 
 
 def _places(layers: list[int | None]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._page.document import written
 from ..errors import ArgumentError, unknown_name
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
@@ -25,6 +26,7 @@ LIMITS = {"change": "relative change of a tensor, |b - a| / |a|", "spread": "fac
           "ties": "rows and columns that newly repeat others", "dead": "rows that are newly all zero",
           "gone": "tensors that are gone", "added": "tensors that were added", "dtype": "tensors of another type"}
 _BLOCK = 1 << 17
+SHOWN = 40                  # tensors of a kind that are told one by one
 
 
 @dataclass(frozen=True)
@@ -120,26 +122,24 @@ class Comparison:
         lines = [f"a: {self.a}", f"b: {self.b}", self.head]
         lines += [f"PASSED {sentence}" for sentence in self.passed]
         for word, names in (("added", self.added), ("gone", self.gone), ("not read", self.unread)):
-            lines += [f"{word:<9} {name}" for name in names[:_SHOWN]] + _more(names, word)
-        lines += [f"{'renamed':<9} {a} -> {b}" for a, b in self.renamed[:_SHOWN]] + _more(self.renamed, "renamed")
+            lines += [f"{word:<9} {name}" for name in names[:SHOWN]] + _more(names, word)
+        lines += [f"{'renamed':<9} {a} -> {b}" for a, b in self.renamed[:SHOWN]] + _more(self.renamed, "renamed")
         if self.changed:
             lines += ["", f"{'changed':>9} {'std a':>9} {'std b':>9} {'ties':>5} {'dead':>5}  tensor"]
-            for c in self.changed[:_SHOWN]:
+            for c in self.changed[:SHOWN]:
                 lines.append(f"{_short(c.change):>9} {c.before.std:>9.3g} {c.after.std:>9.3g} {c.ties:>5} {c.dead:>5}  "
                              f"{c.name}{_kinds(c)}")
             lines += _more(self.changed, "changed")
         return "\n".join(lines)
 
-    def to_html(self) -> str:
-        """One page without scripts, addresses or anything that a name could break out of."""
-        return comparison_page(self)
-
-
-_SHOWN = 40
+    def to_html(self, path: Any = None) -> str:
+        """One page without scripts, addresses or anything that a name could break out of; written to ``path`` where
+        one is given."""
+        return written(comparison_page(self), path)
 
 
 def _more(items: list[Any], word: str) -> list[str]:
-    return [f"{word:<9} ... and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+    return [f"{word:<9} ... and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
 
 
 def _short(change: float | None) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from initcore.cli._view import Working, rendered
-from initcore.files import check_file
+from initcore.cli._view import Working, compared, rendered
+from initcore.files import check_file, compare
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,16 @@ def test_colours_on_a_terminal_only_and_not_against_the_users_wish(tmp_path):
     assert code == 1 and "\x1b[1;31m" not in text and "SYM104" in text
     code, text = on_a_terminal("check", tmp_path / "net.npz", "--quiet")
     assert (code, text) == (1, "")
+
+
+@pytest.mark.parametrize("width", [40, 60, 79])
+def test_a_comparison_fits_a_narrow_terminal(tmp_path, monkeypatch, width):
+    """With every tensor's name whole, whatever its length."""
+    name = "a_module_with_a_very_long_path.and_a_block.0.attention.projection.weight"
+    for file, factor in (("one.npz", 1), ("two.npz", 2)):
+        np.savez(tmp_path / file, **{name: factor * np.eye(4), "b": factor * np.ones(3)})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = compared(compare("one.npz", "two.npz"))
+    assert max(map(len, text.splitlines())) <= width and "\x1b" not in text
+    assert name in "".join(text.split()) and ("ties" in text) is (width >= 60)

@@ -209,3 +209,27 @@ def test_short(value, text):
 @pytest.mark.parametrize("share, text", [(0, "0%"), (1, "100.0%"), (1e-9, "<0.1%"), (0.9712, "97.1%")])
 def test_percent(share, text):
     assert _demo_view.percent(share) == text
+
+
+def test_text_fits_40_columns_with_nothing_cut():
+    stream = io.StringIO()
+    view = _demo_view.TextView(Console(file=stream, width=40, highlight=False))
+    demo.run(epochs=1, starts=demo.STARTS[2:4], view=view)
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= 40
+    assert "…" not in "".join(line for line in text.splitlines(True) if "─" not in line)
+    assert all(f"{name}" in text for name in ("momentum", "adam", "sigmoid flat", "typical f"))
+
+
+def test_the_command_says_where_the_page_lies(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "STARTS", demo.STARTS[:1])
+    monkeypatch.setattr(demo.run, "__kwdefaults__", {**demo.run.__kwdefaults__, "starts": demo.STARTS})
+    told = CliRunner().invoke(app, ["demo", "--epochs", "1", "--html", "page.html"])
+    assert told.exit_code == 0 and told.stdout.endswith("wrote page.html\n")
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    quiet = CliRunner().invoke(app, ["demo", "--epochs", "1", "--quiet", "--html", "other.html"])
+    assert quiet.exit_code == 0 and quiet.output == "" and (tmp_path / "other.html").exists()
+    refused = CliRunner().invoke(app, ["demo", "shards", "--html", "page.html"])
+    assert refused.exit_code == 2

@@ -1,5 +1,6 @@
 """The page: what stands in it, how large it is, and names that try to break out of it."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -12,6 +13,8 @@ from initcore import demo, files
 from initcore._page.axes import Axis, decades, linear, round_values
 from initcore._page.charts import Line, lines, shares, sparkline
 from initcore._page.html import Html, escaped, tag
+from initcore.program import Place
+from initcore.verdict._module import ModuleReport
 
 HOSTILE = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"'><svg/onload=x>", "a&amp;b",
            "x\u202ey\x1b[2J", "]]>--><!--", "javascript:alert(1)", "{{7*7}}", "\ud800 lone")
@@ -170,3 +173,17 @@ def test_a_page_is_written_whole_or_not_at_all(report, tmp_path):
     kept.write_text("old")
     report.to_html(kept)
     assert kept.read_text().startswith("<!DOCTYPE html>") and [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_page_of_a_module(report):
+    """By its title and what was seen; findings by module path and line; columns and lines without values left out."""
+    layers = tuple(dataclasses.replace(la, name=f"{i} (tanh)", chi=np.nan, gradient=np.nan)
+                   for i, la in enumerate(report.layers))
+    found = [dataclasses.replace(report.findings[0], layer=None, tensor=None, place=Place("up.0", "model.py", 41))]
+    module = ModuleReport("Up", found, signal=dataclasses.replace(report.signal, layers=layers), coverage="96% seen",
+                          notes=("traced once",))
+    page = Checker(module.to_html())
+    said = " ".join(page.data)
+    assert "Up: 96% seen; the signal at 5 activations, measured; no proof of symmetry." in said
+    assert "model.py:41" in said and "Note: traced once" in said and "1 (tanh)" in said
+    assert not {"chi", "gradient", "stay different", "gradient, typical path"} & set(page.data)

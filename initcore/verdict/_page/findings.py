@@ -24,7 +24,7 @@ def findings(found: Sequence[Finding]) -> Html:
 
 def place(f: Finding) -> str:
     """Where: the tensor, the layer or module, the whole network."""
-    return str(f.tensor or getattr(f, "place", None) or ("network" if f.layer is None else f"layers[{f.layer}]"))
+    return str(f.tensor or f.place or ("network" if f.layer is None else f"layers[{f.layer}]"))
 
 
 def _group(alike: Sequence[Finding]) -> Html:
@@ -42,8 +42,8 @@ def _group(alike: Sequence[Finding]) -> Html:
 
 
 def _finding(f: Finding) -> Html:
-    facts: list[tuple[str, Any]] = [("measured", _words(f.measured)), ("expected", _words(f.expected)),
-                                    ("cause", f.cause or "")]
+    facts: list[tuple[str, Any]] = [("at", str(f.place or "")), ("measured", _words(f.measured)),
+                                    ("expected", _words(f.expected)), ("cause", f.cause or "")]
     items = [part for label, text in facts if text for part in (tag("dt", label), tag("dd", text))]
     if f.cure:
         items += [tag("dt", "cure"), tag("dd", tag("code", f.cure, class_="copy"))]

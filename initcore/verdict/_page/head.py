@@ -42,12 +42,15 @@ def network_line(net: Any) -> str:
 
 def judged(report: Any) -> str:
     """The share that was judged, and how."""
-    coverage = getattr(report, "coverage", None)
-    if coverage is not None:
-        return str(coverage)
     net: Any = getattr(report, "net", None)
-    if not hasattr(net, "parameters"):
-        return "the whole network."
+    if net is None:                     # of a module: what was seen of it, by its title and coverage
+        signal, said = report.signal, []
+        if report.coverage:
+            said.append(report.coverage)
+        if signal is not None:
+            said.append(f"the signal at {len(signal.layers)} activations, {signal.kind}")
+        said.append("no proof of symmetry" if report.symmetry is None else "a proof of symmetry")
+        return f"{report.title}: {'; '.join(said)}."
     n = sum(a.size for _, _, a in net.parameters())
     return f"100% of {n:,} parameters, as a network: {network_line(net)}."
 

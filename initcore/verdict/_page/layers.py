@@ -95,11 +95,13 @@ def layer_table(report: Any) -> Html:
     widths = {la.layer: la.effective_width for la in proof.layers} if proof is not None else {}
     pictures = _histograms(report) if len(layers) <= _PICTURES else {}
     kept = _kept(layers)
+    cells = {i: _row(layers[i], i, widths, pictures) for i in kept}
+    used = [k for k in range(len(cells[0])) if any(row[k] not in ("", None) for row in cells.values())]
     body, last = [], -1
     for i in kept:
         if i > last + 1:
-            body.append(tag("tr", tag("td", f"... {i - last - 1} more", colspan="13")))
-        body.append(rows([_row(layers[i], i, widths, pictures)], head=1))
+            body.append(tag("tr", tag("td", f"... {i - last - 1} more", colspan=len(used))))
+        body.append(rows([[cells[i][k] for k in used]], head=1))
         last = i
     headings = ["layer", "activation", "units", "stay different", *(["outputs" if _bounded(layers) else "z"]
                 if pictures else []), "spread", "slope < 10%", "< 1%", "exactly 0", "mean slope", "chi", "typical",
@@ -110,7 +112,8 @@ def layer_table(report: Any) -> Html:
     legend = ("Spread: root mean square of the pre-activations. Slope columns: share of units and samples with less "
               "than that share of the greatest slope. Chi: factor on the mean square of the gradient. Typical: factor "
               "on the gradient of the typical path.")
-    return tag("section", tag("h2", "Layers"), table(caption, headings, join(body)), tag("p", legend, class_="soft"))
+    return tag("section", tag("h2", "Layers"), table(caption, [headings[k] for k in used], join(body)),
+               tag("p", legend, class_="soft"))
 
 
 def _row(la: Any, i: int, widths: dict[int, int], pictures: dict[str, Html]) -> list[Any]:

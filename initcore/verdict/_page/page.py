@@ -16,7 +16,8 @@ _TEXTS = 100                # findings that are embedded with their texts; the o
 
 def page(report: Any) -> str:
     """The page of a report on a network."""
-    return document(f"initcore: {report.verdict}", head(report, judged(report)), findings(report.findings),
+    notes = [f"Note: {note}" for note in getattr(report, "notes", ())]
+    return document(f"initcore: {report.verdict}", head(report, judged(report), notes), findings(report.findings),
                     sections(report), rests_on(report.conditions), data=data(report.to_dict()))
 
 
