@@ -1,7 +1,8 @@
 """The same weights in NumPy, PyTorch, JAX, Keras and Dask: one key, one table of rules, one hash.
 
-``python examples/same_weights.py [numpy torch jax keras dask]``. Under torchrun PyTorch's part is sharded over the ranks, on
-a machine with several devices JAX's is cut over them; the hash stays. Keras runs on the backend that KERAS_BACKEND names.
+``python examples/same_weights.py [numpy torch jax keras dask]``. Under torchrun PyTorch's part is sharded
+over the ranks, on a machine with several devices JAX's is cut over them; the hash stays. Keras runs on the backend that
+KERAS_BACKEND names.
 """
 
 import collections
@@ -64,7 +65,7 @@ def by_jax():
     import initcore.jax as ij
     mesh = jax.make_mesh((len(jax.devices()),), ("devices",))
     shapes, cuts = {}, {}
-    for name, shape in SHAPES.items():                                      # {"conv": {"kernel": ..., "bias": ...}, ...}
+    for name, shape in SHAPES.items():                              # {"conv": {"kernel": ..., "bias": ...}, ...}
         part, kind = name.split(".")
         shapes.setdefault(part, {})[kind] = jax.ShapeDtypeStruct(shape, "float32")
         spec = PartitionSpec(*[None] * (len(shape) - 1), "devices")

@@ -1,8 +1,8 @@
 """A large array into a Zarr store by a LocalCluster: python tools/dask_fill.py FOLDER [ELEMENTS] [--kill]
 
-Four workers, each with a limit of 1 GiB; prints how long it took, the largest memory of a worker, and whether chunks read
-back are the bits that initcore.random makes of their place. ``--kill``: a worker is killed on the way. The last record
-stands in docs/howto/dask.md.
+Four workers, each with a limit of 1 GiB; prints how long it took, the largest memory of a worker, and whether chunks
+read back are the bits that initcore.random makes of their place. ``--kill``: a worker is killed on the way. The last
+record stands in docs/howto/dask.md.
 """
 
 import os
@@ -32,7 +32,8 @@ def memory(pid: int) -> int:
 def main(folder: Path, elements: int, kill: bool) -> None:
     shape = (-(-elements // CHUNK[1]), CHUNK[1])
     w = lazy.normal(shape, std=0.02, rng=ic.Key(0), chunks=CHUNK)
-    store = zarr.create_array(str(folder), shape=shape, chunks=CHUNK, dtype="float32", compressors=None, overwrite=True)
+    store = zarr.create_array(str(folder), shape=shape, chunks=CHUNK, dtype="float32", compressors=None,
+                              overwrite=True)
     with distributed.LocalCluster(n_workers=4, threads_per_worker=1, memory_limit="1GiB", dashboard_address=None) as c, \
             distributed.Client(c) as client:
         pids = [p["pid"] for p in client.run(lambda: {"pid": os.getpid()}).values()]

@@ -91,7 +91,8 @@ def _lazy(initializer: Callable[..., Array]) -> Callable[..., Any]:
     def lazy(*args: Any, **kwargs: Any) -> Any:
         for argument in _NOT_HERE:
             if argument in kwargs:
-                raise ArgumentTypeError(f"{argument}= is what every chunk gives by itself; shape= is the whole array's.")
+                raise ArgumentTypeError(f"{argument}= is what every chunk gives by itself; shape= is that of the "
+                                        "whole array.")
         given = dict(signature.bind(*args, **kwargs).arguments)
         shape, dtype = given.pop("shape"), given.pop("dtype", DEFAULT)
         return array(initializer, shape, dtype=dtype, **given)

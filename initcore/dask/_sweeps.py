@@ -40,7 +40,7 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any, *, rows: int = 
 
 
 def check_files(paths: Iterable[Any], *, client: Any = None, progress: bool = True, **arguments: Any) -> dict[str, Any]:
-    """``initcore.files.check_file(path, **arguments)`` of many files of weights: a report for each path, in their order.
+    """``initcore.files.check_file(path, **arguments)`` of many files: a report for each path, in their order.
 
     A file that cannot be read has its error in the place of a report, and stops no other. Workers read the files
     themselves: the paths must mean the same on every machine. client, progress: :func:`phase_diagram`.

@@ -64,7 +64,8 @@ def test_names_follow_what_is_in_them():
     one, two = (lazy.normal(SHAPE, rng=KEY, chunks=7) for _ in range(2))
     assert one.name == two.name
     others = [lazy.normal(SHAPE, rng=0, chunks=7), lazy.normal(SHAPE, rng=KEY, chunks=5),
-              lazy.normal(SHAPE, rng=KEY, chunks=7, std=2.0), lazy.normal(SHAPE, chunks=7), lazy.normal(SHAPE, chunks=7)]
+              lazy.normal(SHAPE, rng=KEY, chunks=7, std=2.0),
+              lazy.normal(SHAPE, chunks=7), lazy.normal(SHAPE, chunks=7)]
     assert len({one.name, *(o.name for o in others)}) == 6
     assert list(inspect.signature(lazy.he_normal).parameters)[-2:] == ["chunks", "name"]
 
@@ -100,7 +101,8 @@ def test_sweeps(tmp_path, capsys):
     (tmp_path / "bad.npz").write_bytes(b"PK")
     reports = lazy.check_files([*paths, tmp_path / "bad.npz"], progress=False, activation="tanh")
     assert isinstance(reports.pop(str(tmp_path / "bad.npz")), errors.FileFormatError)
-    assert {path: str(report) for path, report in reports.items()} == {str(p): str(check_file(p, activation="tanh")) for p in paths}
+    want = {str(p): str(check_file(p, activation="tanh")) for p in paths}
+    assert {path: str(report) for path, report in reports.items()} == want
 
 
 def slow(block):

@@ -9,8 +9,8 @@ import initcore as ic
 
 PACKAGE = Path(ic.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-EXTRAS = {"ml_dtypes", "safetensors", "typer", "rich", "click", "torch", "jax", "keras", "dask", "distributed", "h5py", "onnx",
-          "google", "matplotlib", "triton", "transformers", "tensorboard", "lightning"}
+EXTRAS = {"ml_dtypes", "safetensors", "typer", "rich", "click", "torch", "jax", "keras", "dask", "distributed", "h5py",
+          "onnx", "google", "matplotlib", "triton", "transformers", "tensorboard", "lightning"}
 # What is loaded when it is first needed, and what that saves.
 LAZY = {
     "difflib": "only an error needs it: 3 ms",
