@@ -34,7 +34,7 @@ def main(folder: Path, elements: int, kill: bool) -> None:
     w = lazy.normal(shape, std=0.02, rng=ic.Key(0), chunks=CHUNK)
     store = zarr.create_array(str(folder), shape=shape, chunks=CHUNK, dtype="float32", compressors=None,
                               overwrite=True)
-    with distributed.LocalCluster(n_workers=4, threads_per_worker=1, memory_limit="1GiB", dashboard_address=None) as c, \
+    with distributed.LocalCluster(n_workers=4, threads_per_worker=1, memory_limit="1GiB") as c, \
             distributed.Client(c) as client:
         pids = [p["pid"] for p in client.run(lambda: {"pid": os.getpid()}).values()]
         began = time.perf_counter()
