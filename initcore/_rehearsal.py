@@ -9,7 +9,7 @@ network that gets nowhere is to blame only where a good start of the same archit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +21,10 @@ from .network import Dense, Network
 from .random import Key
 
 BATCH, WINDOW = 32, 20
-ROWS = 512                  # at most so many are looked at
-HELD = 128                  # from so many rows on a quarter is kept apart, so that learning by heart does not count
+ROWS = 2048                 # at most so many are looked at: the fewer, the sooner they are learnt by heart
+HELD = 128                  # from so many rows on a quarter of them, or APART, is kept apart: it shows what is
+APART = 256                 # learnt by heart
+ALIKE = 0.9                 # of what a good start explains: as good as one
 WORK = 6e9                  # multiplications at one learning rate; larger networks get fewer steps
 # the middle of the road first: most networks are decided by it; the others are a factor of ten away and further
 RATES = {"sgd": (0.1, 1.0, 0.01, 0.001), "adam": (0.003, 0.03, 0.0003)}
@@ -41,23 +43,17 @@ class Rows(NamedTuple):
 class Progress(NamedTuple):
     """Share of the loss of the best constant that was explained, at best: on the rows learnt from, and on the others.
 
-    ``first`` is that share before the first step (below 0 where the outputs are far off), ``steps`` were taken at the
-    learning rate ``rate``, which did best.
+    ``steps`` were taken at the learning rate ``rate``, which did best.
     """
 
     seen: float
     held: float
-    first: float
     steps: int
     rate: float
 
     def explained(self, limits: Mapping[str, float]) -> float:
-        """What counts: what also holds for the rows kept apart, or else a part of what was learnt by heart.
-
-        Outputs that start out a large multiple of the targets fit a few rows by cancelling, which says nothing.
-        """
-        heart = limits["heart"] * self.seen if self.first > -limits["wild"] else -math.inf
-        return max(min(self.seen, self.held), heart)
+        """What counts: what also holds for the rows kept apart, or else a part of what was learnt by heart."""
+        return max(min(self.seen, self.held), limits["heart"] * self.seen)
 
 
 def rows(x: Array, y: Array, loss: str) -> Rows | None:
@@ -67,7 +63,7 @@ def rows(x: Array, y: Array, loss: str) -> Rows | None:
     constant = _constant(y, loss)
     if len(x) < 2 or not constant.mean() > 1e-12:
         return None
-    cut = len(x) - len(x) // 4 if len(x) >= HELD else len(x)
+    cut = len(x) - min(len(x) // 4, APART) if len(x) >= HELD else len(x)
     apart = slice(cut, None) if cut < len(x) else slice(None)
     return Rows(x[:cut], y[:cut], constant[:cut], (x[apart], y[apart], float(constant[apart].mean())), loss)
 
@@ -98,9 +94,7 @@ def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float])
     steps = int(min(limits["steps"], WORK / max(3 * batch * weights, 1)))
     if steps < 3 * WINDOW:
         return None
-    with np.errstate(all="ignore"):
-        first = 1 - kernels.loss(data.loss, net.forward(data.x), data.y)[0] / float(data.constant.mean())
-    best = Progress(-math.inf, -math.inf, first, 0, math.nan)
+    best = Progress(-math.inf, -math.inf, 0, math.nan)
     for rate in RATES["adam" if family == "adam" else "sgd"]:
         if family == "momentum":
             rate /= 10
@@ -156,16 +150,27 @@ class Outcome(NamedTuple):
 
 
 def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Outcome | None:
-    """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs,
-    with Adam and more steps: the question to it is only whether these rows hold anything to learn."""
+    """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs with
+    Adam, as far as it takes to call the network's own progress small: is there anything to learn in these rows?
+
+    Whoever gets loose from a plateau late does so by the luck of the order: it must do it again with the rows reversed.
+    """
     own = rehearse(net, data, family, limits)
     if own is None:
         return None
+    if own.explained(limits) >= limits["enough"] and own.steps > limits["late"]:
+        own = min(own, rehearse(net, backwards(data), family, limits) or own, key=lambda p: p.explained(limits))
     if own.explained(limits) >= limits["enough"]:
         return Outcome(own, None, data)
     scaled = standardised(data)
-    good = rehearse(good_start(net, scaled.x), scaled, "adam", {**limits, "steps": 2 * limits["steps"]})
+    good = rehearse(good_start(net, scaled.x), scaled, "adam", {**limits, "enough": limits["enough"] / limits["share"]})
     return Outcome(own, good, data)
+
+
+def backwards(data: Rows) -> Rows:
+    """The same rows to learn from, the last first."""
+    x, y, constant = (np.ascontiguousarray(a[::-1]) for a in (data.x, data.y, data.constant))
+    return data._replace(x=x, y=y, constant=constant)
 
 
 def standardised(data: Rows) -> Rows:
@@ -178,13 +183,30 @@ def standardised(data: Rows) -> Rows:
                          held=(((held - mean) / spread).astype(data.x.dtype), y, constant))
 
 
-def good_start(net: Network, x: Array) -> Network:
+def beside(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Callable[[Network], float] | None:
+    """How far a network of the architecture of ``net`` gets beside a good start, both under the optimiser meant.
+
+    The function gives the share explained over what the good start explains, at most 1; None where that gets nowhere.
+    """
+    scaled = standardised(data)
+    good = rehearse(good_start(net, scaled.x), scaled, family, {**limits, "enough": 0.9})
+    goal = -math.inf if good is None else good.explained(limits)
+    if goal < limits["good"]:
+        return None
+
+    def share(other: Network) -> float:
+        done = rehearse(other, data, family, {**limits, "enough": ALIKE * goal})
+        return 0.0 if done is None else min(done.explained(limits) / goal, 1.0)
+    return share
+
+
+def good_start(net: Network, x: Array, key: Key | None = None) -> Network:
     """A start of the same architecture that suits the data: orthogonal weights, every layer's z with mean 0 for each
     unit and variance 1 (Mishkin and Matas 2016, with the centring of batch normalisation); a quiet last layer."""
     a = x.astype(np.float64)
     layers = []
     for i, layer in enumerate(net.layers):
-        w = initializers.orthogonal((layer.fan_in, layer.fan_out), rng=Key(0).child(i), dtype="float64")
+        w = initializers.orthogonal((layer.fan_in, layer.fan_out), rng=(key or Key(0)).child(i), dtype="float64")
         w = w * ((0.5 if i == len(net.layers) - 1 else 1.0) / ((a @ w).std() or 1.0))
         z = a @ w
         b = -z.mean(axis=0)

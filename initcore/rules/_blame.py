@@ -100,10 +100,16 @@ def saturation_severity(c: Context, la: LayerSignal) -> str | None:
         return None
     flat = la.slope_below_10pct == la.slope_below_1pct      # flat pieces: no slope between 1% and 10%
     if la.slope_below_1pct > numbers["fail_share"] and not (flat and la.mean_slope >= numbers["warn_slope"]):
-        return "fail"
+        return "fail" if _open_paths(c) < numbers["adam_paths" if c.family == "adam" else "paths"] else "warn"
     if (la.slope_below_1pct > numbers["warn_share"] and not flat) or la.mean_slope < numbers["warn_slope"]:
         return "warn"
     return None
+
+
+def _open_paths(c: Context) -> float:
+    """The share of paths through the hidden layers on which no slope is gone, were the layers independent."""
+    layers = c.signal.layers[:-1] if c.signal is not None else ()
+    return math.prod(1 - la.slope_below_1pct for la in layers if c.net.layers[la.index].activation.saturating)
 
 
 def _healthy(step: Glance, layer: Dense, numbers: dict[str, float]) -> bool:

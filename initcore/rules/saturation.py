@@ -15,12 +15,14 @@ from ._finding import Finding
       why="""Where |z| is large the slope of a saturating activation is close to 0 and the weights behind the unit
       stop moving. The weighted sum grows with the weights and with the number of inputs: q = fan_in std^2 E x^2.""",
       measured="""Hidden layers of saturating activations: the share of (unit, sample) pairs whose relative slope is
-      below 1%, and the mean relative slope. Fail above `fail_share`; warn above `warn_share` or below `warn_slope`.
-      Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only: their slope is 0 by
-      design.""",
+      below 1%, and the mean relative slope. Warn above `warn_share` or below `warn_slope`. A layer above `fail_share`
+      fails where over all hidden layers the product of the shares that are left (the paths on which no slope is gone)
+      is below `paths`, or, for Adam and its kin, which make up for small gradients, below `adam_paths`; by calibration
+      most of the others train. Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only:
+      their slope is 0 by design.""",
       cure="""The finding names the cause (weights too large, weights not centred, inputs not scaled or centred, bias,
       activation) and the number that mends it.""",
-      thresholds={"fail_share": 0.5, "warn_share": 0.2, "warn_slope": 0.3})
+      thresholds={"fail_share": 0.5, "paths": 1e-3, "adam_paths": 1e-6, "warn_share": 0.2, "warn_slope": 0.3})
 def saturated(c: Context) -> Iterator[Finding]:
     """Layers whose slopes are small."""
     numbers = c.limits
@@ -43,8 +45,8 @@ def saturated(c: Context) -> Iterator[Finding]:
       why="""Computed as 1 - y y the slope of tanh is exactly 0 from |z| = 9.01 on in float32 (19.06 in float64), that
       of sigmoid above 17.33 (37.43): no gradient passes at all.""",
       measured="""Hidden layers of smooth saturating activations: the share of pairs beyond these points. Warn above
-      `share`, fail above `fail_share`: by calibration a few percent do no harm.""",
-      cure="As for SAT201.", thresholds={"share": 0.01, "fail_share": 0.5})
+      `share`, fail above `fail_share`: by calibration most networks with fewer get loose.""",
+      cure="As for SAT201.", thresholds={"share": 0.01, "fail_share": 0.99})
 def zero_slope(c: Context) -> Iterator[Finding]:
     """Layers whose slopes are exactly 0."""
     for la in c.signal.layers if c.signal is not None else ():

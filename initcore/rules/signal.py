@@ -141,7 +141,8 @@ def exploding_gradient(c: Context) -> Iterator[Finding]:
       one draw in 10000 reaches, if that is less), and above `high` for unbounded activations (SAT201 judges the
       bounded). The layout is blamed when the variance of at least 256 weights fits fan_out within sampling error, fits
       fan_in not, and the two differ by more than `layout_ratio`; not where every layer fits fan_out, where a round
-      number was picked by hand, or where the weights take a few values only.""",
+      number was picked by hand, or where the weights take a few values only. One layer alone drawn with
+      mode="fan_out" looks the same as a wrong layout: the finding names both.""",
       cure="""The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or
       layout="oi".""",
       thresholds={"low": 0.02, "high": 20.0, "layout_ratio": 2.0, "weights": 4})
@@ -160,9 +161,10 @@ def variance_misfit(c: Context) -> Iterator[Finding]:
             cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {call(c.net, i)}"
             text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."
         elif wrong_layout(c.net, i, limits["layout_ratio"]):
-            cause, cure = "layout", f"pass w.T or layout=\"oi\": {call(c.net, i)}"
+            cause, cure = "layout", f"if it was not meant, pass w.T or layout=\"oi\": {call(c.net, i)}"
             text = (f"fan_in std^2 = {n * square:.3g}, but fan_out std^2 = {m * square:.3g} is what "
-                    f"{start(c.net, i).initializer} gives: the layout was read the wrong way round.")
+                    f"{start(c.net, i).initializer} gives: the layout was read the wrong way round, or "
+                    "mode=\"fan_out\" was asked for, which the numbers cannot tell apart.")
         elif _scale_is_off(c, i, square):
             cause, cure = "weight_scale", deviation(c.net, i, std)
             text = f"fan_in std^2 = {n * square:.3g}; {layer.activation.name} wants about {gain2:.3g}."

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import rules, saturation, symmetry
+from .. import _rehearsal, rules, saturation, symmetry
 from .._checks import float_array, number, quiet
 from .._weight_statistics import HALF_SMALLEST
 from ..errors import ArgumentError, ShapeError, unknown_name
@@ -100,7 +100,8 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     judge = Judge(loss, training, stage, active, numbers)
     context, found = judge(net, x, y)
     usable = context.x if context.x is not None and context.finite_data and context.x.size else None
-    mend = Mend(net, judge, usable, None if usable is None else context.y)
+    mend = Mend(net, judge, usable, None if usable is None or context.trained else context.y, context.taken,
+                context.family)
     report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
                     conditions=conditions(context, training), predicted=context.predicted)
     return report.with_baseline(known) if known else report
@@ -177,10 +178,17 @@ class Mend:
     judge: Judge
     x: np.ndarray | None
     y: np.ndarray | None
+    loss: str | None
+    family: str
 
     def __call__(self, findings: Sequence[Finding], rng: Any, fold: bool) -> Network:
         x = self.x if self.x is None or fold else self.standard(self.x).astype(self.net.dtype)
-        return repaired(self.net, findings, lambda net: self.judge(net, x, self.y)[1], x, rng, fold)
+        beside = None
+        if x is not None and self.y is not None and self.loss is not None:
+            rows = _rehearsal.rows(x, self.y, self.loss)
+            if rows is not None:
+                beside = _rehearsal.beside(self.net, rows, self.family, self.judge.numbers["SIG307"])
+        return repaired(self.net, findings, lambda net: self.judge(net, x, self.y)[1], x, rng, fold, beside)
 
     @property
     def standard(self) -> Standard:
@@ -247,6 +255,8 @@ def conditions(c: Context, training: Training) -> tuple[str, ...]:
     words.append(f"{len(c.x)} rows of data" if c.x is not None else c.signal.assumed if c.signal else "no data")
     if c.trained:
         words.append("a trained network")
+    elif c.y is None or c.taken is None:
+        words.append("no targets, so nothing was rehearsed: what is no proof is an estimate")
     return (*[w for w in words if w], *(c.symmetry.conditions if c.symmetry is not None else ()))
 
 

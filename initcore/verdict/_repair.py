@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import initializers, symmetry
+from .. import _rehearsal, initializers, symmetry
 from .._types import Array
 from ..network import Dense, Network
 from ..random import Key, as_key
@@ -18,6 +18,7 @@ from ..rules._weights import start
 Recheck = Callable[[Network], Sequence[Finding]]
 _RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data", "activation")
 _TIES = ("SYM101", "SYM103", "SYM104")
+_PASSED = (2.0, 0.85)       # nothing found, and about as far as a good start in a rehearsal
 
 
 class Standard(NamedTuple):
@@ -50,39 +51,44 @@ class Standard(NamedTuple):
 
 
 def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: Array | None, rng: Any,
-             fold: bool = True) -> Network:
-    """Mend what was found; if findings remain, mend every hidden layer; the last resort is a quiet last layer.
+             fold: bool = True, beside: Callable[[Network], float] | None = None) -> Network:
+    """The least change after which nothing is found and the network learns as a good start does.
+
+    Tried in turn: a few tied units set free; what was found mended; every layer drawn again, with a quiet last layer;
+    a start fitted to the data. Where none passes in everything, the best of them.
 
     ``recheck`` gives the findings of a candidate; ``x`` is the data, where there are usable ones. ``fold`` undoes
-    the inputs' scale and offset in the first layer, where they are at fault.
+    the inputs' scale and offset in the first layer, where they are at fault. ``beside`` gives how far a candidate gets
+    in a rehearsal, as a share of a good start's progress; None where nothing can be rehearsed.
     """
-    key = as_key(rng)
-    found = [f for f in findings if f.severity != "info"]
+    found = _worse(findings)
     if not found:
         return net
-    if any(f.rule in _TIES and f.severity == "warn" for f in found):         # few: the least change sets them free
-        net = symmetry.break_ties(net, rng=key.child("ties")).network
-        found = [f for f in recheck(net) if f.severity != "info"]
-    inputs = [f for f in found if f.cause in ("input_scale", "input_offset")]
-    plan = _Plan(net, key, None if x is None or not fold else Standard.of(x), x)
-    plan.standardise = bool(inputs)
-    plan.fresh = {i for f in found if f.cause in _RANDOM for i in f.layers}
-    plan.flat = {i for f in found if f.cause == "bias" for i in f.layers}
-    plan.everything = any(f.cause == "activation" and not f.rule.startswith("OUT") for f in found)
-    hidden = net.layers[:-1]
-    off_centre = [la for la in hidden if la.activation.saturating and la.activation.center]
-    # a deep stack of sigmoids learns in no weights but those that make it the tanh network
-    plan.everything |= len(off_centre) > 3 and plan.fresh >= set(range(len(hidden)))
-    mended = net
-    for attempt in range(4):
-        if not found:
+    plan, best, rank = _Plan(net, as_key(rng), None if x is None or not fold else Standard.of(x), x), net, (-1.0, 0.0)
+    if any(f.rule in _TIES and f.severity == "warn" for f in found):
+        plan.net = symmetry.break_ties(net, rng=plan.key.child("ties")).network
+        found = _worse(recheck(plan.net))
+        best, rank = plan.net, _rank(plan.net, found, beside)
+        if rank >= _PASSED:
+            return best
+    plan.after(found)
+    for candidate in plan.candidates():
+        result = _rank(candidate, _worse(recheck(candidate)), beside)
+        if result > rank:
+            best, rank = candidate, result
+        if rank >= _PASSED:
             break
-        mended = plan.network()
-        found = [f for f in recheck(mended) if f.severity != "info"]
-        plan.fresh |= {i for f in found for i in f.layers}
-        plan.everything = plan.quiet = True
-        plan.standardise = plan.standardise or attempt > 0
-    return mended
+    return best
+
+
+def _worse(findings: Sequence[Finding]) -> list[Finding]:
+    return [f for f in findings if f.severity != "info"]
+
+
+def _rank(net: Network, found: Sequence[Finding], beside: Callable[[Network], float] | None) -> tuple[float, float]:
+    """How good a candidate is: 0 with a failure, 1 with a warning, 2 without; then its progress in a rehearsal."""
+    clean = 0.0 if any(f.severity == "fail" for f in found) else 1.0 if found else 2.0
+    return clean, 1.0 if beside is None else beside(net)
 
 
 class _Plan:
@@ -95,6 +101,30 @@ class _Plan:
         self.everything = False                # all of them, brought back to centre where sigmoids are not
         self.quiet = False                     # the last layer a tenth of its scale
         self.standardise = False
+
+    def after(self, found: Sequence[Finding]) -> None:
+        """What the findings ask for."""
+        hidden = self.net.layers[:-1]
+        self.standardise = any(f.cause in ("input_scale", "input_offset") for f in found)
+        self.fresh = {i for f in found if f.cause in _RANDOM for i in f.layers}
+        self.flat = {i for f in found if f.cause == "bias" for i in f.layers}
+        off_centre = [la for la in hidden if la.activation.saturating and la.activation.center]
+        # a deep stack of sigmoids learns in no weights but those that make it the tanh network
+        self.everything = (any(f.cause == "activation" and not f.rule.startswith("OUT") for f in found)
+                           or (len(off_centre) > 3 and self.fresh >= set(range(len(hidden)))))
+
+    def candidates(self) -> Iterator[Network]:
+        """As planned, with everything drawn again, and fitted to the data."""
+        yield self.network()
+        self.everything = self.quiet = self.standardise = True
+        yield self.network()
+        if self.x is not None and len(self.x) > 1:
+            standard = self.standard
+            x = np.asarray(self.x if standard is None else standard(self.x), dtype=np.float64)
+            fitted = _rehearsal.good_start(self.net, x, self.key.child("fitted"))
+            folded = fitted.layers[0] if standard is None else standard.folded(fitted.layers[0])
+            if folded is not None and all(np.isfinite(a).all() for _, _, a in fitted.parameters()):
+                yield Network([folded, *fitted.layers[1:]])
 
     def network(self) -> Network:
         """The network of the plan."""

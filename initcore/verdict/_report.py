@@ -150,9 +150,11 @@ class Report:
         """The network with what was found mended; its own check (same data, same options) is ok.
 
         Layers at fault are drawn again from ``rng`` (see :func:`initcore.check`) by the calls that the cures name, with
-        zero biases. A few tied units are set free by :func:`initcore.symmetry.break_ties`. A deep sigmoid stack gets
-        the weights that make it the equivalent tanh network (Glorot weights times 4, bias minus half their column
-        sums; sigmoid(z) = (1 + tanh(z/2))/2). Constant inputs no weights can mend.
+        zero biases. Given targets, what is mended must also get about as far in a rehearsal (SIG307) as a good start:
+        where it does not, every layer is drawn again, and then fitted to the data (orthogonal weights, every layer's
+        sums centred and scaled). A few tied units are set free by :func:`initcore.symmetry.break_ties`. A deep sigmoid
+        stack gets the weights that make it the equivalent tanh network (Glorot weights times 4, bias minus half their
+        column sums; sigmoid(z) = (1 + tanh(z/2))/2). Constant inputs no weights can mend.
 
         fold : unscaled or off-centre inputs are undone in the first layer, feature by feature, so that the same raw
             data can be fed. Its gradients keep the scale of the raw data, though: to train, ``fold=False`` and

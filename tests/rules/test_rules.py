@@ -70,7 +70,7 @@ def test_good(assert_trainable):
     assert assert_trainable(net(0.1), optimizer="adam").ok
 
 def test_bad(assert_trainable):
-    assert_trainable(net(5.0))
+    assert_trainable(net(900.0))
 """
 
 

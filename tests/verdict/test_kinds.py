@@ -356,7 +356,7 @@ def test_the_command_line_takes_what_an_answer_rests_on(tmp_path):
     from typer.testing import CliRunner
 
     from initcore.cli._commands import app
-    np.savez(tmp_path / "net.npz", w1=normal(1, 20, 40, 2.0), w2=normal(2, 40, 3))
+    np.savez(tmp_path / "net.npz", w1=normal(1, 20, 40, 900.0), w2=normal(2, 40, 3))
     run = lambda *options: CliRunner().invoke(app, ["check", str(tmp_path / "net.npz"), *options])
     assert run().exit_code == 1 and "cannot learn" in run().output
     assert run("--stage", "trained", "--l2", "0.1", "--hidden-dropout").exit_code == 1

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "results"
-COUNTS = FOLDER / "counts.json"
+FOLDER = Path("build") / "calibration"           # of the results; ``calibrate.py --results`` names another
+COUNTS = Path(__file__).parent / "counts.json"   # what they add up to, which is kept
 TRAINED = ("arch", "start", "task", "activation", "widths", "fault", "sgd", "momentum", "adam")
 JUDGED = ("arch", "start", "optimizer", "outcome", "verdict", "rules")
 
@@ -27,7 +27,7 @@ def done(name: str) -> set[int]:
 
 def append(name: str, fields: tuple[str, ...], lines: list[dict[str, object]]) -> None:
     """All lines of one architecture at once."""
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.csv"
     new = not path.exists()
     with open(path, "a", newline="", encoding="utf-8") as file:

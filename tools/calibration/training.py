@@ -57,7 +57,7 @@ def _run(net: Network, task: Task, optimizer: str, rate: float, stop: float) -> 
                 flat -= rate * first
             else:
                 flat -= rate * g
-            if t == WINDOW and not first.any() and not g.any():
+            if t == WINDOW and not first.any() and not g.any() and loss >= plain[-1]:
                 break                    # nothing moves and nothing will
     return best
 
