@@ -39,8 +39,9 @@ def jax(paths: list[str]) -> unittest.TestSuite:
 
 def keras(paths: list[str]) -> unittest.TestSuite:
     """Keras' tests, with ``keras.src.initializers`` replaced."""
-    import initcore.keras as ik
     from keras.src import initializers
+
+    import initcore.keras as ik
     conftest = types.ModuleType("conftest")
     conftest.skip_if_backend = lambda *names: lambda test: test         # type: ignore[attr-defined]
     sys.modules["conftest"] = conftest
