@@ -195,6 +195,8 @@ class SymmetryReport:
     @property
     def verdict(self) -> str:
         """One line for the network."""
+        if not self.certified and self.conditions[:1] and self.conditions[0].startswith("the program is approximate"):
+            return "UNDETERMINED: the program is approximate, so nothing is proved of it for ever"
         if not self.certified:
             return f"UNDETERMINED after {self.sweeps} sweeps: raise max_sweeps"
         words = []

@@ -56,7 +56,13 @@ class Experiment:
                 target = torch.as_tensor(self.rng.normal(size=v.shape))
                 loss = loss + ((y - target) ** 2).mean() + (y * torch.as_tensor(self.rng.normal(size=v.shape))).mean()
             step.zero_grad()
+            if not loss.requires_grad:
+                break
             loss.backward()
+            # By one factor for all: what is equal stays equal, and nothing leaves the range of numbers.
+            norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            if not torch.isfinite(norm):
+                break
             step.step()
         self.last = values(self.program, [torch.as_tensor(x) for x in self.draw(self.rng)], parameters)
         self.parameters = parameters
@@ -91,7 +97,8 @@ class Experiment:
                         if status <= {"sign-tied", "tied"}:
                             r = np.abs(r) if (m < 0).any() else r
                             checked += 1
-                            gap = max(gap, float(np.abs(r - r[:1]).max() / max(scale, 1e-6)))
+                            if np.isfinite(r).all():
+                                gap = max(gap, float(np.abs(r - r[:1]).max() / max(scale, 1e-6)))
                     first = {}
                     for k, row in zip(index.tolist(), rows):
                         first.setdefault(k, row)
@@ -103,7 +110,7 @@ class Experiment:
                                 d = float(np.abs(first[p] - first[q]).max() / max(scale, 1e-6))
                                 apart[i, p, q] = max(apart.get((i, p, q), 0.0), d)
         dead = self._dead()
-        missed = [k for k, d in apart.items() if d < 1e-11]
+        missed = [k for k, d in apart.items() if d < 1e-11 and not np.isnan(d)]
         return max(gap, dead), missed, checked
 
     def _dead(self):

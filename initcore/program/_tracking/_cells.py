@@ -90,7 +90,7 @@ def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
             results.append(trace.alike(finals[0], "spread", "linear",
                                        dims=(*plain_dims(v.shape[:-1]), finals[0].dims[-1])))
             continue
-        results.append(_states(trace, finals, v.shape))
+        results.append(_states(trace, finals, v.shape) if v in trace.used else data(v.shape))
     return results
 
 

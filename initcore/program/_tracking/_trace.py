@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..._types import Array
-from .._program import Parameter
+from .._program import Parameter, Value
 from ._tracks import DATA, SAME, UNIT, Dims, Factor, Track, Unsaid, Weights, common, flat, size
 
 _LIMIT = 1 << 25            # units of one value
@@ -96,6 +96,7 @@ class Trace:
         self.opaque: list[int] = []
         self.wild = wild                                  # parameters that something not understood takes
         self.lost: set[Parameter] = set()
+        self.used: set[Value] = set()                     # values that anything takes
 
     # --- units ---------------------------------------------------------------------------------------
 

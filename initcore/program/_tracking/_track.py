@@ -31,6 +31,7 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
           ops: tuple[Op, ...], outputs: tuple[Value, ...], wild: frozenset[Parameter]) -> \
         tuple[Trace, dict[Value, Track]]:
     trace = Trace(wild)
+    trace.used = {v for op in ops for v in op.inputs if v is not None} | set(outputs)
     tracks: dict[Value, Track] = {v: data(v.shape) for v in inputs}
     for v, a in constants.items():
         tracks[v] = data(v.shape, a if a.size <= 1 << 20 else None)

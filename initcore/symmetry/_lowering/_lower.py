@@ -216,8 +216,9 @@ class Lowering:
                 members.append((a, row))
         if groups > 1:
             heads = op is not None and op.kind == "attention" and link.up
-            name = f"{op.place.module or op.kind}.heads" if op is not None and heads else ""
-            self.couplings.append(Coupling(members, groups + 1, name))
+            name = f"{self.axes[members[-1][0]].name}.heads" if heads else ""
+            whole = all((row < groups).all() for _, row in members)
+            self.couplings.append(Coupling(members, groups + (not whole), name))
         if len(link.one) * len(link.many) > _LINK:
             return
         ends = [(link.many, link.one) if link.up else (link.one, link.many)][0]
@@ -257,7 +258,9 @@ class Lowering:
                     self.axes[a].colours.append((row.astype(np.float64), f"{self.axes[a].name}.shared"))
         for a, _ in members:
             axis = self.axes[a]
-            axis.odd = axis.even = axis.homogeneous = False
+            # Another use moves the same numbers: a row that is 0 here need not stay so.
+            axis.odd = axis.even = axis.homogeneous = axis.zero = axis.forward_zero = axis.half_line = False
+            axis.plain = frozenset()
         if len(keys) > 1:
             self.couplings.append(Coupling(members, shared.n + 1))
 
