@@ -121,7 +121,7 @@ ENTRIES: dict[str, Entry] = {
     "greater": _compare("gt"), "less": _compare("lt"), "greater_equal": _compare("ge"), "less_equal": _compare("le"),
     "logical_and": _logical("and"), "logical_or": _logical("or"), "logical_xor": _logical("xor"), "logical_not": _not,
     "bitwise_and": _bitwise("and"), "__and__": _bitwise("and"), "bitwise_or": _bitwise("or"), "__or__": _bitwise("or"),
-    "bitwise_xor": _bitwise("xor"), "bitwise_not": _bitwise_not,
+    "bitwise_xor": _bitwise("xor"), "__xor__": _bitwise("xor"), "bitwise_not": _bitwise_not,
     "where": lambda b, condition, self, other: b.choose(condition, self, other), "masked_fill": _masked_fill,
     "to": _cast, "_to_copy": _cast, "type_as": lambda b, self, other: b.cast(self, other.dtype),
     **{name: _same for name in ("clone", "contiguous", "alias", "lift_fresh_copy", "lift_fresh", "cpu", "positive",

@@ -130,6 +130,16 @@ def _adaptive(k: int, function: str) -> Entry:
     return entry
 
 
+def _adaptive_max(k: int) -> Entry:
+    """The maxima, and where they were, for which the vocabulary has no word."""
+    pool = _adaptive(k, "max")
+
+    def entry(b: Build, self: Value, output_size: Any) -> list[Value]:
+        out = pool(b, self, output_size)
+        return [out, b.emit("opaque", self, shape=out.shape, dtype="int64")]
+    return entry
+
+
 def _resample(method: str, k: int) -> Entry:
     def entry(b: Build, input: Value, output_size: Any = None, align_corners: bool = False,
               scale_factors: Any = None) -> Value:
@@ -153,8 +163,8 @@ ENTRIES: dict[str, Entry] = {
     "sort": _sort, "topk": _topk, "argsort": lambda b, self, dim=-1, descending=False, stable=None:
         _sort(b, self, dim, descending)[1],
     **{f"{name}_pool{k}d": _pool(k, word) for k in (1, 2, 3) for name, word in (("max", "max"), ("avg", "mean"))},
-    **{f"adaptive_{name}_pool{k}d": _adaptive(k, word) for k in (1, 2, 3)
-       for name, word in (("max", "max"), ("avg", "mean"))},
+    **{f"adaptive_avg_pool{k}d": _adaptive(k, "mean") for k in (1, 2, 3)},
+    **{f"adaptive_max_pool{k}d": _adaptive_max(k) for k in (1, 2, 3)},
     **{f"upsample_{method}{k}d": _resample(method, k) for method, ks in
        (("nearest", (1, 2, 3)), ("linear", (1,)), ("bilinear", (2,)), ("bicubic", (2,)), ("trilinear", (3,)))
        for k in ks},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from ...errors import ProgramError
 from ...program import Place
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in ')
-_TORCH = re.compile(r"[/\\]torch[/\\](?!.*site-packages)")
+_TORCH = os.path.dirname(torch.__file__) + os.sep
 _NO_GRAD, _AUTOCAST, _COND = "wrap_with_set_grad_enabled", "wrap_with_autocast", "cond"
 
 
@@ -176,12 +177,17 @@ def _outputs(node: Any, prefix: str) -> list[Out]:
             if isinstance(x, torch.Tensor)]
 
 
+def users(file: str) -> bool:
+    """Whether a file is neither PyTorch's nor made up by it."""
+    return not file.startswith((_TORCH, "<"))
+
+
 def place_of(node: Any) -> Place:
     """The module's path, and the user's line: the deepest frame outside PyTorch; none in a plain Sequential."""
     stack = node.meta.get("nn_module_stack") or {}
     path = list(stack.values())[-1][0] if stack else ""
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [f for f in frames if not _TORCH.search(f[0])]
+    own = [f for f in frames if users(f[0])]
     file, line = own[-1] if own else ("", "0")
     return Place(_tidy(str(path)), file, int(line))
 

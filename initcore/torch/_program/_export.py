@@ -1,8 +1,8 @@
 """``torch.export`` as quietly as it goes, and its failures in the user's words.
 
 Design
-A. The module is put into the mode asked for, each submodule back into its own afterwards; export runs on fake tensors,
-   so that no buffer, no gradient and no generator changes.
+A. The module is put into the mode asked for, and every attribute of every submodule back afterwards; export runs on
+   fake tensors, so that no buffer, no gradient and no generator changes.
 B. The message names the deepest line outside PyTorch and one remedy; what PyTorch said is the cause.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ...errors import ProgramError
-from ._calls import _TORCH
+from ._calls import users
 
 _DATA = ("data-dependent", "data dependent", "DataDependent", "could not guard", "could not extract specialized",
          "dynamic output shape", "DynamicOutputShape", "unbacked", ".item()", "_local_scalar_dense", "nonzero")
@@ -27,8 +27,6 @@ _REMEDIES = (
     (_DATA, "Python asks for the values of a tensor there, so that the network differs from batch to batch. Use "
             "torch.cond or torch.where, or read the parts without it: program(model.part, ...); approximate=True takes "
             "the branch of the example."),
-    (("assigned during export", "mutating", "were assigned", "attributes were"),
-     "forward stores a tensor in the module there. Make it a buffer (register_buffer), or return it."),
     (("input type", "pytree", "Unsupported input", "not supported as input", "type of the input"),
      "an argument is neither a tensor nor a number, list or dict of them. Pass tensors; for transformers models "
      "use_cache=False, return_dict=False."),
@@ -64,13 +62,24 @@ def export(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, traini
 
 @contextlib.contextmanager
 def _mode(module: Any, training: bool) -> Iterator[None]:
-    before = [(part, part.training) for part in module.modules()]
+    """In the mode asked for; afterwards every attribute is what it was: forward may have kept fake tensors."""
+    before = [(part, dict(vars(part)), _held(part)) for part in module.modules()]
     try:
         module.train(training)
         yield
     finally:
-        for part, was in before:
-            part.training = was
+        for part, attributes, held in before:
+            vars(part).clear()
+            vars(part).update(attributes)
+            for thing, items in held:
+                thing.clear()
+                (thing.extend if isinstance(thing, list) else thing.update)(items)
+
+
+def _held(part: Any) -> list[tuple[Any, Any]]:
+    """The lists and dicts of a module that hold no module's machinery, each with what is in it."""
+    return [(thing, thing.copy()) for name, thing in vars(part).items()
+            if type(thing) in (list, dict) and not name.startswith("_")]
 
 
 @contextlib.contextmanager
@@ -104,8 +113,7 @@ def _line(error: BaseException | None) -> str:
     """ at model.py:41 `if x.sum() > 0:`, from the traceback of the error or of what it came from."""
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if not _TORCH.search(f.filename) and "initcore" not in f.filename.split("/")[-4:-1]
-               and not f.filename.startswith("<")]
+        own = [f for f in frames if users(f.filename) and f.filename != __file__]
         if own:
             source = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
             return f" at {own[-1].filename}:{own[-1].lineno} `{source[:80]}`"
