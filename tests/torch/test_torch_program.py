@@ -28,7 +28,7 @@ def operations(program):
 def test_every_family_is_covered_whole_by_the_recorded_operations(name):
     module, args = FAMILIES[name]()
     program = it.program(module, args)
-    assert program.coverage.share == 1 and not program.coverage.opaque
+    assert program.coverage.share == 1 and not any(op.kind == "opaque" for op in program.ops)
     assert {n for p in program.parameters for n in p.names} == {n for n, _ in module.named_parameters(
         remove_duplicate=False)} | {n for n, _ in module.named_buffers(remove_duplicate=False)}
     if torch.__version__.startswith(GOLDEN["torch"]):
