@@ -164,8 +164,7 @@ def test_weight_norm_is_written_out():
 
 def test_spectral_norm_is_read_too():
     net = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
-    found = it.program(nn.Sequential(net), torch.randn(5, 3))
-    assert found.coverage.share == 1
+    assert "opaque" not in kinds(it.program(nn.Sequential(net), torch.randn(5, 3)))
 
 
 @pytest.mark.parametrize("given", ["mapping", "function"])
