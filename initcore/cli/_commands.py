@@ -59,8 +59,11 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 @app.command()
 @guarded
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file or folder of weights: .safetensors, .npz, .pt, "
-                                                          ".gguf, .h5, .keras, .onnx, .msgpack.")],
+    file: Annotated[Path, typer.Argument(metavar="TARGET", help="A file or folder of weights (.safetensors, .npz, .pt, "
+                                         ".gguf, .h5, .keras, .onnx, .msgpack), or package.module:factory, a PyTorch "
+                                         "module or what makes one.")],
+    input: Annotated[str | None, typer.Option(help="Shape of a module's inputs: 2x3x224x224; several with commas.")
+                     ] = None,
     activation: Annotated[str | None, typer.Option(
         help="Of the hidden layers: one name, or one for each with commas. (default: tanh)")] = None,
     output_activation: Annotated[str, typer.Option(help="Of the last layer.")] = "identity",
@@ -88,12 +91,23 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors; the exit code tells.")
                      ] = False,
 ) -> None:
-    """Judge saved weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
+    """Judge weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
     from ..files import check_file
+    from ._modules import check_target, is_target
     _one_of("--format", format, ("text", "json", "sarif", "html"))
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
     if output is not None:
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
+    if is_target(str(file)):
+        with Working(f"checking {file}", quiet) as working:
+            found = check_target(str(file), inputs=input, data=data, tell=working.tell, loss=loss, optimizer=optimizer,
+                                 l2=l2, stage=stage, select=_list(select), ignore=_list(ignore), fail_level=fail_level,
+                                 baseline=None if baseline is None else str(baseline))
+        _emit({"text": found.__str__, "json": found.to_json, "html": found.to_html,
+               "sarif": lambda: found.to_sarif(uri=quote(str(file)))}[format](), output, quiet)
+        raise typer.Exit(1 if not found.ok else 0 if found.whole or partial else 2)
+    if input is not None:
+        raise ArgumentError("--input goes with package.module:factory; a file needs none.")
     with Working(f"checking {file.name}", quiet) as working:
         report = check_file(file, activation=_list(activation), output_activation=output_activation, layout=layout,
                             order=_list(order), data=data, loss=loss, optimizer=optimizer, select=_list(select),

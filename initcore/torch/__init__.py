@@ -11,13 +11,14 @@ from .._named import Table
 from . import init
 from ._coverage import Coverage, coverage
 from ._fingerprint import fingerprint
+from ._monitor._monitor import Monitor
 from ._program import program
 from ._rules import initialize
 from ._seeded import seeded
 from ._signals._check import check
 from ._ties import to_empty
 
-__all__ = ["Coverage", "Table", "check", "coverage", "fingerprint", "init", "initialize", "program", "seeded",
-           "to_empty"]
+__all__ = ["Coverage", "Monitor", "Table", "check", "coverage", "fingerprint", "init", "initialize", "program",
+           "seeded", "to_empty"]
 
 called_by(globals())

@@ -19,6 +19,8 @@ LAZY = {
     "concurrent.futures": "only a scan with threads needs it: 4 ms",
     "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
     "cli/_commands.py ..files": "`initcore --version` and `gain` need no verdict: 50 ms",
+    "cli/_commands.py ._modules": "as above",
+    "cli/_modules.py ..files": "only --data needs it",
     "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
     "cli/_commands.py ..demo._text": "as above",
     "cli/_commands.py ..gains": "only `gain` needs it: 10 ms",

@@ -11,7 +11,7 @@ from ._blame import Culprit, blame, deviation, redraw, suspects
 from ._facts import NodeContext, Residual, Step, Weight
 
 # of branch over skip: harmless below, as embeddings of deviation 0.02 in front of a normalised branch reach it
-LARGE_BRANCH = 30.0
+LARGE_BRANCH = 10.0
 
 
 def _worst(c: NodeContext, weights: Sequence[Weight], up: bool) -> Culprit | None:

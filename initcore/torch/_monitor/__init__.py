@@ -1,0 +1,1 @@
+"""Watching a training run: do units stay apart, do activations stay alive?"""

@@ -1,0 +1,63 @@
+"""initcore check package.module:factory."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+typer_testing = pytest.importorskip("typer.testing")
+
+from initcore.cli._commands import app  # noqa: E402
+
+SOURCE = """
+from torch import nn
+import torch
+
+def sound():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(12, 30), nn.Tanh(), nn.Linear(30, 4))
+
+def loud():
+    net = sound()
+    nn.init.normal_(net[0].weight, std=9.0)
+    return net
+
+two = {"net": 1}
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    (tmp_path / "mine_models.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "mine_models", raising=False)
+
+    def go(*args):
+        return typer_testing.CliRunner().invoke(app, list(args))
+    return go
+
+
+def test_a_factory_is_judged_on_a_shape_or_on_data(run, tmp_path):
+    assert run("check", "mine_models:sound", "--input", "16x12").exit_code == 0
+    found = run("check", "mine_models:loud", "--input", "16x12", "--format", "json")
+    assert found.exit_code == 1
+    finding = json.loads(found.stdout)["findings"][0]
+    assert (finding["rule"], finding["tensor"], finding["module"]) == ("SAT201", "0.weight", "0")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=rng.normal(size=(32, 12)), y=rng.integers(0, 4, 32))
+    said = run("check", "mine_models:sound", "--data", "data.npz")
+    assert said.exit_code == 0 and "loss softmax_cross_entropy" in said.stdout and "a batch of 32" in said.stdout
+    assert run("check", "mine_models:loud", "--format", "sarif", "--output", "out.sarif").exit_code == 1
+    assert json.loads((tmp_path / "out.sarif").read_text())["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize(("args", "about"), [
+    (("mine_models:none",), "has no 'none'"), (("not_there:make",), "no module 'not_there'"),
+    (("mine_models:two",), "not a torch.nn.Module"), (("mine_models:sound", "--input", "3y4"), "is no shape"),
+    (("mine_models:sound", "--input", "4x12", "--data", "d.npz"), "exclude each other"),
+    (("net.npz", "--input", "4x12"), "goes with package.module:factory")])
+def test_what_cannot_be_is_a_sentence(run, args, about):
+    found = run("check", *args)
+    assert found.exit_code == 2 and about in " ".join((found.stdout + found.stderr).split())
+    assert "Traceback" not in found.stdout + found.stderr
