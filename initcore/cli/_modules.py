@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, MissingExtraError
-from ..verdict import ModuleReport, check
+from ..verdict import ModuleReport
 
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -48,9 +48,8 @@ def check_target(target: str, *, inputs: str | None, data: Path | None, tell: Ca
     if inputs is not None and data is not None:
         raise ArgumentError("--input and --data exclude each other: a shape, or the numbers themselves.")
     x, y = loaded(data) if data is not None else (shapes(inputs), None)
-    found = check(module, x, y, **options)
-    assert isinstance(found, ModuleReport)
-    return found
+    from ..torch import check
+    return check(module, x, y, progress=tell, **options)
 
 
 def made(target: str) -> Any:
@@ -58,7 +57,7 @@ def made(target: str) -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingExtraError("a target package.module:factory needs PyTorch: pip install 'initcore[torch]'.") from None
+        raise MissingExtraError("package.module:factory needs PyTorch: pip install 'initcore[torch]'.") from None
     name, _, path = target.partition(":")
     sys.path.insert(0, os.getcwd())
     try:

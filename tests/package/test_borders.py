@@ -20,6 +20,7 @@ LAZY = {
     "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
     "cli/_commands.py ..files": "`initcore --version` and `gain` need no verdict: 50 ms",
     "cli/_commands.py ._modules": "as above",
+    "cli/_modules.py ..torch": "PyTorch",
     "cli/_modules.py ..files": "only --data needs it",
     "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
     "cli/_commands.py ..demo._text": "as above",

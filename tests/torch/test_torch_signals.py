@@ -178,7 +178,7 @@ def test_what_cannot_be_exported_is_judged_by_its_weights():
             return self.fc(x) if x.sum().item() > 0 else x
     net = Branching()
     report = ic.check(net, torch.ones(3, 4))
-    assert report.ok and report.verdict == "no verdict on learning" and "only its weights" in report.notes[0]
+    assert report.ok and report.verdict == "no verdict on learning" and "Only its weights" in report.notes[0]
     with torch.no_grad():
         net.fc.weight.fill_(0.5)
     assert [f.rule for f in ic.check(net, torch.ones(3, 4)).findings] == ["TEN802"]

@@ -1,4 +1,4 @@
-"""INP701, INP702, OUT601, OUT602, NUM401 and SYM104 at the ends of a network and at weights that nothing reaches."""
+"""INP701, INP702, OUT601, OUT602 and NUM401: the ends of a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ...program import Place
 from .._finding import Finding
-from ._blame import Culprit, blame, deviation, redraw, suspects
+from ._blame import Culprit, blame, deviation, suspects
 from ._facts import NodeContext, Weight
 
 
@@ -125,18 +125,3 @@ def non_finite(c: NodeContext) -> Iterator[Finding]:
         yield c.finding(place, name, f"{what} at {name} on this data; what comes after is not judged.", measured="inf",
                         expected="finite numbers", cause="data" if why is None else "weight_scale",
                         cure="" if why is None else deviation(why), tensors=() if why is None else (why.name,))
-
-
-def never_moves(c: NodeContext) -> Iterator[Finding]:
-    """SYM104, measured: weights whose gradient stayed exactly 0 in every step tried."""
-    stuck = [w for w in c.weights if w.stuck and not w.table]
-    if not stuck or (c.motionless and not any(w.std == 0 for w in stuck)):
-        return
-    guilty = [w for w in stuck if w.std == 0] or []
-    for w in guilty:
-        others = [v.name for v in stuck if v not in guilty]
-        also = f"; nor do {', '.join(others[:4])}" if others else ""
-        what = "all 0" if w.mean == 0 else "one number everywhere"
-        yield c.finding(w.place, w.name, f"{w.name} is {what} and gets no gradient in the steps that were tried{also}.",
-                        measured="never", expected="step 0", cause="symmetry", cure=redraw(w), tensors=(w.name,))
-

@@ -165,7 +165,7 @@ class Outputs:
 @dataclass
 class NodeContext:
     """What the rules look at. ``measure(change, key)`` measures a node again under a change: a LayerSignal at an
-    activation, the ratio of branch to skip at a sum, the loss's logits at the output."""
+    activation, the ratio of branch to skip at a sum, the size of the output. ``symmetry`` : the proof, None without."""
 
     numbers: dict[str, dict[str, float]]
     weights: tuple[Weight, ...] = ()
@@ -181,6 +181,7 @@ class NodeContext:
     trained: bool = False
     family: str = "sgd"
     signal: SignalReport | None = None
+    symmetry: Any = None
     rule: Rule | None = None
     blamed: dict[Hashable, Any] = field(default_factory=dict)
 

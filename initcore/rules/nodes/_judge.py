@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from .. import _catalogue
 from .._finding import Finding
-from . import _ends, _saturation, _signal
+from . import _ends, _saturation, _signal, _ties
 from ._facts import NodeContext
 
 # Rules whose entry stands with the chains' form of them.
 _FORMS: dict[str, Callable[[NodeContext], Iterator[Finding]]] = {
-    "SYM104": _ends.never_moves,
+    "SYM101": _ties.tied, "SYM103": _ties.sign_tied, "SYM104": _ties.never,
     "SAT201": _saturation.saturated, "SAT202": _saturation.zero_slope, "SAT203": _saturation.dead_relu,
     "SIG301": _signal.vanishing_activations, "SIG302": _signal.exploding_activations,
     "SIG303": _signal.vanishing_gradient, "SIG304": _signal.exploding_gradient, "SIG305": _signal.variance_misfit,

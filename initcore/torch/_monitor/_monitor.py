@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..._checks import integer
@@ -39,6 +38,7 @@ class Monitor:
     Call :meth:`step` after each optimiser step, or hand :meth:`lightning` or :meth:`transformers` to a trainer. Rows
     stay in ``rows``.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2))
     >>> monitor = Monitor(model, every=10, probe=torch.ones(8, 6))
     >>> for _ in range(10):

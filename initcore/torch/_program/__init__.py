@@ -1,8 +1,9 @@
 """The reader of PyTorch modules: export, parameters by memory, ATen's calls in the words of initcore.program."""
 
 from ..._doors import called_by
-from ._reader import program
+from ._export import export as traced
+from ._reader import program, read
 
-__all__ = ["program"]
+__all__ = ["program", "read", "traced"]
 
 called_by(globals())

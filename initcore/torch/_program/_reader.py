@@ -68,6 +68,11 @@ def program(module: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     return _Read(exported, found).program(approximate)
 
 
+def read(module: Any, exported: Any) -> Program:
+    """The program of what :func:`torch.export.export` made of a module."""
+    return _Read(exported, Weights(plain(module), None)).program(False)
+
+
 class _Read:
     """One exported program being read."""
 

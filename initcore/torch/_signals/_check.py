@@ -10,12 +10,13 @@ from torch import nn
 
 from ... import rules
 from ..._checks import number
-from ...errors import ArgumentError, ArgumentTypeError, unknown_name
+from ...errors import ArgumentError, ArgumentTypeError, ProgramError, unknown_name
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
 from ._export import Exported, export
 from ._facts import Found, gather
 from ._inputs import Call, call_of
+from ._proof import proved
 from ._repair import Mend
 from ._session import Session
 from ._tensors import tensor_findings
@@ -31,6 +32,7 @@ class Options:
     stage: str | None
     loss: Any
     y: Any
+    training: dict[str, Any]
 
 
 def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
@@ -81,7 +83,8 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
         raise ArgumentError("y was given without x; the loss needs both.")
     for name, value in (("l2", l2), ("l1", l1), ("clip_value", 0.0 if clip_value is None else clip_value)):
         number(name, value, low=0.0)
-    options = Options(rules.chosen(select, ignore), rules.thresholds(thresholds), optimizer, stage, loss, y)
+    options = Options(rules.chosen(select, ignore), rules.thresholds(thresholds), optimizer, stage, loss, y,
+                      {"optimizer": "sign_sgd" if l1 or clip_value else optimizer, "l2": l2 or float(bool(l1))})
     tell = progress or (lambda what: None)
     call = call_of(module, x)
 
@@ -91,7 +94,8 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
         return one.findings, one.context
     judged = _judge(module, call, options, tell)
     signal = None if judged.context is None else judged.context.signal
-    report = ModuleReport(type(module).__name__, judged.findings, signal=signal, fail_level=fail_level,
+    proof = None if judged.context is None else judged.context.symmetry
+    report = ModuleReport(type(module).__name__, judged.findings, signal=signal, symmetry=proof, fail_level=fail_level,
                           mend=Mend(module, again, judged.context), conditions=judged.conditions, notes=judged.notes,
                           whole=judged.whole)
     return report if baseline is None else report.setting_aside(baseline)
@@ -121,15 +125,18 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
     try:
         tell("exporting the module")
         exported = exported or export(module, call.args, call.kwargs)
-    except Exception as error:
+    except ProgramError as error:
         return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
     tell("one forward and one backward pass")
     session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
     measured = gather(session, options.numbers, stage=options.stage, family=family)
+    tell("proving")
+    proof, why = proved(exported, options.training)
+    measured.context.symmetry = proof
     tell("judging")
     seen = nodes.judge(measured.context, options.active)
     seen = seen if call.given else [f for f in seen if not f.rule.startswith("INP")]
-    return Judged(_merged(found, seen), exported, measured.context, _conditions(call, options, measured), (), True)
+    return Judged(_merged(found, seen), exported, measured.context, _conditions(call, options, measured), why, True)
 
 
 def _merged(tensors: list[Finding], seen: list[Finding]) -> list[Finding]:
@@ -141,10 +148,9 @@ def _conditions(call: Call, options: Options, measured: Found) -> tuple[str, ...
     loss = measured.loss
     value = "" if loss.value is None or not loss.known else f" ({float(loss.value.detach()):.3g} on the data)"
     return (f"optimiser {options.optimizer}", f"loss {loss.name}{value}", call.said,
-            *["a trained network"] * measured.context.trained)
+            *["a trained network"] * measured.context.trained,
+            *(measured.context.symmetry.conditions if measured.context.symmetry is not None else ()))
 
 
 def _unexported(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return ("torch.export cannot trace the module, so only its weights were judged, by themselves: "
-            f"{type(error).__name__}: {text[:300]}")
+    return f"Only its weights were judged, by themselves: {error}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from ...program import Place
+from .._program import traced
 from ._structure import Structure
 
 
@@ -58,10 +58,9 @@ def reorder(kwargs: Mapping[str, Any], program: Any) -> dict[str, Any]:
 
 
 def export(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exported:
-    """The training graph of a module; raises what torch.export raises."""
-    with training(module), untouched(), warnings.catch_warnings(), torch.enable_grad():
-        warnings.simplefilter("ignore")
-        program = torch.export.export(module, args, dict(kwargs), strict=False)
+    """The training graph of a module; raises ProgramError where torch.export cannot follow it."""
+    with untouched(), torch.enable_grad():
+        program = traced(module, args, dict(kwargs), training=True, approximate=False)
     nodes = list(program.graph.nodes)
     by_name = {n.name: n for n in nodes if n.op == "placeholder"}
     tensors: dict[Node, tuple[str, Tensor]] = {}
@@ -80,18 +79,6 @@ def export(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
             parameters.add(node)
     outputs = [i for i, spec in enumerate(program.graph_signature.output_specs) if spec.kind == OutputKind.USER_OUTPUT]
     return Exported(module, program, Structure(nodes, parameters, inputs), tensors, inputs, outputs)
-
-
-@contextlib.contextmanager
-def training(module: nn.Module) -> Iterator[None]:
-    """Training mode, and afterwards every module's own."""
-    modes = [(m, m.training) for m in module.modules()]
-    module.train()
-    try:
-        yield
-    finally:
-        for m, mode in modes:
-            m.training = mode
 
 
 @contextlib.contextmanager

@@ -1,0 +1,20 @@
+"""The proof of ties, of the graph that was exported for the signals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import symmetry
+from ...errors import InitcoreError
+from .._program import read
+from ._export import Exported
+
+
+def proved(exported: Exported, training: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """(the proof or None, notes): which units stay tied, and how much of the network it covers."""
+    try:
+        program = read(exported.module, exported.program)
+        found = symmetry.analyze(program, **training)
+    except InitcoreError as error:
+        return None, (f"Nothing was proved of ties: {error}",)
+    return found, () if program.coverage.share == 1.0 else (f"The proof of ties: {program.coverage}.",)
