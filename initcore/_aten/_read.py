@@ -158,6 +158,7 @@ class Reading:
         handler = _handler(call.target)
         if handler is None:
             raise NotUnderstood
+        given = {name: x for name, x in given.items() if name != "out"}
         try:
             bound = inspect.signature(handler).bind(self.build, **given)
         except TypeError:                       # an argument that this version of the table does not know
@@ -184,8 +185,8 @@ class Reading:
         """The memory that a call without a handler of its own changes, beside its first argument."""
         first = _first(call)
         inplace = _is_inplace(call.target)
-        return [self._cells.get(x.name) for x in map(call.arguments.get, call.writes)
-                if isinstance(x, Ref) and not (inplace and x == first)]
+        return [self._cells.get(x.name) for name, x in ((name, call.arguments.get(name)) for name in call.writes)
+                if isinstance(x, Ref) and name != "out" and not (inplace and x == first)]
 
     def _named(self, call: Call, made: list[Value], done: int) -> list[Value]:
         """The same values with the call's names and dtypes; the last operation tells the graph's node."""
@@ -203,8 +204,9 @@ class Reading:
 
     def _store(self, call: Call, made: list[Value]) -> None:
         first = _first(call)
-        if _is_inplace(call.target) and isinstance(first, Ref) and made:
-            cell = self._cells[first.name]
+        into = call.arguments.get("out") or (first if _is_inplace(call.target) else None)
+        if isinstance(into, Ref) and made:
+            cell = self._cells[into.name]
             self._write(cell, made[0])
             self._cells[call.outputs[0].name] = cell
             return

@@ -9,6 +9,7 @@ B. The message names the deepest line outside PyTorch and one remedy; what PyTor
 from __future__ import annotations
 
 import contextlib
+import io
 import linecache
 import logging
 import traceback
@@ -84,15 +85,16 @@ def _held(part: Any) -> list[tuple[Any, Any]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without PyTorch's warnings (recurrent cells give one) and its log of what the error says anyway."""
-    handlers = list(logging.getLogger("torch").handlers)
+    """Without PyTorch's warnings (recurrent cells give one), its log and its prints of what the error says anyway."""
+    handlers = [handler for name in list(logging.root.manager.loggerDict) if name.split(".")[0] == "torch"
+                for handler in logging.getLogger(name).handlers]
 
     def nothing(record: logging.LogRecord) -> bool:
         return False
     for handler in handlers:
         handler.addFilter(nothing)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
