@@ -32,6 +32,7 @@ if SANITIZE:
 AVX2 = ["-mavx", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-mmovbe"]
 ISA_FLAGS = {
     "base": [],
+    "neon": [],
     "x86_v3": AVX2,
     "x86_v4": [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl",
                "-mprefer-vector-width=512"],
@@ -39,8 +40,13 @@ ISA_FLAGS = {
 
 
 def variants():
-    """The instruction sets built here: the baseline always, AVX2 and AVX-512 on x86-64."""
-    return list(ISA_FLAGS) if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ["base"]
+    """The instruction sets built here: baseline, AVX2 and AVX-512 on x86-64; on 64-bit Arm the baseline is NEON."""
+    machine = os.environ.get("INITCORE_MACHINE", platform.machine()).lower()     # where another one is built for
+    if MSVC:
+        return ["base"]
+    if machine in ("aarch64", "arm64"):
+        return ["neon"]
+    return ["base", "x86_v3", "x86_v4"] if machine in ("x86_64", "amd64") else ["base"]
 
 
 def extension(name, source, folder, checked, flags=()):

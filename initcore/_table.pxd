@@ -5,7 +5,7 @@
 
 cdef extern from *:
     """
-    #define INITCORE_TABLE_VERSION 2u
+    #define INITCORE_TABLE_VERSION 3u
     """
     const unsigned int INITCORE_TABLE_VERSION
 
@@ -190,5 +190,13 @@ ctypedef struct KernelTable:
                              const double* u, const double* v, double* first, double* second) noexcept nogil
     void (*weights_sums_f64)(const double* w, Py_ssize_t row, Py_ssize_t col, Py_ssize_t n, Py_ssize_t m,
                              const double* u, const double* v, double* first, double* second) noexcept nogil
+
+    # --- dense/, added to what is there: c[i, j] := c[i, j] + sum_k a[i, k] b[k, j]. Version 3 ---------
+    int (*matmul_add_f32)(const float* a, Py_ssize_t a_row, Py_ssize_t a_col, const float* b, Py_ssize_t b_row,
+                          Py_ssize_t b_col, float* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                          const StopCheck* stop) noexcept nogil
+    int (*matmul_add_f64)(const double* a, Py_ssize_t a_row, Py_ssize_t a_col, const double* b, Py_ssize_t b_row,
+                          Py_ssize_t b_col, double* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
+                          const StopCheck* stop) noexcept nogil
 
     # --- end -------------------------------------------------------------------------

@@ -28,7 +28,9 @@ from typing import Any
 from ._checks import integer
 
 _MOST = 256                     # workers there may be; they are made only when there is work for them
-_LONG = 1 << 20                 # elements a piece may have where Ctrl-C is answered between pieces
+_LONG = 1 << 20                 # elements a piece may have where Ctrl-C is answered between pieces,
+SHORT = 1 << 16                # and should have where a thread has several,
+_EACH = 4                       # at most so many but for long arrays
 _default = 1
 
 
@@ -94,9 +96,11 @@ def run(task: Callable[..., object], pieces: list[tuple[Any, ...]], threads: int
 def split(task: Callable[..., object], n: int, threads: int, *, align: int = 1) -> None:
     """``task(start, stop)`` over ``range(n)`` in ``threads`` threads; the starts are multiples of ``align``.
 
-    Pieces have at most ``_LONG`` elements: interrupts are answered between them.
+    Pieces have at most ``_LONG`` elements: interrupts are answered between them. Each thread has several where they do
+    not get too short, so that a slow core delays the others by a part of its work only.
     """
-    run(task, list(chunks(n, max(threads, -(-n // _LONG)), align)), threads)
+    each = max(1, min(_EACH, n // (threads * SHORT)), -(-n // (threads * _LONG)))
+    run(task, list(chunks(n, threads * each, align)), threads)
 
 
 class _Call:

@@ -57,6 +57,9 @@ def random_fill(
     threads: int,
 ) -> None: ...
 
+# used by initcore.initializers only
+def _matmul_add(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> None: ...
+
 # used by initcore._passes only
 def _ties_project(w: NDArray[Any], v: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]: ...
 def _ties_fields(

@@ -36,7 +36,7 @@ cdef KernelTable* table = NULL
 cdef object _loaded_capsule = None      # keeps the variant alive
 
 # name -> level of the CPU needed, best first; the first that is built and usable is the default.
-_LEVELS = {"x86_v4": 4, "x86_v3": 3, "base": 0}
+_LEVELS = {"x86_v4": 4, "x86_v3": 3, "neon": 0, "base": 0}
 
 
 cdef bint _exists(str isa) except -1:

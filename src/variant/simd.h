@@ -5,7 +5,7 @@
  *    instructions on any target; elsewhere they are plain scalars with one lane (correct, slow).
  * B. Nothing is contracted behind our back (-ffp-contract=off). `*_muladd` fuses where the instruction set
  *    has FMA (results differ by variant, used in products); `*_fma` is the exact fused operation everywhere
- *    (bits equal on every variant, slow without hardware; used where bits are promised).
+ *    (bits equal on every variant, slower without hardware; used where bits are promised).
  * C. Masks are integer vectors, all ones or all zeros; `*_select` blends with them.
  */
 #ifndef INITCORE_SIMD_H
@@ -50,6 +50,9 @@ typedef uint32_t vecu32; typedef uint64_t vecu64;
 
 #if defined(__SSE2__)
 #  include <immintrin.h>
+#elif defined(__aarch64__) && defined(__GNUC__)
+#  include <arm_neon.h>
+#  define INITCORE_NEON 1
 #endif
 
 /* `cdef inline` of the kernels means inline: a literal argument then makes its own loop (Cython's default is a hint). */
@@ -98,6 +101,10 @@ INITCORE_INLINE veci64 vecd_ne(vecd a, vecd b) { return MASK64(a != b); }
 #  define TILE_AHEAD 8
 INITCORE_INLINE void fetch_ahead(const void *p) {
     __builtin_prefetch(p); __builtin_prefetch((const char *)p + VECTOR_BYTES); }
+#elif defined(INITCORE_NEON)
+#  define TILE_ROWS 8                   /* sixteen accumulators of thirty-two registers */
+#  define TILE_AHEAD 8
+INITCORE_INLINE void fetch_ahead(const void *p) { __builtin_prefetch(p); }
 #elif defined(__AVX2__)
 #  define TILE_ROWS 6
 #  define TILE_AHEAD 8
@@ -108,34 +115,111 @@ INITCORE_INLINE void fetch_ahead(const void *p) { __builtin_prefetch(p); }
 INITCORE_INLINE void fetch_ahead(const void *p) { (void)p; }
 #endif
 
-/* a * b + c rounded once, on every variant. */
+/* Whether the hardware fuses. Where it does not, a few kernels take a longer, as accurate way. */
+#if defined(__FMA__) || defined(INITCORE_NEON)
+#  define VECTOR_FUSES 1
+#else
+#  define VECTOR_FUSES 0
+#endif
+
+/* a * b + c rounded once, on every variant. The product of two float32 is exact in float64. The sum, rounded to float64
+   and then to float32, is rounded rightly unless it has become the midpoint of two float32 (the bits below float32's
+   last are 100...0), or is so small that float32's last bit is another one: such a sum, one in 2^29, is asked of libm. */
+#if VECTOR_FUSES
+INITCORE_INLINE float float_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+#else
+INITCORE_INLINE float float_fma(float a, float b, float c) {
+    double sum = (double)a * b + c;
+    uint64_t bits; memcpy(&bits, &sum, 8);
+    if ((bits & 0x1fffffffu) != 0x10000000u && (bits << 1 >> 1) >= UINT64_C(0x3810000000000000)) return (float)sum;
+    return fmaf(a, b, c);
+}
+#endif
 INITCORE_INLINE vecf vecf_fma(vecf a, vecf b, vecf c) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
     return (vecf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__FMA__)
     return (vecf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(INITCORE_NEON)
+    return (vecf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #elif LANES_F32 == 1
-    return fmaf(a, b, c);
+    return float_fma(a, b, c);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+#  define UPPER(v) _mm_cvtps_pd(_mm_movehl_ps((__m128)(v), (__m128)(v)))
+#  define LOWER(v) _mm_cvtps_pd((__m128)(v))
+    __m128d low = _mm_add_pd(_mm_mul_pd(LOWER(a), LOWER(b)), LOWER(c));
+    __m128d high = _mm_add_pd(_mm_mul_pd(UPPER(a), UPPER(b)), UPPER(c));
+    __m128i tails = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0x88));
+    __m128i tops = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(low), _mm_castpd_ps(high), 0xdd));
+    __m128i doubt = _mm_or_si128(
+        _mm_cmpeq_epi32(_mm_and_si128(tails, _mm_set1_epi32(0x1fffffff)), _mm_set1_epi32(0x10000000)),
+        _mm_cmplt_epi32(_mm_and_si128(tops, _mm_set1_epi32(INT32_MAX)), _mm_set1_epi32(0x38100000)));
+    if (__builtin_expect(_mm_movemask_epi8(doubt) != 0, 0)) {
+        vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = fmaf(a[i], b[i], c[i]);
+        return r;
+    }
+    return (vecf)_mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
 #else
-    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = fmaf(a[i], b[i], c[i]);
+    vecf r; for (int i = 0; i < LANES_F32; i++) r[i] = float_fma(a[i], b[i], c[i]);
     return r;
 #endif
 }
+#if defined(__SSE2__) && VECTOR_BYTES == 16 && !VECTOR_FUSES
+/* float64's fma from additions and products alone (Boldo and Melquiond 2008): a b = u + v exactly (Dekker), then the
+   three numbers are added, the middle sum rounded to odd so that the last rounding is as of the exact sum. Operands whose
+   parts could overflow or underflow are asked of libm. */
+INITCORE_INLINE __m128d fma_sum(__m128d a, __m128d b, __m128d *error) {
+    __m128d s = _mm_add_pd(a, b), t = _mm_sub_pd(s, a);
+    *error = _mm_add_pd(_mm_sub_pd(a, _mm_sub_pd(s, t)), _mm_sub_pd(b, t));
+    return s;
+}
+INITCORE_INLINE __m128i fma_unfit(__m128d a, int least, int most) {   /* bounds of the upper words of |a|; 0 is fit */
+    __m128i top = _mm_and_si128(_mm_castpd_si128(a), _mm_set_epi32(INT32_MAX, 0, INT32_MAX, 0));
+    return _mm_or_si128(_mm_cmpgt_epi32(top, _mm_set_epi32(most, 0, most, 0)),
+                        _mm_and_si128(_mm_cmplt_epi32(top, _mm_set_epi32(least, 0, least, 0)),
+                                      _mm_castpd_si128(_mm_cmpneq_pd(a, _mm_setzero_pd()))));
+}
+INITCORE_INLINE vecd fma_apart(__m128d a, __m128d b, __m128d c) {
+    __m128d split = _mm_set1_pd(134217729.0), u = _mm_mul_pd(a, b), s, t, v, w, e, f, g, h, x, z;
+    __m128i odd, step;
+    s = _mm_mul_pd(a, split); s = _mm_sub_pd(s, _mm_sub_pd(s, a));
+    t = _mm_mul_pd(b, split); t = _mm_sub_pd(t, _mm_sub_pd(t, b));
+    x = _mm_sub_pd(a, s); z = _mm_sub_pd(b, t);
+    v = _mm_add_pd(_mm_add_pd(_mm_sub_pd(_mm_mul_pd(s, t), u), _mm_mul_pd(s, z)), _mm_mul_pd(x, t));
+    v = _mm_add_pd(v, _mm_mul_pd(x, z));
+    w = fma_sum(c, v, &e);
+    g = fma_sum(u, w, &f);
+    h = fma_sum(e, f, &x);
+    step = _mm_srai_epi32(_mm_castpd_si128(_mm_xor_pd(h, x)), 31);      /* towards the exact sum: -1 or 1 */
+    step = _mm_or_si128(_mm_shuffle_epi32(step, 0xf5), _mm_set1_epi64x(1));
+    odd = _mm_sub_epi64(_mm_and_si128(_mm_castpd_si128(h), _mm_set1_epi64x(1)), _mm_set1_epi64x(1));
+    step = _mm_and_si128(_mm_and_si128(step, odd), _mm_castpd_si128(_mm_cmpneq_pd(x, _mm_setzero_pd())));
+    return (vecd)_mm_add_pd(g, _mm_castsi128_pd(_mm_add_epi64(_mm_castpd_si128(h), step)));
+}
+#endif
 INITCORE_INLINE vecd vecd_fma(vecd a, vecd b, vecd c) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
     return (vecd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 #elif defined(__FMA__)
     return (vecd)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(INITCORE_NEON)
+    return (vecd)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 #elif LANES_F64 == 1
     return fma(a, b, c);
 #else
+#  if defined(__SSE2__) && VECTOR_BYTES == 16
+    __m128i unfit = _mm_or_si128(_mm_or_si128(fma_unfit((__m128d)a, 0x27000000, 0x58f00000),      /* 2^-399 .. 2^400 */
+                                              fma_unfit((__m128d)b, 0x27000000, 0x58f00000)),
+                                 fma_unfit((__m128d)c, 0, 0x78000000));                         /* .. 2^897 */
+    if (__builtin_expect(_mm_movemask_epi8(unfit) == 0, 1)) return fma_apart((__m128d)a, (__m128d)b, (__m128d)c);
+#  endif
     vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = fma(a[i], b[i], c[i]);
     return r;
 #endif
 }
 
 /* a * b + c, rounded once where the hardware fuses, twice elsewhere. */
-#if defined(__FMA__)
+#if VECTOR_FUSES
 #  define vecf_muladd vecf_fma
 #  define vecd_muladd vecd_fma
 #else
@@ -196,13 +280,6 @@ INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double 
 
 /* --- elementwise functions ------------------------------------------------------------------- */
 
-/* Whether muladd is one rounding: where it is two, a few kernels take a longer, as accurate way. */
-#if defined(__FMA__)
-#  define VECTOR_FUSES 1
-#else
-#  define VECTOR_FUSES 0
-#endif
-
 /* a > b ? a : b and a < b ? a : b; b where either is NaN (so write the limit first, the data second). */
 #if LANES_F32 == 1
 INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return a > b ? a : b; }
@@ -219,6 +296,11 @@ INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm256_max_ps((__m2
 INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm256_min_ps((__m256)a, (__m256)b); }
 INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm256_max_pd((__m256d)a, (__m256d)b); }
 INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm256_min_pd((__m256d)a, (__m256d)b); }
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return (vecf)_mm_max_ps((__m128)a, (__m128)b); }
+INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return (vecf)_mm_min_ps((__m128)a, (__m128)b); }
+INITCORE_INLINE vecd vecd_max(vecd a, vecd b) { return (vecd)_mm_max_pd((__m128d)a, (__m128d)b); }
+INITCORE_INLINE vecd vecd_min(vecd a, vecd b) { return (vecd)_mm_min_pd((__m128d)a, (__m128d)b); }
 #else
 INITCORE_INLINE vecf vecf_max(vecf a, vecf b) { return vecf_select(vecf_lt(b, a), a, b); }
 INITCORE_INLINE vecf vecf_min(vecf a, vecf b) { return vecf_select(vecf_lt(a, b), a, b); }
@@ -336,6 +418,10 @@ INITCORE_INLINE vecd vecd_sqrt(vecd x) {
     return (vecd)_mm512_sqrt_pd((__m512d)x);
 #elif defined(__AVX__) && VECTOR_BYTES == 32
     return (vecd)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecd)_mm_sqrt_pd((__m128d)x);
+#elif defined(INITCORE_NEON)
+    return (vecd)vsqrtq_f64((float64x2_t)x);
 #elif LANES_F64 == 1
     return sqrt(x);
 #else
@@ -351,6 +437,8 @@ INITCORE_INLINE vecu64 vecu64_mul32(vecu64 a, vecu64 b) {
     return (vecu64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__) && VECTOR_BYTES == 16
     return (vecu64)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#elif defined(INITCORE_NEON)
+    return (vecu64)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
 #else
     return (a & 0xffffffffull) * (b & 0xffffffffull);
 #endif
@@ -399,6 +487,10 @@ INITCORE_INLINE void philox_pack(vecu64 c0, vecu64 c1, vecu64 c2, vecu64 c3, vec
     vecu32 x = SHUFFLE(c0, c1, 0x88), y = SHUFFLE(c2, c3, 0x88);
     out[0] = SHUFFLE(x, y, 0x88);
     out[1] = SHUFFLE(x, y, 0xdd);
+#  elif defined(INITCORE_NEON)
+    uint32x4_t x = vtrn1q_u32((uint32x4_t)c0, (uint32x4_t)c1), y = vtrn1q_u32((uint32x4_t)c2, (uint32x4_t)c3);
+    out[0] = (vecu32)vzip1q_u64((uint64x2_t)x, (uint64x2_t)y);
+    out[1] = (vecu32)vzip2q_u64((uint64x2_t)x, (uint64x2_t)y);
 #  else
     for (int i = 0; i < LANES_F64; i++) {            /* 16-byte vectors: a block each */
         vecu32 v = {(uint32_t)c0[i], (uint32_t)c1[i], (uint32_t)c2[i], (uint32_t)c3[i]};
@@ -418,6 +510,11 @@ INITCORE_INLINE vecu64 vecu64_from_words(vecu32 w, int upper) {
 #elif defined(__AVX2__)
     return (vecu64)_mm256_cvtepu32_epi64(upper ? _mm256_extracti128_si256((__m256i)w, 1)
                                                : _mm256_castsi256_si128((__m256i)w));
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecu64)(upper ? _mm_unpackhi_epi32((__m128i)w, _mm_setzero_si128())
+                          : _mm_unpacklo_epi32((__m128i)w, _mm_setzero_si128()));
+#elif defined(INITCORE_NEON)
+    return (vecu64)(upper ? vmovl_high_u32((uint32x4_t)w) : vmovl_u32(vget_low_u32((uint32x4_t)w)));
 #else
     vecu64 r; for (int i = 0; i < LANES_F64; i++) r[i] = w[i + upper * LANES_F64];
     return r;
@@ -427,6 +524,47 @@ INITCORE_INLINE vecu64 vecu64_from_words(vecu32 w, int upper) {
 /* Exact float64 of integers below 2^32. */
 INITCORE_INLINE vecd vecd_from_u32(vecu64 w) {
     return vecd_from_bits((veci64)(w | 0x4330000000000000ull)) - 4503599627370496.0; }
+
+/* Float32's arithmetic done in float64 where nothing fuses: half a vecf widened, two numbers side by side, the nearest
+   float32, and where that is doubtful since x is the midpoint of two (but for denormal ones). */
+INITCORE_INLINE vecd vecd_half(vecf v, int upper) {
+#if LANES_F64 == 1
+    (void)upper; return (double)v;
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecd)_mm_cvtps_pd(upper ? _mm_movehl_ps((__m128)v, (__m128)v) : (__m128)v);
+#else
+    vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = v[i + upper * LANES_F64];
+    return r;
+#endif
+}
+INITCORE_INLINE vecd vecd_lookup(const double *t, const int *index) {
+#if defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecd)_mm_loadh_pd(_mm_load_sd(t + index[0]), t + index[1]);
+#elif LANES_F64 == 1
+    return t[*index];
+#else
+    vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = t[index[i]];
+    return r;
+#endif
+}
+INITCORE_INLINE vecd vecd_single(vecd x) {
+#if defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecd)_mm_cvtps_pd(_mm_cvtpd_ps((__m128d)x));
+#elif LANES_F64 == 1
+    return (double)(float)x;
+#else
+    vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = (double)(float)x[i];
+    return r;
+#endif
+}
+INITCORE_INLINE veci64 vecd_midpoint(vecd x) {
+#if defined(__SSE2__) && VECTOR_BYTES == 16        /* 64-bit lanes have no comparison; a half that is all ones will do */
+    return (veci64)_mm_cmpeq_epi32(_mm_and_si128((__m128i)x, _mm_set1_epi64x(0x1fffffff)),
+                                   _mm_set1_epi64x(-0xf0000000LL));
+#else
+    return MASK64((vecd_bits(x) & 0x1fffffff) == 0x10000000);
+#endif
+}
 
 /* Float32 of signed integers, rounded to nearest. */
 INITCORE_INLINE vecf vecf_from_i32(veci32 v) {
@@ -445,6 +583,10 @@ INITCORE_INLINE vecf vecf_from_vecd(vecd low, vecd high) {
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
     return (vecf)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps((__m256d)low)),
                                       _mm256_cvtpd_ps((__m256d)high), 1);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (vecf)_mm_movelh_ps(_mm_cvtpd_ps((__m128d)low), _mm_cvtpd_ps((__m128d)high));
+#elif defined(INITCORE_NEON)
+    return (vecf)vcvt_high_f32_f64(vcvt_f32_f64((float64x2_t)low), (float64x2_t)high);
 #elif LANES_F64 == 1
     (void)high; return (float)low;
 #else
@@ -459,6 +601,10 @@ INITCORE_INLINE unsigned veci32_mask(veci32 m) {
     return (unsigned)_mm512_movepi32_mask((__m512i)m);
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
     return (unsigned)_mm256_movemask_ps((__m256)m);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (unsigned)_mm_movemask_ps((__m128)m);
+#elif defined(INITCORE_NEON)
+    uint32x4_t bit = {1, 2, 4, 8}; return vaddvq_u32(vandq_u32((uint32x4_t)m, bit));
 #elif LANES_F32 == 1
     return (unsigned)m & 1u;
 #else
@@ -471,6 +617,8 @@ INITCORE_INLINE unsigned veci64_mask(veci64 m) {
     return (unsigned)_mm512_movepi64_mask((__m512i)m);
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
     return (unsigned)_mm256_movemask_pd((__m256d)m);
+#elif defined(__SSE2__) && VECTOR_BYTES == 16
+    return (unsigned)_mm_movemask_pd((__m128d)m);
 #elif LANES_F64 == 1
     return (unsigned)m & 1u;
 #else

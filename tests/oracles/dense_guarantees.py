@@ -8,6 +8,8 @@ import initcore as ic
 
 K = ic.kernels
 EDGES = (1, 2, 5, 6, 7, 8, 12, 13, 15, 16, 17, 31, 32, 33, 47, 48, 64, 65)
+# Around a panel's 128, 256 or 512 columns, 2048 and 4096 rows packed at once, the 16384 columns they are used for.
+ONCE = [(30, 385, 513), (101, 390, 257), (65, 200, 130), (4099, 3, 530), (2050, 7, 300), (2100, 4, 16400)]
 BITS = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
 
 
@@ -67,7 +69,7 @@ def batch_rows(m, k, n, dtype, activation="sigmoid", seed=1):
 
 
 def threads(m, k, n, dtype, activation="tanh", seed=2):
-    """G3 at one shape: one, two and five threads give the same bits."""
+    """G3 at one shape: any number of threads gives the same bits."""
     rng = np.random.default_rng(seed)
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in ((m, k), (k, n), (n,)))
     dy = rng.standard_normal((m, n)).astype(dtype)
@@ -79,7 +81,7 @@ def threads(m, k, n, dtype, activation="tanh", seed=2):
                 *K.dense_backward(x, w, b, activation, dy, y=y, threads=count)]
 
     one = everything(1)
-    for count in (2, 5):
+    for count in (2, 3, 5, 16):
         for a, c in zip(everything(count), one):
             same(a, c, (m, k, n, dtype, count))
 
@@ -91,6 +93,41 @@ def layouts(m, k, n, dtype, seed=3):
     c = K.matmul(a, b)
     for p, q in itertools.product(views(a), views(b)):
         same(K.matmul(p, q), c, (m, k, n, dtype, p.strides, q.strides))
+
+
+def packed_once(m, k, n, dtype, seed=5):
+    """A transposed operand is packed for many panels at once: the bits, and db, are those of a row or a column alone."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((k, m)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+    c = K.matmul(a.T, b)
+    what = (m, k, n, dtype)
+    same(c, K.matmul(np.ascontiguousarray(a.T), b), what)
+    for i in {0, m // 2, m - 1}:
+        same(K.matmul(a[:, i:i + 1].T, b), c[i:i + 1], what)
+    _, dw, db = K.dense_backward(a, rng.standard_normal((m, n)).astype(dtype), None, "identity", b)
+    same(dw, c, what)
+    for j in {0, n // 2, n - 1}:
+        parts = K.dense_backward(a, np.zeros((m, 1), dtype), None, "identity", np.ascontiguousarray(b[:, j:j + 1]))
+        same(parts[1], dw[:, j:j + 1], what)
+        same(parts[2], db[j:j + 1], what)
+
+
+def nan_is_one_value(dtype, seed=6):
+    """G1 to G3 where sums are NaN: in tied units, alone or in a batch, in any thread, but for the sign of a NaN."""
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal((40, 31)).astype(dtype), rng.standard_normal((31, 50)).astype(dtype)
+    x[3, 4], x[9, 0], w[11] = np.nan, np.inf, 0
+    w[0, 5], w[2, 5], x[9, 2] = 1, -np.inf, np.inf
+    w[:, 7:49:3] = w[:, 5:6]
+    y = K.dense_forward(x, w, None, "tanh")
+    assert np.isnan(y[3]).all() and np.isnan(y[9, 5]) and not np.isnan(np.delete(y, (3, 9), 0)).any()
+    for other in (K.dense_forward(x, w, None, "tanh", threads=3),
+                  np.concatenate([K.dense_forward(x[i:i + 1], w, None, "tanh") for i in range(40)])):
+        assert np.array_equal(other, y, equal_nan=True)
+    assert np.array_equal(y[:, 7:49:3], np.repeat(y[:, 5:6], 14, axis=1), equal_nan=True)
+    for got in K.dense_backward(x, w, None, "tanh", y)[1:]:
+        tied = got[..., 7:49:3]
+        assert np.array_equal(tied, np.repeat(got[..., 5:6], 14, axis=-1), equal_nan=True)
 
 
 def views(a):
@@ -118,4 +155,7 @@ def small_set():
             ties(*shape, dtype, "gelu")
         for shape in [(300, 400, 130), (40, 400, 700), (1001, 390, 33)]:
             threads(*shape, dtype)
+        for shape in ONCE:
+            packed_once(*shape, dtype)
+        nan_is_one_value(dtype)
     print("kept")

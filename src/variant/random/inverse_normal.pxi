@@ -5,6 +5,7 @@
 #    accuracy near the centre; r is smooth, even about p = 1/2, and changes slowly in both tails.
 # B. float32: r is one polynomial for each octave of p. The eight octaves next to 1/2 sit in registers, one
 #    permutation a coefficient looks them up; the tail (p < 2^-9, one value in 256) reads a table, lane by lane.
+#    Without fused hardware the same steps are made in float64, where the product is exact, and rounded.
 # C. float64: r is a polynomial in w = -log(4 p (1 - p)) for w < 4; beyond, x = -Phi^-1(p) comes from log p:
 #    a polynomial in 1 / sqrt(-log p) down to p = 1e-20, then Newton's method on log Q. So a probability far too
 #    small for a float64 still has its x.
@@ -20,9 +21,6 @@ cdef extern from "variant/random/inverse_normal.h" nogil:
     const double* MILLS_F64
     double INVERSE_TAIL_SCALE
     double INVERSE_TAIL_SHIFT
-
-cdef extern from "<math.h>" nogil:
-    float inverse_fmaf "fmaf" (float a, float b, float c)
 
 
 cdef inline void inverse_polynomials(const double* c, int degree, int n, const vecd* x, vecd* r) noexcept nogil:
@@ -110,6 +108,39 @@ cdef vecd inverse_of_log(vecd log_q) noexcept nogil:
     return vecd_select(deep, far, x)
 
 
+cdef double[64] inverse_rows            # INVERSE_CENTRE_F32 row by row, for where nothing fuses
+
+
+cdef void inverse_prepare() noexcept:
+    cdef int i, j
+    for i in range(8):
+        for j in range(8):
+            inverse_rows[8 * i + j] = INVERSE_CENTRE_F32[8 * j + i]
+
+
+cdef inline bint inverse_ratios_wide(int n, const vecf* t, const veci32* octave, vecf* r) noexcept nogil:
+    """The polynomials of inverse_ratios_f32 in float64, each step rounded to float32; false where a step may have
+    rounded twice. No step is near a denormal: the coefficients are not."""
+    cdef vecd x[8]
+    cdef vecd s[8]
+    cdef int at[4 * LANES_F32]
+    cdef veci64 doubt = veci64_set(0)
+    cdef int i, j, h
+    for i in range(n):
+        vecu32_store(<u32*> at + i * LANES_F32, <vecu32> ((octave[i] & 7) << 3))
+        for h in range(LANE_PARTS):
+            x[i * LANE_PARTS + h] = vecd_half(t[i], h)
+            s[i * LANE_PARTS + h] = vecd_lookup(inverse_rows + 7, at + (i * LANE_PARTS + h) * LANES_F64)
+    for j in range(6, -1, -1):
+        for i in range(n * LANE_PARTS):
+            s[i] = s[i] * x[i] + vecd_lookup(inverse_rows + j, at + i * LANES_F64)
+            doubt = doubt | vecd_midpoint(s[i])
+            s[i] = vecd_single(s[i])
+    for i in range(n):
+        r[i] = vecf_from_vecd(s[i * LANE_PARTS], s[i * LANE_PARTS + LANE_PARTS - 1])
+    return veci64_mask(doubt) == 0
+
+
 cdef inline void inverse_ratios_f32(int n, const vecf* p, vecf* r) noexcept nogil:
     """r := Phi^-1(p) / (1/2 - p) / 2^32 from 2^32 p in [2^23, 2^31], n <= 4 (a literal) in step to hide latencies."""
     cdef vecf t[4]
@@ -121,6 +152,9 @@ cdef inline void inverse_ratios_f32(int n, const vecf* p, vecf* r) noexcept nogi
         bits = vecf_bits(vecf_min(p[i], vecf_set(2147483520.0)))
         t[i] = vecf_from_bits((bits & 0x007FFFFF) | 0x3F800000) - 1.5
         octave[i] = bits >> 23
+    if not VECTOR_FUSES and inverse_ratios_wide(n, t, octave, r):
+        return
+    for i in range(n):
         r[i] = vecf_lookup8(INVERSE_CENTRE_F32 + 56, octave[i])
     for j in range(6, -1, -1):
         for i in range(n):
@@ -141,5 +175,5 @@ cdef inline float inverse_tail_f32(float p, float q, int negate) noexcept nogil:
     t -= 1.5
     r = c[7]
     for j in range(6, -1, -1):
-        r = inverse_fmaf(r, t, c[j])
+        r = float_fma(r, t, c[j])
     return -(q * r) if negate else q * r

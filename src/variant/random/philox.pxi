@@ -521,5 +521,6 @@ cdef char* philox_scatter(const RandomJob* job, Py_ssize_t* at, char* out, const
 
 
 cdef void fill_philox(KernelTable* t) noexcept:
+    inverse_prepare()
     t.random_bits = random_bits
     t.random_fill = random_fill
