@@ -25,7 +25,7 @@ if [ ! -e "$root/ready" ]; then
          -o APT::Sandbox::User=root)
     "${apt[@]}" update > "$work/apt.log"
     wanted=()
-    for name in libc6 libgcc-s1 zlib1g libexpat1 libssl3 libffi8 libbz2-1.0 liblzma5 libuuid1 python3.11-minimal \
+    for name in libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libssl3 libffi8 libbz2-1.0 liblzma5 libuuid1 python3.11-minimal \
                 libpython3.11-minimal libpython3.11-stdlib libpython3.11-dev; do wanted+=("$name:arm64"); done
     (cd "$keep/debs" && "${apt[@]}" download "${wanted[@]}" >> "$work/apt.log")
     for package in "$keep"/debs/*.deb; do dpkg -x "$package" "$root"; done

@@ -388,8 +388,8 @@ cdef bint beside(const Matrix* c, const Matrix* a, Py_ssize_t size) noexcept:
 
 
 def _matmul_add(a, b, c):
-    """``c := c + a b`` in place, by the caller's thread: rounded as :func:`matmul`'s product, with one addition to c for
-    each 384 terms. ``c`` may be columns of the array whose other columns ``a`` or ``b`` are."""
+    """``c := c + a b`` in place, by the caller's thread: rounded as the product by :func:`matmul`, one addition to c
+    for each 384 terms. ``c`` may be columns of the array whose other columns ``a`` or ``b`` are."""
     cdef Matrix am, bm, cm
     cdef StopCheck stop
     cdef int kind = kind_of(c), flag = 0, status

@@ -96,7 +96,7 @@ def layouts(m, k, n, dtype, seed=3):
 
 
 def packed_once(m, k, n, dtype, seed=5):
-    """A transposed operand is packed for many panels at once: the bits, and db, are those of a row or a column alone."""
+    """A transposed operand packed for many panels at once: the bits, and db, are those of a row or a column alone."""
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((k, m)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
     c = K.matmul(a.T, b)

@@ -156,8 +156,8 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                  const real* b, Py_ssize_t b_row, Py_ssize_t b_col, const Slope* slope, real* sums,
                  real* c, Py_ssize_t c_row, bint add, const Finish* finish,
                  Py_ssize_t m, Py_ssize_t k, Py_ssize_t n, const StopCheck* stop) noexcept nogil:
-    """c := (c +) a b; finished rows go through `finish`. The one that is NULL is dz of `slope`; sums := dz's column sums,
-    where it is b."""
+    """c := (c +) a b; finished rows go through `finish`. What is NULL of a and b is dz of `slope`; sums := the column
+    sums of b, where that is it."""
     cdef Py_ssize_t width = tile_width(a)
     cdef Py_ssize_t panel_n = PANEL_VECTORS // 2 * tile_width(a)
     cdef Py_ssize_t bytes = n * k * sizeof(real)
