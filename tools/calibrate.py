@@ -66,8 +66,11 @@ def recorded(which: str) -> Iterator[tuple[starts.Start, dict[str, str], dict[st
                 yield one, row, goal
 
 
-def judge(which: str, first: int, step: int) -> dict[str, object]:
-    """Verdicts beside outcomes; those not yet recorded of architectures first, first + step, ... are added."""
+def judge(which: str, first: int, step: int, turn: bool = False) -> dict[str, object]:
+    """Verdicts beside outcomes; those not yet recorded of architectures first, first + step, ... are added.
+
+    Each network is judged under every optimiser, or, with ``turn``, under one of them in turn.
+    """
     name = f"{which}-judged"
     done = store.done(name)
     todo = (r for r in recorded(which) if int(r[1]["arch"]) % step == first and int(r[1]["arch"]) not in done)
@@ -76,7 +79,8 @@ def judge(which: str, first: int, step: int) -> dict[str, object]:
         for one, row, goal in group:
             for optimizer in training.OPTIMIZERS:
                 ended = judging.outcome(float(row[optimizer]), goal[optimizer])
-                if ended is not None:
+                due = training.OPTIMIZERS[(int(row["arch"]) + int(row["start"])) % len(training.OPTIMIZERS)]
+                if ended is not None and (not turn or optimizer == due):
                     case = judging.judge(one, optimizer, ended)
                     lines.append({"arch": row["arch"], "start": row["start"], "optimizer": optimizer,
                                   "outcome": case.outcome, "verdict": case.verdict,
@@ -117,6 +121,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="architectures to train, five starts each")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--turn", action="store_true", help="judge each network under one optimiser, in turn")
     parser.add_argument("--results", type=Path, default=store.FOLDER, help="where every network's line is kept")
     given = parser.parse_args()
     store.FOLDER = given.results
@@ -127,7 +132,8 @@ def main() -> None:
         page.write(counts)
     else:
         key = given.set if given.command == "judge" else "repaired"
-        counts[key] = (judge if given.command == "judge" else repair)(given.set, given.first, given.step)
+        counts[key] = (judge(given.set, given.first, given.step, given.turn) if given.command == "judge"
+                       else repair(given.set, given.first, given.step))
         store.COUNTS.write_text(json.dumps(counts, indent=1) + "\n")
         print(json.dumps(counts[key] if key == "repaired" else counts[key]["shares"], indent=1))
 

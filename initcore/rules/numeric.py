@@ -108,7 +108,8 @@ def half_precision(c: Context) -> Iterator[Finding]:
       measured="""The first 256 values of every tensor of at least `elements`, read in its own order and in the
       transposed one: a run of `elements` values that another layer holds too, up to one factor and one offset, wherever
       it begins. One array used twice, an autoencoder's decoder that mirrors its encoder, and matrices made by a formula
-      (cosines, the identity) are no finding.""",
+      (cosines, the identity) are no finding; the layers that torch.nn.TransformerEncoder and Decoder copy from one are
+      information.""",
       cure="One child key a tensor: `key.child(\"layer0.weight\")`.", thresholds={"elements": 12})
 def repeated(c: Context) -> Iterator[Finding]:
     """The same draws in two layers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ._tensor_facts import TensorContext, TensorFacts
 
 _UNJUDGED = ("optimizer", "buffer")       # their values follow other laws than weights
 _PLAIN = ("norm", "position_bias")         # one number everywhere is their usual start
+_CLONES = re.compile(r"(?P<stack>(.*\.)?)layers\.\d+\.(?P<part>self_attn\.(in_proj_weight|out_proj\.weight)|"
+                     r"multihead_attn\.(in_proj_weight|out_proj\.weight)|linear[12]\.weight)$")
 _COPIES = ("optimizer", "buffer", "ema")  # equal to other tensors on purpose
 
 
@@ -151,7 +154,9 @@ def repeated(c: TensorContext) -> Iterator[Finding]:
         if a is b or b.name in said or _meant(a, b):
             continue
         said.add(b.name)
-        yield c.finding(b, f"It repeats the numbers of {a.name!r}: the same seed was used twice, or it was copied.",
+        cloned = _cloned(a, b)
+        how = "torch.nn's Transformer copies one layer" if cloned else "the same seed was used twice, or it was copied"
+        yield c.finding(b, f"It repeats the numbers of {a.name!r}: {how}.", severity="info" if cloned else None,
                         measured=f"{min(len(heads[i]), len(heads[j]))} equal draws", expected="independent draws",
                         cause="data", cure=f"one key a tensor: key.child({b.name!r})")
 
@@ -159,6 +164,13 @@ def repeated(c: TensorContext) -> Iterator[Finding]:
 def _meant(a: TensorFacts, b: TensorFacts) -> bool:
     """An embedding and the output layer share their weights in many language models."""
     return a.digest == b.digest and a.shape == b.shape and "embedding" in (a.role, b.role)
+
+
+def _cloned(a: TensorFacts, b: TensorFacts) -> bool:
+    """Layers of torch.nn.TransformerEncoder and Decoder, which start as copies of the one they are given."""
+    names = [_CLONES.match(t.name) for t in (a, b)]
+    return a.digest == b.digest and a.shape == b.shape and all(names) \
+        and len({(m["stack"], m["part"]) for m in names if m}) == 1
 
 
 def _close_pairs(heads: list[np.ndarray], elements: int) -> Iterator[tuple[int, int]]:

@@ -119,3 +119,14 @@ def test_an_optimisers_state_may_be_tiny(tmp_path):
     arrays = transformer() | {"optimizer.state.0.exp_avg_sq": np.full((64, 32), 1e-42, np.float32),
                               "optimizer.state.0.exp_avg": np.zeros((64, 32), np.float32)}
     assert found(arrays, tmp_path) == set()
+
+
+def test_layers_that_pytorch_copies_are_told_and_no_fault(tmp_path):
+    """nn.TransformerEncoder starts from copies of one layer; the same draws in another layer's place are a fault."""
+    one = {"self_attn.in_proj_weight": normal(48, 16), "self_attn.out_proj.weight": normal(16, 16),
+           "linear1.weight": normal(32, 16), "linear2.weight": normal(16, 32)}
+    arrays = {f"encoder.layers.{i}.{name}": a for i in (0, 1) for name, a in one.items()}
+    arrays["encoder.norm.weight"] = np.ones(16, np.float32)
+    assert {(rule, severity) for rule, _, severity in found(arrays, tmp_path)} == {("RNG501", "info")}
+    arrays["encoder.layers.1.linear1.weight"] = 2 * one["linear1.weight"]
+    assert ("RNG501", "encoder.layers.1.linear1.weight", "warn") in found(arrays, tmp_path)

@@ -85,9 +85,9 @@ def by_rule(cases: Iterable[Case]) -> dict[str, dict[str, list[int]]]:
 
 
 def repaired(one: Start, optimizer: str, goal: float) -> str | None:
-    """How the repaired network ends; None where nothing was found."""
+    """How the repaired network ends, fed standardised inputs; None where nothing was found, or what no weights mend."""
     found = report(one, optimizer)
-    if not any(f.severity != "info" for f in found.findings):
+    if not any(f.severity != "info" for f in found.findings) or any(f.rule == "INP702" for f in found.findings):
         return None
-    net = found.repair(rng=0)
-    return outcome(training.reach(net, one.task, optimizer, 0.9 * goal), goal)
+    task = one.task._replace(x=found.standardise(one.task.x))
+    return outcome(training.reach(found.repair(rng=0, fold=False), task, optimizer, 0.9 * goal), goal)
