@@ -42,7 +42,7 @@ def _tables(counts: dict[str, Any]) -> str:
         lines.append(f"| {optimizer} | " + " | ".join(" / ".join(str(n) for n in table[v].values())
                                                       for v in judging.VERDICTS) + " |")
     if "repaired" in counts:
-        lines += ["", "Repaired held-out networks, each under one optimiser, beside a good start (stuck / slow / well): " + "; ".join(
+        lines += ["", "Repaired held-out networks, each under one optimiser (stuck / slow / well): " + "; ".join(
             f"{optimizer} {' / '.join(map(str, row))}" for optimizer, row in counts["repaired"].items()) + "."]
     lines += ["", "Rules on held-out networks, all optimisers together:", "",
               "| rule | severity | fired | stuck | slow | well |", "|---|---|---|---|---|---|"]
