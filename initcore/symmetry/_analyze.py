@@ -35,6 +35,9 @@ def as_network(net: Any) -> Network:
         if any(passes.look(a if a.ndim == 2 else a[None]) < 0 for _, _, a in net.parameters()):
             net.check_finite()
         return net
+    if isinstance(net, (Graph, Program)):
+        raise ArgumentTypeError(f"net is a {type(net).__name__}; this takes chains of layers: an initcore.Network or a "
+                                "list of (w, b, activation). analyze() judges it; re-initialise the axes it names.")
     if isinstance(net, (str, bytes, np.ndarray)) or not isinstance(net, Sequence):
         raise ArgumentTypeError(f"net must be an initcore.Network, a symmetry.Graph or a list of (w, b, activation), "
                                 f"got {type(net).__name__}.")
@@ -77,8 +80,8 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
 
     Parameters
     ----------
-    net : :class:`initcore.Network`, :class:`Graph`, a list of ``(w, b, activation)`` with ``w (fan_in, fan_out)``, or
-        a list of such networks that read the same inputs: their hidden layers are then reported one network after
+    net : :class:`initcore.Network`, :class:`Graph`, :class:`initcore.program.Program`, a list of ``(w, b, activation)``
+        with ``w (fan_in, fan_out)``, or a list of such networks that read the same inputs: their hidden layers are then reported one network after
         the other, with labels that mean the same throughout, and ``groups["networks"]`` names equal networks.
     optimizer : "sgd", "momentum", "nesterov", "adam", "adamw", "lion", "rmsprop", "adagrad", "sign_sgd", "muon",
         "shampoo", "lars", "lamb" and kin; the answer holds for it.

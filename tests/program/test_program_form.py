@@ -115,3 +115,9 @@ def test_a_weight_that_is_not_finite_is_named():
     p = b.program(b.linear(b.input(5, 3), b.weight("bad.weight", np.array([[1.0, np.nan, 0.0]]))))
     with pytest.raises(ic.errors.NonFiniteError, match=r"bad\.weight"):
         ic.symmetry.analyze(p)
+
+
+@pytest.mark.parametrize("tool", [ic.symmetry.quotient, ic.symmetry.break_ties])
+def test_what_takes_chains_refuses_a_program_in_a_sentence(tool):
+    with pytest.raises(ic.errors.ArgumentTypeError, match="chains of layers"):
+        tool(net())
