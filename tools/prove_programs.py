@@ -39,8 +39,8 @@ def main() -> int:
         if not gap < LIMIT:
             wrong += 1
             print(f"seed {seed} ({mode}, {name}): gap {gap:.2g}", flush=True)
-    print(f"{given.programs} programs ({len(MODES)} kinds of weights, {len(OPTIMIZERS)} optimisers), {claims} with ties, "
-          f"{cells} cells compared, largest gap {largest:.1e}, {wrong} wrong")
+    print(f"{given.programs} programs ({len(MODES)} kinds of weights, {len(OPTIMIZERS)} optimisers), {claims} with "
+          f"ties, {cells} cells compared, largest gap {largest:.1e}, {wrong} wrong")
     return int(wrong > 0)
 
 

@@ -81,8 +81,9 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     Parameters
     ----------
     net : :class:`initcore.Network`, :class:`Graph`, :class:`initcore.program.Program`, a list of ``(w, b, activation)``
-        with ``w (fan_in, fan_out)``, or a list of such networks that read the same inputs: their hidden layers are then reported one network after
-        the other, with labels that mean the same throughout, and ``groups["networks"]`` names equal networks.
+        with ``w (fan_in, fan_out)``, or a list of such networks that read the same inputs: their hidden layers are then
+        reported one network after the other, with labels that mean the same throughout, and ``groups["networks"]``
+        names equal networks.
     optimizer : "sgd", "momentum", "nesterov", "adam", "adamw", "lion", "rmsprop", "adagrad", "sign_sgd", "muon",
         "shampoo", "lars", "lamb" and kin; the answer holds for it.
     l2 : weight of an L2 penalty added to the gradient (for "adamw": its decoupled decay). Default 0.
