@@ -1,5 +1,6 @@
 """Sphinx: MyST pages, numpydoc docstrings. Built with `make docs`, warnings as errors."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from initcore import __version__
 
+os.environ.setdefault("KERAS_BACKEND", "torch")         # Keras would look for TensorFlow
 project = "initcore"
 author = "The initcore developers"
 release = version = __version__

@@ -34,7 +34,7 @@ thead th{font-weight:600;vertical-align:bottom;
 position:sticky;top:0;background:var(--ground)}
 th[scope=row],td:first-child,th:first-child,.words td,.words th{text-align:left}
 .words td,.words th,th[scope=row]{white-space:normal;overflow-wrap:anywhere;min-width:3.5rem;max-width:30rem}
-.words td{min-width:7rem}
+.words td{min-width:7rem}.words th[scope=row]{min-width:6.5rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1rem}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.6rem;min-width:0}
 figcaption{font-size:.85rem;color:var(--soft)}figure h3{font-size:.95rem;margin:0 0 .2rem}
