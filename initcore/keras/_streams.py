@@ -72,6 +72,8 @@ def backend() -> str:
 class Initializer(keras.initializers.Initializer):
     """The base of initcore's Keras initialisers; not called itself.
 
+    Parameters
+    ----------
     rng : Key, int, generator, ... (:func:`initcore.random.as_key`): a stream of which every call takes the next key;
         None: fresh entropy, for copies too.
     seed : Keras' argument, in the place of rng: an int repeats its values at every call, a SeedGenerator does not.

@@ -9,6 +9,8 @@ C. The six colours have a contrast of 3 to 1 and more on white and on black alik
 
 from __future__ import annotations
 
+import functools
+import io
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +47,9 @@ class Display:
         self._draw(ax)
         return self
 
+    def _repr_png_(self) -> bytes:
+        return png((self if self.figure_ is not None else self.plot()).figure_)
+
     def _draw(self, ax: Any) -> None:
         raise NotImplementedError
 
@@ -56,7 +61,16 @@ def new_figure(size: tuple[float, float]) -> Any:
     except ImportError:
         raise MissingExtraError("figures need matplotlib: pip install 'initcore[plots]'; report.to_html(path) draws a "
                                 "page without it.") from None
-    return Figure(figsize=size, layout="constrained")
+    figure: Any = Figure(figsize=size, layout="constrained")
+    figure._repr_png_ = functools.partial(png, figure)        # so that a notebook shows it without pyplot
+    return figure
+
+
+def png(figure: Any) -> bytes:
+    """The figure as a PNG file's bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", facecolor="white")
+    return stream.getvalue()
 
 
 def look(k: int, n: int) -> dict[str, Any]:

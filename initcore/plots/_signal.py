@@ -102,6 +102,7 @@ class SaturationDisplay(Display):
         return cls(tuple(la.name for la in layers), found["measured"], found["predicted"])
 
     def _draw(self, ax: Any) -> None:
+        from matplotlib.ticker import PercentFormatter
         n = len(self.names)
         for k, level in enumerate(self.levels):
             if self.measured is not None:
@@ -114,7 +115,7 @@ class SaturationDisplay(Display):
         ax.set(xlabel="layer", ylabel="share of units and samples", ylim=(-0.02, 1.02),
                title="Saturated share by depth")
         whole_numbers(ax.xaxis)
-        ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f}%")
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.legend(fontsize="small")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 import subprocess
 import sys
 
@@ -202,3 +203,11 @@ def test_without_matplotlib_a_sentence():
             "except ic.errors.MissingExtraError as e: print(e)")
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "initcore[plots]" in said and issubclass(MissingExtraError, ImportError)
+
+
+def test_figures_and_displays_show_themselves_in_notebooks(matplotlib):
+    report = ic.check(network(), X)
+    for thing in (report.plot(), plots.SignalDisplay.from_report(report)):
+        assert thing._repr_png_().startswith(b"\x89PNG")
+    again = pickle.loads(pickle.dumps(report.plot()))
+    assert again._repr_png_().startswith(b"\x89PNG")
