@@ -107,7 +107,7 @@ def _broadcast(a, x):
     inner = [1] * len(a["shape"])
     for i, d in enumerate(a["dims"]):
         inner[d] = x[0].shape[i]
-    return x[0].permute(*np.argsort(a["dims"]).tolist()).reshape(inner).expand(*a["shape"])
+    return x[0].permute([int(d) for d in np.argsort(a["dims"])]).reshape(inner).expand(*a["shape"])
 
 
 _MOVES = {
@@ -130,6 +130,9 @@ def _softmax(x, dims, log):
 def _others(kind, a, x, op):
     if kind == "reduce":
         return _reduce(a, x[0])
+    if kind == "arange":
+        (v,) = op.outputs
+        return torch.arange(v.shape[0] if v.shape else 1, dtype=torch.float64).reshape(v.shape)
     if kind == "normalize":
         return _normalize(a, *[*x, None, None, None, None][:5])
     if kind == "attention":
