@@ -1,4 +1,8 @@
-"""Interleaved timing: ours and every rival in turn, round after round, in one process; minima compared.
+"""Interleaved timing: ours and every rival in turn, at least 20 rounds, in one process; minima compared.
+
+Where one thread computes the clock is its CPU time, which a busy machine disturbs least; with several, for whoever
+computes in a pool of its own (POOLED), and for files and processes, it is the wall's.
+Threads beside other libraries': threads.py.
 
 For single-threaded cases the process is pinned to one CPU while it is timed, so that a rival's thread
 pool, whatever it was told, has one core; NumPy's BLAS and torch are also told so.
@@ -54,6 +58,17 @@ def _pin(cpus: set[int]) -> None:
             os.sched_setaffinity(tid, cpus)
 
 
+POOLED = ("jax", "dask")
+COMPUTING = ("product", "dense layer", "training step", "elementwise", "random", "initialisers", "signals")
+
+
+def _clock(case: Case, label: str) -> Callable[[], float]:
+    """What times this side."""
+    if case.group not in COMPUTING or case.threads > 1 or label in POOLED or not hasattr(time, "thread_time"):
+        return time.perf_counter
+    return time.thread_time
+
+
 def _loops(call: Callable[[], Any], least: float = 1e-3) -> int:
     """How often to repeat a call inside one timing, so that what the rival before it left cold is a small part."""
     n = 1
@@ -83,11 +98,12 @@ def measure(case: Case, budget: float = 6.0) -> dict[str, Any]:
         for done in range(case.rounds):
             for label, call in calls.items():
                 n = loops[label]
-                start = time.perf_counter()
+                clock = _clock(case, label)
+                start = clock()
                 for _ in range(n):
                     call()
-                best[label] = min(best[label], (time.perf_counter() - start) / n)
-            if done >= 4 and time.perf_counter() > end:
+                best[label] = min(best[label], (clock() - start) / n)
+            if done >= case.rounds - 1 or (done >= 19 and time.perf_counter() > end):
                 break
     rows = []
     for key, wanted in (case.target or dict.fromkeys(case.rivals, 0.0)).items():

@@ -72,7 +72,7 @@ def _(c):
 
 
 def _large(name):
-    @case(GROUP, f"{name} f32 1e7, 2 threads", target={"copyto": 1.25}, at_most=True, threads=2, rounds=15)
+    @case(GROUP, f"{name} f32 1e7, 2 threads", target={"copyto": 1.25}, at_most=True, threads=2, rounds=20)
     def _(c):
         z = _data("float32", 10_000_000)
         out = np.empty_like(z)
@@ -153,7 +153,7 @@ NUMPY_WAY = {
 def _pair(name, dtype):
     phi, slope = NUMPY_WAY[name]
 
-    @case(GROUP, f"{name} forward {dtype}", target={"numpy": 1.0}, rounds=15)
+    @case(GROUP, f"{name} forward {dtype}", target={"numpy": 1.0}, rounds=20)
     def _(c):
         z = _data(dtype)
         out = np.empty_like(z)
@@ -161,7 +161,7 @@ def _pair(name, dtype):
         c.rival("numpy", lambda: phi(z))
         c.check = lambda: _close(forward(name, z), phi(z))
 
-    @case(GROUP, f"{name} backward {dtype}", target={"numpy": 1.0}, rounds=15)
+    @case(GROUP, f"{name} backward {dtype}", target={"numpy": 1.0}, rounds=20)
     def _(c):
         z, dy = _data(dtype), _data(dtype)[::-1].copy()
         out = np.empty_like(z)

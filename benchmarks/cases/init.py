@@ -9,7 +9,7 @@ from .._case import case
 
 
 def _orthogonal(n):
-    @case("initialisers", f"orthogonal {n}x{n} f32", target={"torch": 1.5}, rounds=12 if n < 2000 else 6)
+    @case("initialisers", f"orthogonal {n}x{n} f32", target={"torch": 1.5}, rounds=20)
     def _(c):
         key, out = ic.Key(0), np.empty((n, n), np.float32)
         c.ours = lambda: init.orthogonal((n, n), rng=key, out=out, threads=1)

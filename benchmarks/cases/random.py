@@ -102,7 +102,7 @@ def _(c):
     c.check = _moments(c.ours, 0, 1)
 
 
-@case("random", "normal f32 1e7, 2 threads over 1", target={"1 thread": 1.8}, threads=2, rounds=8)
+@case("random", "normal f32 1e7, 2 threads over 1", target={"1 thread": 1.8}, threads=2, rounds=20)
 def _(c):
     n = 10 * N
     out, other = np.empty(n, np.float32), np.empty(n, np.float32)
