@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
-from test_torch_program_values import agrees  # noqa: E402
+from test_torch_program_values import agrees, tensors  # noqa: E402
 
 IMAGE, ROWS, INDEX = (2, 4, 6, 6), (3, 4), torch.tensor([[2, 0], [1, 1], [0, 2]])
 
@@ -133,17 +133,25 @@ class Calls(torch.nn.Module):
         return [m for m in made] if isinstance(made, (list, tuple)) else made
 
 
-def whole(function, *shape):
+def groups(functions, size=8):
+    """Several in one module: what takes time is the export."""
+    names = list(functions)
+    return [names[k:k + size] for k in range(0, len(names), size)]
+
+
+def whole(functions, names, *shape):
+    def function(x):
+        return [t for name in names for t in tensors(functions[name](x))]
     x = torch.randn(shape, generator=torch.Generator().manual_seed(3)).double()
     found = agrees(Calls(function), x)
     assert not any(op.kind == "opaque" for op in found.ops), str(found)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_on_rows(name):
-    whole(OPERATIONS[name], *ROWS)
+@pytest.mark.parametrize("names", groups(OPERATIONS), ids=" ".join)
+def test_operations_on_rows(names):
+    whole(OPERATIONS, names, *ROWS)
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_an_operation_on_images(name):
-    whole(IMAGES[name], *IMAGE)
+@pytest.mark.parametrize("names", groups(IMAGES), ids=" ".join)
+def test_operations_on_images(names):
+    whole(IMAGES, names, *IMAGE)

@@ -94,7 +94,8 @@ def _quiet() -> Iterator[None]:
     for handler in handlers:
         handler.addFilter(nothing)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), \
+                contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
