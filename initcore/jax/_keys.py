@@ -14,8 +14,8 @@ from ..random import as_key as _as_key
 
 TRACED = ("the key is a tracer: this runs inside jax.jit, vmap, scan or another transformation, where the numbers of a "
           "key do not exist yet. Initialise eagerly (call init outside of jit), or take the shapes only and fill "
-          "them, sharded or not: with initcore.jax.shapes_only(): abstract = jax.eval_shape(init, key, x); then "
-          "initcore.jax.init_params(abstract, rules, rng=..., shardings=...).")
+          "them, sharded or not: abstract = jax.eval_shape(init, key, x), then initcore.jax.init_params(abstract, "
+          "rules, rng=..., shardings=...). To trace all the same, without numbers: initcore.jax.shapes_only().")
 
 
 def as_key(key: Any) -> Key:

@@ -3,7 +3,8 @@
 Design
 A. An :class:`Initializer` is an initialiser of :mod:`initcore.init` with its arguments, and the axes in JAX's manner.
    It compares and hashes by these, so that modules which hold it may be static arguments.
-B. Inside a transformation the key has no numbers: refused. :func:`shapes_only` lets the shapes through.
+B. Inside a transformation the key has no numbers: refused. ``jax.eval_shape`` and what stands inside
+   :func:`shapes_only` get the shapes, of an array that raises where it is run.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +33,7 @@ from ._shards import checked, place
 AxisLike = int | Sequence[int]
 _BY_RANK = {len(name): name for name in LAYOUTS if name.endswith("io")}
 _KEYLESS = (initializers.zeros, initializers.ones, initializers.constant, initializers.eye, initializers.dirac)
+_JAX = os.path.dirname(jax.__file__)
 _COMPLEX = {"complex64": "float32", "complex128": "float64"}
 
 
@@ -43,14 +46,14 @@ _local = _Local()
 
 @contextlib.contextmanager
 def shapes_only() -> Iterator[None]:
-    """Inside, these initialisers may be traced, for ``jax.eval_shape`` and ``nnx.eval_shape``.
+    """Inside, these initialisers may be traced, as they may be by ``jax.eval_shape`` anyway.
 
     What is traced gives shapes and dtypes; if it is ever run, it raises UsageError instead of giving numbers.
 
     >>> init = Initializer(initializers.he_normal, {})
     >>> with shapes_only():
-    ...     jax.eval_shape(lambda key: init(key, (3, 2)), jax.random.key(0))
-    ShapeDtypeStruct(shape=(3, 2), dtype=float32)
+    ...     print(jax.make_jaxpr(lambda key: init(key, (3, 2)))(jax.random.key(0)).out_avals)
+    [ShapedArray(float32[3,2])]
     """
     before, _local.shapes_only = _local.shapes_only, True
     try:
@@ -87,7 +90,7 @@ class Initializer:
         sizes = _checks.shape("shape", shape)
         kind = jax.dtypes.canonicalize_dtype(self._dtype(dtype))
         make = self.bound(sizes)
-        if isinstance(key, jax.core.Tracer) and _local.shapes_only and self.make not in _KEYLESS:
+        if isinstance(key, jax.core.Tracer) and self.make not in _KEYLESS and (_local.shapes_only or _only_shapes()):
             return _refused(sizes, kind, key)
         stream = Key(0) if self.make in _KEYLESS else as_key(key)
 
@@ -144,6 +147,16 @@ class Initializer:
 
     def __repr__(self) -> str:
         return f"initcore.jax.{self.__name__}"
+
+
+def _only_shapes() -> bool:
+    """Whether ``jax.eval_shape`` traces this, as Flax does at every ``apply`` to know the shape of a parameter."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "eval_shape" and frame.f_code.co_filename.startswith(_JAX):
+            return True
+        frame = frame.f_back            # type: ignore[assignment]
+    return False
 
 
 def _refused(shape: tuple[int, ...], dtype: np.dtype, key: Any) -> jax.Array:

@@ -129,7 +129,7 @@ def test_bad_arguments(call, error, text):
 @pytest.mark.parametrize("wrap", [jax.jit, jax.vmap, lambda f: lambda k: jax.lax.map(f, k)])
 def test_inside_transformations_it_is_refused_with_the_way_out(wrap):
     keys = KEY if wrap is jax.jit else jax.random.split(KEY)
-    with pytest.raises(errors.UsageError, match=r"tracer.*shapes_only.*init_params"):
+    with pytest.raises(errors.UsageError, match=r"tracer.*init_params.*shapes_only"):
         wrap(lambda k: ij.he_normal()(k, (3, 3)))(keys)
     assert (jax.jit(lambda: ij.zeros(None, (3,)) + ij.ones(None, (3,)))() == 1).all()     # these need no key
 
@@ -137,6 +137,9 @@ def test_inside_transformations_it_is_refused_with_the_way_out(wrap):
 def test_shapes_only_lets_shapes_through_and_never_numbers():
     def start(key):
         return ij.he_normal()(key, (3, 2), jnp.bfloat16)
+    assert jax.eval_shape(jax.jit(start), KEY) == jax.ShapeDtypeStruct((3, 2), jnp.bfloat16)
+    with pytest.raises(errors.UsageError, match="tracer"):
+        jax.jit(lambda k: start(k) + 1)(KEY)
     with ij.shapes_only():
         assert jax.eval_shape(start, KEY) == jax.ShapeDtypeStruct((3, 2), jnp.bfloat16)
         traced = jax.jit(start)
@@ -159,6 +162,9 @@ def test_flax_linen():
     params = model.init(KEY, jnp.ones((1, 7)))["params"]
     assert abs(params["kernel"]).max() < 2.3 / 7 ** 0.5 and (params["bias"] == 0.5).all()
     assert (model.init(KEY, jnp.ones((1, 7)))["params"]["kernel"] == params["kernel"]).all()
+    variables = model.init(KEY, jnp.ones((1, 7)))
+    for call in (model.apply, jax.jit(model.apply), jax.grad(lambda v, x: model.apply(v, x).sum())):
+        call(variables, jnp.ones((1, 7)))               # Flax asks the initialiser for the shape each time
     with pytest.raises(errors.UsageError, match="init_params"):
         jax.jit(model.init)(KEY, jnp.ones((1, 7)))
     boxed = nn.Dense(4, kernel_init=nn.with_partitioning(ij.he_normal(), (None, "model")))
