@@ -84,9 +84,10 @@ def _convolve(a, x, w):
     w = w.permute(*a["w_dims"])
     stride, dilation, padding = (a.get(k) or d for k, d in (("stride", (1,) * n), ("dilation", (1,) * n),
                                                          ("padding", (0,) * n)))
+    padding = tuple(n[0] if isinstance(n, tuple) else n for n in padding)
     if a.get("transposed"):
         f = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[n - 1]
-        y = f(x, w.transpose(0, 1), None, stride, padding, 0, a.get("groups", 1), dilation)
+        y = f(x, w.transpose(0, 1), None, stride, padding, a.get("output_padding") or 0, a.get("groups", 1), dilation)
     else:
         f = (F.conv1d, F.conv2d, F.conv3d)[n - 1]
         y = f(x, w, None, stride, padding, dilation, a.get("groups", 1))
@@ -142,6 +143,7 @@ def _others(kind, a, x, op):
         return x[0] * (torch.rand(shape, dtype=x[0].dtype) > a["rate"]) / (1 - a["rate"])
     if kind == "scatter":
         index = x[1].long()
+        x = [x[0].double(), index, *(t.double() for t in x[2:])]
         if a.get("function") == "add":
             return x[0].scatter_add(a["dim"], index, x[2])
         return x[0].scatter(a["dim"], index, x[2])
@@ -150,9 +152,15 @@ def _others(kind, a, x, op):
     if kind == "sort":
         return tuple(x[0].sort(a["dim"]))
     if kind == "pool":
-        (d,) = a["dims"]
-        y = x[0].unfold(d, 2, 2)
-        return y.amax(-1) if a.get("function", "max") == "max" else y.mean(-1)
+        y = x[0]
+        if any(a.get("padding") or ()):
+            wide = [n for d in range(y.dim() - 1, -1, -1)
+                    for n in [a["padding"][a["dims"].index(d)] if d in a["dims"] else 0] * 2]
+            y = F.pad(y, wide, value=-1e30 if a.get("function", "max") == "max" else 0.0)
+        for k, d in enumerate(a["dims"]):
+            y = y.unfold(d, *((a["window"][k], a["stride"][k]) if "window" in a else (2, 2)))
+        last = tuple(range(x[0].dim(), y.dim()))
+        return y.amax(last) if a.get("function", "max") == "max" else y.mean(last)
     if kind == "recur":
         return _recur(a, x)
     if kind == "opaque":
@@ -212,7 +220,7 @@ def _attention(a, q, k, v, mask):
 
 
 def _recur(a, x):
-    x, h0, c0, *weights = x
+    x, h0, c0, *weights = [None if t is None else t.double() for t in x]
     cell = a["cell"]
     ways = 1 + bool(a.get("bidirectional"))
     size = (a.get("layers", 1) * ways, x.shape[0] if a.get("batch_first") else x.shape[1], weights[1].shape[1])

@@ -107,7 +107,8 @@ class Experiment:
                         for y in range(x):
                             p, q = keys[y], keys[x]
                             if la.labels[p] != la.labels[q]:
-                                d = float(np.abs(first[p] - first[q]).max() / max(scale, 1e-6))
+                                with np.errstate(invalid="ignore"):        # scores behind a mask are -inf
+                                    d = float(np.abs(first[p] - first[q]).max() / max(scale, 1e-6))
                                 apart[i, p, q] = max(apart.get((i, p, q), 0.0), d)
         dead = self._dead()
         missed = [k for k, d in apart.items() if d < 1e-11 and not np.isnan(d)]

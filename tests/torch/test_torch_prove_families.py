@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch_sequences  # noqa: F401
 from torch_families import FAMILIES
+from train_program import Experiment
 
 import initcore as ic
 import initcore.torch as it
@@ -51,3 +52,20 @@ def test_a_planted_copy_is_found_and_it_alone(name):
     found = report(net, args)
     tied = {la.name: [k for k, s in enumerate(la.status) if s != "free"] for la in found.layers if not la.ok}
     assert tied == {axis: [a, b]}
+
+
+TRAINED = {"lenet": "adam", "gnn": "rmsprop", "gru": "adamw", "t5": "sgd", "moe_dense": "momentum"}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_is_called_one_for_ever_stays_one_in_training(name):
+    """Units 0 and 1 of every axis are made alike; the program is run and trained in float64, apart from the reader."""
+    net, args = FAMILIES[name]()
+    with torch.no_grad():
+        for p in net.parameters():
+            for d in (d for d in (0, 1) if p.dim() > d and p.shape[d] > 2):
+                p.select(d, 1).copy_(p.select(d, 0))
+    inputs = [a.double().numpy() if a.is_floating_point() else a.numpy() for a in args]
+    experiment = Experiment(it.program(net, args), TRAINED[name], steps=4, inputs=lambda rng: inputs).train()
+    gap, _, cells = experiment.worst()
+    assert cells and gap < 1e-11
