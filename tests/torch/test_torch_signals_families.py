@@ -29,6 +29,13 @@ def test_transformers_own_start_is_left_alone(name):
     assert report.whole and not [f for f in report.findings if f.severity != "info"], report
 
 
+def test_a_dead_layer_of_a_few_channels_is_named():
+    module, args = torch_families.FAMILIES["vgg"]()
+    module[2].bias.data.fill_(-50)
+    found = [f for f in ic.check(module, args).findings if f.rule == "SAT203"]
+    assert [(f.severity, f.tensor, f.cause) for f in found] == [("fail", "2.bias", "bias")]
+
+
 def test_a_branch_that_drowns_its_skip_is_named():
     module, args = torch_families.FAMILIES["gpt"]()
     module.blocks[1]["down"].weight.data.mul_(200)

@@ -31,7 +31,7 @@ class Weight:
     main : it stands on the main way. table : looked up. data : it reads the user's inputs.
     mean, std, size, largest : of its values. bias_low, bias_high, bias_rms : of its bias.
     trainable : it will be trained. sources : names of the parameters it is made of.
-    stuck : a trained weight whose gradient stayed exactly 0 in every step that was tried.
+    silent : its gradient is exactly 0 on the data. stuck : it stayed so in every step that was tried.
     reads, writes : root mean square of what it reads and of what comes out (nan: not seen).
     """
 
@@ -59,6 +59,7 @@ class Weight:
     bias_rms: float = 0.0
     trainable: bool = True
     sources: frozenset[str] = frozenset()
+    silent: bool = False
     stuck: bool = False
     reads: float = math.nan
     writes: float = math.nan

@@ -82,7 +82,8 @@ def dead_relu(c: NodeContext) -> Iterator[Finding]:
                 or all(w.std == 0 and w.mean == 0 for w in a.local):
             continue
         limit = c.limits["share"] + 4 * math.sqrt(0.25 / la.units)
-        whole = la.dead_units == 1 and la.units >= c.limits["units"]
+        silent = bool(a.local) and all(w.silent for w in a.local)
+        whole = la.dead_units == 1 and (la.units >= c.limits["units"] or silent)
         if not (la.dead_units > limit or whole):
             continue
         key = ("dead", a.key)

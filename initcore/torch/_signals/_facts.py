@@ -109,6 +109,8 @@ def _backward(session: Session, loss: Loss, mine: dict[Node, Tensor], take: bool
 def _never(session: Session, still: frozenset[str], weights: dict[Use, list[nodes.Weight]]) -> None:
     """Mark the weights that get no gradient in the next steps either, where a constant one is among the still ones."""
     found = [w for ws in weights.values() for w in ws if w.trainable and w.sources and w.sources <= still]
+    for w in found:
+        w.silent = True
     if not any(w.std == 0 for w in found):
         return
     values: dict[Node, Tensor] = {}
