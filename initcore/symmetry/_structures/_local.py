@@ -77,7 +77,9 @@ class Local:
         for i in self.read:
             if not system.add({i}, 1):
                 return None
-        for i in range(n - 1, -1, -1):
+        # Rows rather than gains: a gain is compared as it stands.
+        rows = [i for i, s in enumerate(self.steps) if s.role == "weigh"]
+        for i in (*rows, *range(n - 1, -1, -1)):
             system.add({i}, 1) or system.add({i}, 0)
         answer = system.solve()
         return answer if answer is not None and any(answer) else None
