@@ -1,9 +1,10 @@
 """ATen, PyTorch's own vocabulary, read into :mod:`initcore.program` without PyTorch: for live modules and for files."""
 
 from .._doors import called_by
+from ._build import Build, NotUnderstood
 from ._read import Call, Out, Reading, Ref
 from ._table import TABLE
 
-__all__ = ["TABLE", "Call", "Out", "Reading", "Ref"]
+__all__ = ["TABLE", "Build", "Call", "NotUnderstood", "Out", "Reading", "Ref"]
 
 called_by(globals())

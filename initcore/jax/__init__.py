@@ -20,6 +20,7 @@ from ._further import (
     wang_init,
 )
 from ._keys import as_key
+from ._program import program
 from ._protocol import Initializer, shapes_only
 from ._standard import (
     constant,
@@ -46,7 +47,7 @@ from ._trees import init_params, table
 
 __all__ = ["Initializer", "Table", "as_key", "constant", "delta_orthogonal", "dirac", "embedding", "eye",
            "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "init_params", "kaiming_normal",
-           "kaiming_uniform", "lecun_normal", "lecun_uniform", "mup_std", "normal", "ones", "orthogonal",
+           "kaiming_uniform", "lecun_normal", "lecun_uniform", "mup_std", "normal", "ones", "orthogonal", "program",
            "shapes_only", "siren", "small_init", "sparse", "spectral", "table", "torch_default", "truncated_normal",
            "uniform", "variance_scaling", "wang_init", "xavier_normal", "xavier_uniform", "zeros"]
 

@@ -85,7 +85,7 @@ def table(abstract: Any, rules: Mapping[Any, Any], *, layouts: Mapping[str, Any]
 def _leaves(abstract: Any, names: Any) -> tuple[list[Named], Any]:
     """Every leaf by name, and the tree's structure."""
     flat, build = jax.tree_util.tree_flatten_with_path(abstract)
-    own = [_name(path) for path, _ in flat]
+    own = [path_name(path) for path, _ in flat]
     streams = renamed(own, names)
     found = []
     for name, (_, leaf) in zip(own, flat):
@@ -99,7 +99,7 @@ def _leaves(abstract: Any, names: Any) -> tuple[list[Named], Any]:
     return found, build
 
 
-def _name(path: tuple[Any, ...]) -> str:
+def path_name(path: tuple[Any, ...]) -> str:
     """The path in dots, without boxes."""
     parts = [jax.tree_util.keystr((part,), simple=True, separator=".") for part in path]
     while len(parts) > 1 and parts[-1] in _AROUND and isinstance(path[len(parts) - 1], jax.tree_util.GetAttrKey):

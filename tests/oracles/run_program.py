@@ -20,6 +20,9 @@ _BINARY = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divi
            "maximum": torch.maximum, "minimum": torch.minimum, "power": torch.pow, "remainder": torch.remainder}
 
 
+_COMPARE = {"lt": torch.lt, "le": torch.le, "ge": torch.ge, "eq": torch.eq, "ne": torch.ne}
+
+
 def values(program, inputs, parameters):
     """Every value of a program, given its inputs and parameters (tensors by :class:`Value`)."""
     at = {**dict(zip(program.inputs, inputs)), **parameters}
@@ -40,6 +43,8 @@ def _run(op, x):
         return _BINARY[kind](*x)
     if kind == "activation":
         phi = activations.get(a["activation"])
+        if phi.name.startswith("leaky_relu_"):
+            return F.leaky_relu(x[0], float(phi.name.removeprefix("leaky_relu_")))
         return _TORCH[phi.name.split("(")[0]](x[0])
     if kind == "elementwise":
         return _elementwise(a, x[0])
@@ -90,6 +95,8 @@ def _convolve(a, x, w):
         y = f(x, w.transpose(0, 1), None, stride, padding, a.get("output_padding") or 0, a.get("groups", 1), dilation)
     else:
         f = (F.conv1d, F.conv2d, F.conv3d)[n - 1]
+        if padding and isinstance(padding[0], tuple):
+            x, padding = F.pad(x, [n for both in padding[::-1] for n in both]), (0,) * n
         y = f(x, w, None, stride, padding, dilation, a.get("groups", 1))
     return y.permute(*np.argsort(a["x_dims"]).tolist())
 
@@ -118,7 +125,8 @@ _MOVES = {
     "choose": lambda a, x: torch.where(x[0].bool(), x[1], x[2]),
     "softmax": lambda a, x: _softmax(x[0], a["dims"], a.get("log", False)), "detach": lambda a, x: x[0].detach(),
     "gather": lambda a, x: x[0].gather(a["dim"], x[1].long()),
-    "compare": lambda a, x: (x[0] > x[1]).to(x[0].dtype), "cumulate": lambda a, x: x[0].cumsum(a["dim"]),
+    "compare": lambda a, x: _COMPARE.get(a["function"], torch.gt)(x[0], x[1]).to(x[0].dtype),
+    "cumulate": lambda a, x: x[0].cumsum(a["dim"]),
     "one_hot": lambda a, x: F.one_hot(x[0].long(), a["classes"]).double(),
 }
 
@@ -151,6 +159,12 @@ def _others(kind, a, x, op):
         return tuple(x[0].topk(a["k"], a["dim"]))
     if kind == "sort":
         return tuple(x[0].sort(a["dim"]))
+    if kind == "pool" and len(a["dims"]) > 1:
+        y = x[0]
+        for d, window, step in zip(a["dims"], a["window"], a["stride"]):
+            y = y.unfold(d, window, step)
+        inner = tuple(range(x[0].dim(), y.dim()))
+        return y.amax(inner) if a["function"] == "max" else y.mean(inner)
     if kind == "pool":
         y = x[0]
         if any(a.get("padding") or ()):

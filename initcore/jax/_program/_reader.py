@@ -1,0 +1,297 @@
+"""``ij.program``: a function, its parameters and an example of its inputs -> :class:`initcore.program.Program`.
+
+Design
+A. ``jax.make_jaxpr`` traces the function; calls (jit, custom derivatives, remat) are put in place, scans of up to 64
+   steps are unrolled, conditions on constants are decided.
+B. What follows from constants alone is a constant. What is elementwise is sampled, so that an activation is known by
+   its values however it is written (:mod:`._samples`).
+C. A primitive without an entry, or with arguments its entry has no words for, is one opaque operation.
+D. At the end what nothing reads is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from ..._aten import Build, NotUnderstood
+from ..._types import Array, Floats
+from ...errors import ArgumentTypeError, ProgramError, UsageError
+from ...program import Parameter, Place, Program, Value
+from .._trees import path_name
+from ._primitives import ACTIVATIONS, DRAWS, ELEMENTWISE, ENTRIES, SAME
+from ._samples import Samples
+
+_MOST_STEPS = 64                        # of a scan
+_MOST_CONSTANT = 1 << 16                # elements of what is worked out from constants
+_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(jax.__file__),
+              os.path.dirname(__file__))
+Known = Value | Array                   # an operation's result, or a constant
+
+
+def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
+    """A function of (params, *inputs) as a :class:`initcore.program.Program`.
+
+    Parameters
+    ----------
+    fn : function
+        Of Flax linen ``model.apply``, of nnx ``lambda params, x: nnx.merge(graph, params)(x)``, of Equinox
+        ``lambda params, x: jax.vmap(eqx.combine(params, static))(x)``, or a plain function.
+    params : pytree of arrays
+        Names are their paths in dots, as in :func:`initcore.jax.init_params`; one array in two places is one parameter
+        of two names. Leaves that are not floating point (counters) are no weights. ShapeDtypeStructs may be read, not
+        proved.
+    inputs : example inputs, pytrees of arrays or ShapeDtypeStructs; only shapes and dtypes count.
+
+    Raises ProgramError where JAX cannot trace the function, ArgumentTypeError for what is no function.
+
+    >>> params = {"w": jax.numpy.ones((3, 4)), "v": jax.numpy.ones((4, 2))}
+    >>> p = program(lambda p, x: jax.nn.gelu(x @ p["w"]) @ p["v"], params, jax.numpy.ones((8, 3)))
+    >>> [op.attributes.get("activation", op.kind) for op in p.ops]
+    ['contract', 'gelu_tanh', 'contract']
+    >>> print(p.coverage)
+    100% of the parameters covered
+    """
+    if not callable(fn):
+        raise ArgumentTypeError(f"fn must be a function of (params, *inputs), got {type(fn).__name__}; of a Flax "
+                                "module give module.apply.")
+    try:
+        closed = jax.make_jaxpr(fn)(params, *inputs)
+    except Exception as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ProgramError(f"{getattr(fn, '__name__', 'fn')} cannot be read: JAX could not trace it on these arguments "
+                           f"({type(error).__name__}: {first[:200]}). Call it inside jax.jit first; Python may not ask "
+                           "for the values of arrays.") from error
+    reader = _Reader()
+    weights, _ = jax.tree_util.tree_flatten_with_path(params)
+    given: list[Known] = list(reader.weights([(path_name(path), leaf) for path, leaf in weights]))
+    for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs)):
+        given.append(reader.input(leaf, f"input{k}"))
+    outputs = reader.run(closed.jaxpr, [np.asarray(c) if not hasattr(c, "aval") or c.size <= _MOST_CONSTANT
+                                        else reader.table(c) for c in closed.consts], given, "")
+    return reader.program(outputs)
+
+
+class _Reader:
+    """One program being written."""
+
+    def __init__(self) -> None:
+        self.build, self.samples = Build(), Samples()
+        self.inputs: list[Value] = []
+        self.parameters: dict[int, Parameter] = {}
+        self.alive: list[Any] = []                      # so that an id stays what it is
+        self.at = Place()                               # of the call that is being put in place
+
+    # leaves
+
+    def weights(self, named: Sequence[tuple[str, Any]]) -> list[Value]:
+        """Parameters by identity, each once."""
+        names: dict[int, list[str]] = {}
+        for name, leaf in named:
+            names.setdefault(id(leaf), []).append(name)
+        out = []
+        for name, leaf in named:
+            if id(leaf) not in self.parameters:
+                value = Value(tuple(leaf.shape), str(leaf.dtype), name)
+                floats = jax.dtypes.issubdtype(leaf.dtype, np.floating)
+                self.parameters[id(leaf)] = Parameter(value, tuple(names[id(leaf)]),
+                                                      functools.partial(_read, name, leaf), floats, not floats)
+            out.append(self.parameters[id(leaf)].value)
+        return out
+
+    def table(self, array: Any) -> Value:
+        """A large array that the function holds itself."""
+        self.alive.append(array)
+        value = Value(tuple(array.shape), str(array.dtype), f"constant{len(self.alive)}")
+        self.parameters[id(array)] = Parameter(value, (value.name,), functools.partial(_read, value.name, array),
+                                               False, True)
+        return value
+
+    def input(self, leaf: Any, name: str) -> Value:
+        """An input."""
+        shape = tuple(np.shape(leaf))
+        dtype = str(leaf.dtype) if hasattr(leaf, "dtype") else str(np.asarray(leaf).dtype)
+        self.inputs.append(Value(shape, dtype, name))
+        return self.inputs[-1]
+
+    def program(self, outputs: Sequence[Known]) -> Program:
+        """What reaches the outputs."""
+        last = [self.value(o) for o in outputs]
+        wanted, ops = set(last), []
+        for op in reversed(self.build.ops):
+            if any(v in wanted for v in op.outputs):
+                ops.append(op)
+                wanted.update(v for v in op.inputs if v is not None)
+        constants = {v: a for v, a in self.build.constants.items() if v in wanted}
+        return Program(self.inputs, self.parameters.values(), constants, ops[::-1], last)
+
+    # equations
+
+    def run(self, jaxpr: Jaxpr, consts: Sequence[Known], given: Sequence[Known], module: str) -> list[Known]:
+        """The results of a jaxpr on values and constants."""
+        env: dict[Any, Known] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given)))
+
+        def look(v: Any) -> Known:
+            return np.asarray(v.val, v.aval.dtype) if isinstance(v, Literal) else env[v]
+        for eqn in jaxpr.eqns:
+            stack = str(eqn.source_info.name_stack)
+            at = "/".join(part for part in (module, stack) if part)
+            outer, here = self.at, _place(eqn, at)
+            self.at = here if here.line else Place(at, outer.file, outer.line)
+            made = self.equation(eqn, [look(v) for v in eqn.invars], at)
+            self.at = outer
+            env.update(zip(eqn.outvars, made))
+        return [look(v) for v in jaxpr.outvars]
+
+    def equation(self, eqn: Any, given: list[Known], module: str) -> Sequence[Known]:
+        """One equation; calls are put in place."""
+        name, params = eqn.primitive.name, eqn.params
+        if name == "scan":
+            made = self._scan(given, params, module)
+            if made is not None:
+                return made
+        elif name == "cond" and not isinstance(given[0], Value):
+            branch = params["branches"][int(np.clip(given[0], 0, len(params["branches"]) - 1))]
+            return self.run(branch.jaxpr, list(branch.consts), given[1:], module)
+        elif name not in ("while", "cond"):
+            inner = next((params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in params), None)
+            if isinstance(inner, ClosedJaxpr):
+                return self.run(inner.jaxpr, list(inner.consts), given, module)
+            if isinstance(inner, Jaxpr) or hasattr(inner, "eqns"):
+                return self.run(inner, [], given, module)
+        self.build.place, self.build.source = self.at, name
+        return self._primitive(eqn, name, given, params)
+
+    def _primitive(self, eqn: Any, name: str, given: list[Known], params: dict[str, Any]) -> Sequence[Known]:
+        shapes = [(tuple(v.aval.shape), str(v.aval.dtype)) for v in eqn.outvars]
+        values = [x for x in given if isinstance(x, Value)]
+        if name in SAME:
+            return given
+        if not values and all(np.prod(s) <= _MOST_CONSTANT for s, _ in shapes) and name not in DRAWS and \
+                all(isinstance(a.dtype, np.dtype) for a in given):
+            made = eqn.primitive.bind(*given, **params)
+            return [np.asarray(m) for m in (made if eqn.primitive.multiple_results else [made])]
+        if name == "iota" and not values:
+            return [self.build.emit("arange", shape=shapes[0][0], dtype=shapes[0][1])]
+        if name in DRAWS and not any(v in self._weights() for v in values):
+            return self.build.several("random", *values, outputs=[(s, _plain(d)) for s, d in shapes])
+        back = len(self.build.ops)
+        try:
+            made = self._entry(name, given, params, shapes)
+        except (NotUnderstood, KeyError, IndexError):
+            del self.build.ops[back:]
+            made = self.build.several("opaque", *(self.value(x) for x in given),
+                                      outputs=[(s, _plain(d)) for s, d in shapes])
+        if len(made) == 1 and name in ELEMENTWISE:
+            return [self._sampled(made[0], eqn.primitive, name, given, params)]
+        return made
+
+    def _weights(self) -> set[Value]:
+        return {p.value for p in self.parameters.values()}
+
+    def _entry(self, name: str, given: list[Known], params: dict[str, Any],
+               shapes: Sequence[tuple[tuple[int, ...], str]]) -> Sequence[Value]:
+        entry = ENTRIES[name]
+        loose = name in ELEMENTWISE                     # where one number may stand for an array of it
+        keep = name in ("dynamic_slice", "pad", "clamp")
+        args = [x if isinstance(x, Value) else _number(x) if keep and x.size == 1 else self.value(x, loose)
+                for x in given]
+        made = entry(self.build, *args, **{"shape": shapes[0][0], **params})
+        out = [made] if isinstance(made, Value) else list(made)
+        if [v.shape for v in out] != [s for s, _ in shapes]:
+            if len(out) == 1 and loose:
+                return [self.build.expand(out[0], shapes[0][0])]
+            raise NotUnderstood
+        return out
+
+    def value(self, x: Known, loose: bool = False) -> Value:
+        """A value of the program; of a constant, one number for an array of it where that is enough."""
+        if isinstance(x, Value):
+            return x
+        one = loose and x.size > 0 and bool((x == x.ravel()[0]).all())
+        return self.build.constant(x.ravel()[0] if one else x, _plain(str(x.dtype)))
+
+    # activations
+
+    def _sampled(self, made: Value, primitive: Any, name: str, given: list[Known], params: dict[str, Any]) -> Value:
+        """The value, or the activation it turns out to be."""
+        numbers = [x if isinstance(x, Value) else _uniform(x) for x in given]
+        if any(n is None for n in numbers) or name == "stop_gradient":
+            return made
+        kinds = [np.dtype(_plain(x.dtype)) if isinstance(x, Value) else x.dtype for x in given]
+        if all(k == np.float32 or k == np.bool_ for k in kinds) and all(
+                not isinstance(x, Value) or x.shape == made.shape for x in given):
+            self.samples.note(made, primitive, [n for n in numbers if n is not None], params)
+            if name not in ACTIVATIONS:
+                return self._known(made)
+        return made
+
+    def _known(self, made: Value) -> Value:
+        found = self.samples.activation(made)
+        if found is None:
+            return made
+        activation = self.build.activation(*found)
+        self.samples.same(activation, made)
+        return activation
+
+    # loops
+
+    def _scan(self, given: list[Known], params: dict[str, Any], module: str) -> list[Known] | None:
+        """The steps one after the other; None: too many."""
+        length, held, carried = params["length"], params["num_consts"], params["num_carry"]
+        if length > _MOST_STEPS:
+            return None
+        body: Any = params["jaxpr"]
+        consts, carry, xs = given[:held], given[held:held + carried], given[held + carried:]
+        rows: list[list[Known]] = []
+        for k in reversed(range(length)) if params["reverse"] else range(length):
+            step = [x[k] if not isinstance(x, Value) else self.build.select(x, 0, k) for x in xs]
+            made = self.run(body.jaxpr, list(body.consts), [*consts, *carry, *step], module)
+            carry, rows = made[:carried], [*rows, made[carried:]]
+        if params["reverse"]:
+            rows.reverse()
+        stacked: list[Known] = []
+        for column in zip(*rows):
+            parts = [self.build.unsqueeze(self.value(v), 0) for v in column]
+            stacked.append(self.build.concatenate(parts, 0))
+        return [*carry, *stacked]
+
+
+def _read(name: str, leaf: Any) -> Floats:
+    """A leaf as NumPy's array; half precision as float32."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        raise UsageError(f"{name} is a ShapeDtypeStruct and has no numbers; make them with initcore.jax.init_params.")
+    array = np.asarray(leaf)
+    return array.astype(np.float32) if array.dtype.itemsize < 4 and array.dtype.kind not in "iub" else array
+
+
+def _plain(dtype: str) -> str:
+    """NumPy's name; keys of JAX count as words."""
+    return "uint32" if dtype.startswith("key<") else dtype
+
+
+def _number(x: Array) -> Any:
+    return x.ravel()[0].item()
+
+
+def _uniform(x: Array) -> Any:
+    """The one number an array holds everywhere, or None."""
+    return x.ravel()[0] if x.size and bool((x == x.ravel()[0]).all()) else None
+
+
+def _place(eqn: Any, module: str) -> Place:
+    """The name scope, and the user's line."""
+    traceback = eqn.source_info.traceback
+    if traceback is not None:
+        for frame in traceback.frames:
+            if not any(part in frame.file_name for part in _LIBRARIES) and not frame.file_name.startswith("<"):
+                return Place(module, frame.file_name, frame.line_num)
+    return Place(module)
+
+
