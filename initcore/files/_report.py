@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .. import rules
 from .._page.document import written
 from ..errors import UntrainableError
+from ..program import LEAST
 from ..rules import Finding
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
@@ -21,7 +22,6 @@ from ._chains import Loaded
 from ._page import report_page
 
 _FOLDED = 12                # layers that are told one by one
-LEAST = 0.9                 # share of the parameters that must be judged for an "ok"
 _WEIGHT = {level: i for i, level in enumerate(rules.SEVERITIES)}
 
 

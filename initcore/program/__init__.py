@@ -5,11 +5,12 @@ the signals read it. :data:`VOCABULARY` says what every operation is called, tak
 """
 
 from .._doors import called_by
-from ._coverage import Coverage
+from ._coverage import LEAST, Coverage
 from ._form import Program
 from ._program import Op, Parameter, Place, Value
 from ._vocabulary import FUNCTIONS, REDUCTIONS, VOCABULARY, Entry
 
-__all__ = ["FUNCTIONS", "REDUCTIONS", "VOCABULARY", "Coverage", "Entry", "Op", "Parameter", "Place", "Program", "Value"]
+__all__ = ["FUNCTIONS", "LEAST", "REDUCTIONS", "VOCABULARY", "Coverage", "Entry", "Op", "Parameter",
+           "Place", "Program", "Value"]
 
 called_by(globals())

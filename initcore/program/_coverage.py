@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ._program import Op, Parameter
 
+LEAST = 0.9                 # share of the parameters that must be understood for an "ok"
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -19,11 +21,20 @@ class Coverage:
     share: float
     opaque: tuple[tuple[str, str, int], ...] = ()
 
+    @property
+    def enough(self) -> bool:
+        """Is so much understood (90%) that a verdict may speak of the whole?"""
+        return self.share >= LEAST
+
+    @property
+    def percent(self) -> str:
+        """The share in words; 100% only where it is all."""
+        return f"{0.99 if 0.99 < self.share < 1 else self.share:.0%}"
+
     def __str__(self) -> str:
-        share = 0.99 if 0.99 < self.share < 1 else self.share
         lost = [f"{name}{f' x{n}' if n > 1 else ''}{f' at {place}' if place else ''}" for name, place, n in self.opaque]
         more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
-        return f"{share:.0%} of the parameters covered" + \
+        return f"{self.percent} of the parameters covered" + \
             (f"; not understood: {', '.join(lost[:4])}{more}" if lost else "")
 
 

@@ -13,6 +13,7 @@ from .._checks import quiet
 from .._page.card import card, unfolded
 from .._types import Array
 from ..errors import ArgumentError
+from ..program import Coverage
 from ._zero_flow import ZeroFlow
 
 STATUSES = ("free", "tied", "sign-tied", "proportional", "dead", "undetermined")
@@ -138,6 +139,7 @@ class SymmetryReport:
     axes : the layers by name, the parts of a concatenation too.
     groups : labels of attention heads, query heads, experts, norm groups and networks; equal = made of equal cells.
     certified : the refinement reached its fixpoint.   sweeps : sweeps it took, the confirming one included.
+    coverage : of a program, the share of its parameters that was understood; below 90% it is never ok.
 
     >>> import numpy as np
     >>> from initcore.symmetry import analyze
@@ -161,11 +163,13 @@ class SymmetryReport:
     axes: dict[str, LayerSymmetry] = field(default_factory=dict)
     groups: dict[str, Array] = field(default_factory=dict)
     _explain: Callable[[int, int, int], str] | None = field(default=None, repr=False)
+    coverage: Coverage | None = None
 
     @property
     def ok(self) -> bool:
         """Is every hidden unit certainly neither tied, sign-tied nor dead, and does every weight move some day?"""
-        return self.certified and all(la.ok for la in self.layers) and not self.stuck and not self.copies
+        return (self.certified and all(la.ok for la in self.layers) and not self.stuck and not self.copies
+                and (self.coverage is None or self.coverage.enough))
 
     @property
     def near_ties(self) -> tuple[NearTie, ...]:
@@ -217,7 +221,11 @@ class SymmetryReport:
             notes.append("forward-degenerate at step 0, broken by the first updates")
         if self.blocked:
             notes.append("some weights learn only from a later step")
-        return "OK: every hidden unit is free" + "".join(f"; {n}" for n in notes)
+        seen = "OK: every hidden unit is free"
+        if self.coverage is not None and self.coverage.share < 1:
+            word = "OK" if self.coverage.enough else "UNDETERMINED"
+            seen = f"{word}: {self.coverage.percent} of the parameters understood, every hidden unit there is free"
+        return seen + "".join(f"; {n}" for n in notes)
 
     @quiet
     def explain(self, layer: int, unit_a: int, unit_b: int) -> str:

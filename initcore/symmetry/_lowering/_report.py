@@ -16,6 +16,7 @@ def program_report(program: Program, optimizer: str, l2: float, max_sweeps: int,
     masked = any(b.structural for b in system.blocks)
     law = rule(optimizer, l2, hidden_dropout=hidden_dropout, masked=masked)
     report = report_on(system, law, l2, max_sweeps, tolerance, hidden_dropout)
+    report.coverage = program.coverage
     if program.approximate:
         _not_for_ever(report)
     return report
