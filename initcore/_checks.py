@@ -8,12 +8,12 @@ import functools
 import math
 import numbers
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from .errors import ArgumentError, ArgumentTypeError, DTypeError, NonFiniteError, ShapeError
+from .errors import ArgumentError, ArgumentTypeError, DTypeError, NonFiniteError, ShapeError, unknown_name
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -104,6 +104,37 @@ def integer(name: str, value: Any, *, low: int | None = None) -> int:
     if low is not None and n < low:
         raise ArgumentError(f"{name} must be at least {low}, got {n if abs(n) < 1 << 99 else describe(n)}.")
     return n
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False: of anything that has a truth value."""
+    try:
+        return bool(value)
+    except Exception:                       # an array of several elements, and what says so in words of its own
+        raise ArgumentTypeError(f"{name} must be True or False, got {describe(value)}.") from None
+
+
+def one_of(name: str, value: Any, known: Collection[str]) -> str:
+    """A name among those known."""
+    if not isinstance(value, str) or value not in known:
+        raise unknown_name(name, value, known)
+    return value
+
+
+def texts(name: str, value: Any) -> list[str]:
+    """A name or several, as a list."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+        raise ArgumentTypeError(f"{name} must be a name or a list of names, got {describe(value)}.")
+    return list(value)
+
+
+def indent(value: Any) -> int | None:
+    """Spaces a level of JSON is indented by; None writes one line."""
+    if value is not None and integer("indent", value, low=0) > 100:
+        raise ArgumentError(f"indent must be at most 100, got {describe(value)}.")
+    return None if value is None else int(value)
 
 
 def shape(name: str, value: Any) -> tuple[int, ...]:

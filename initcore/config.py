@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import _threads, kernels
+from ._checks import one_of
 from ._version import __version__
-from .errors import unknown_name
 
 __all__ = ["get_include", "show_config"]
 
@@ -40,8 +40,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     >>> show_config(mode="dicts")["threads"]
     1
     """
-    if mode not in ("stdout", "dicts"):
-        raise unknown_name("mode", mode, ("stdout", "dicts"))
+    one_of("mode", mode, ("stdout", "dicts"))
     facts = _facts()
     if mode == "dicts":
         return facts

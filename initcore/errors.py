@@ -27,8 +27,18 @@ __all__ = ["ArgumentError", "ArgumentTypeError", "DTypeError", "FileFormatError"
            "MissingExtraError", "NonFiniteError", "ProgramError", "ShapeError", "UnknownNameError", "UntrainableError"]
 
 
+_LONGEST = 1500             # characters of a message; what is left out stood in what was given
+
+
 class InitcoreError(Exception):
     """Base of every exception initcore raises on purpose."""
+
+    def __init__(self, *what: object) -> None:
+        text = what[0] if len(what) == 1 else None
+        if isinstance(text, str) and len(text) > _LONGEST and not isinstance(self, AssertionError):
+            half = _LONGEST // 2
+            what = (f"{text[:half]} [{len(text) - 2 * half} characters left out] {text[-half:]}",)
+        super().__init__(*what)
 
 
 class ArgumentError(InitcoreError, ValueError):

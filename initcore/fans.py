@@ -73,7 +73,7 @@ def axes(shape: tuple[int, ...], layout: str | None = None, groups: int = 1, in_
 
     Two dimensions without a layout are "io"; above two the layout must be given.
     """
-    groups = _checks.integer("groups", groups, low=1)
+    shape, groups = _checks.shape(name, shape), _checks.integer("groups", groups, low=1)
     if in_axis is not None or out_axis is not None:
         return _numbered(shape, layout, groups, in_axis, out_axis, batch_axis, name)
     batch = _axis("batch_axis", batch_axis, shape, name)
@@ -140,7 +140,8 @@ def _which_layout(rank: int) -> str:
 def _numbered(shape: tuple[int, ...], layout: Any, groups: int, in_axis: AxisLike, out_axis: AxisLike,
               batch_axis: AxisLike, name: str) -> Axes:
     if layout is not None:
-        raise ArgumentError(f"layout={layout!r} and in_axis=, out_axis= both say which axis is which: give one.")
+        raise ArgumentError(f"layout={_checks.describe(layout)} and in_axis=, out_axis= both say which axis is "
+                            "which: give one.")
     if in_axis is None or out_axis is None:
         given, missing = ("out_axis", "in_axis") if in_axis is None else ("in_axis", "out_axis")
         raise ArgumentError(f"{given}= needs {missing}= beside it: axes that are neither count as space.")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import activations
-from ._checks import number, quiet
+from ._checks import number, one_of, quiet
 from ._gaussian.moments import moments, one
 from ._gaussian.profile import Profile, flat_beside_jumps, profile
 from ._gaussian.quadrature import ORDER
@@ -54,8 +54,7 @@ def gain(activation: Any, *, criterion: str = "second_moment", q: float = 1.0) -
     >>> round(gain(lambda z: max(z, 0.0), criterion="gradient"), 10)
     1.4142135624
     """
-    if criterion not in CRITERIA:
-        raise unknown_name("criterion", criterion, CRITERIA)
+    one_of("criterion", criterion, CRITERIA)
     variance = number("q", q, low=0.0, open_low=True)
     p = profile(activation, reach=10 * math.sqrt(variance))
     top = 1.0 if criterion == "gradient" else variance

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import random
-from ._checks import describe, integer, number, quiet
+from ._checks import describe, flag, integer, number, quiet
 from ._types import Array
 from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from .network import Dense, LayerGradient, Network, require_network
@@ -110,7 +110,7 @@ class SGD(Optimizer):
                  weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.momentum = number("momentum", momentum, low=0.0, high=1.0)
-        self.nesterov = bool(nesterov)
+        self.nesterov = flag("nesterov", nesterov)
 
     def _delta(self, value: Array, grad: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
         g = grad + self.weight_decay * value if self.weight_decay else grad
@@ -149,10 +149,10 @@ class Adam(Optimizer):
                  weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ArgumentError(f"betas must be two numbers, got {betas!r}.")
+            raise ArgumentError(f"betas must be two numbers, got {describe(betas)}.")
         self.betas = tuple(number(f"betas[{i}]", b, low=0.0, high=1.0) for i, b in enumerate(betas))
         if max(self.betas) == 1:
-            raise ArgumentError(f"betas={betas!r} must be below 1: a decay of 1 never takes a gradient in.")
+            raise ArgumentError(f"betas={describe(betas)} must be below 1: a decay of 1 never takes a gradient in.")
         self.eps = number("eps", eps, low=0.0)
 
     def _delta(self, value: Array, grad: Array, state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import activations, kernels
-from ._checks import describe, float_array, number, quiet
+from ._checks import describe, flag, float_array, number, quiet
 from ._types import Array
 from ._weight_statistics import WeightStatistics, weight_statistics
 from .errors import ArgumentTypeError, NonFiniteError, ShapeError
@@ -190,7 +190,7 @@ class Network:
                 hint = " (w is (fan_in, fan_out); PyTorch's layout is the transpose)" if a.fan_out == b.fan_out else ""
                 raise ShapeError(f"layers[{i - 1}] has {a.fan_out} units but layers[{i}] takes {b.fan_in} "
                                  f"inputs{hint}.")
-        if check_finite:
+        if flag("check_finite", check_finite):
             self.check_finite()
 
     def check_finite(self) -> None:
@@ -314,6 +314,7 @@ class Network:
 
     def backward(self, trace: Trace, dy: Array, *, threads: int | None = None) -> list[LayerGradient]:
         """Gradients of every layer from the loss gradient ``dy`` at the output."""
+        trace = require_trace(trace)
         grads: list[LayerGradient] = []
         flow: Array | None = dy
         for i in range(len(self.layers) - 1, -1, -1):

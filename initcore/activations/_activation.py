@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .._checks import describe, flag
 from .._types import Floats
+from ..errors import ArgumentTypeError
 from . import _log_slopes
 from ._functions import Function
 
@@ -106,13 +108,23 @@ class Activation:
     torch_gain: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("phi", "dphi"):
+            if not callable(getattr(self, name)):
+                raise ArgumentTypeError(f"{name} must be a function of an array, got {describe(getattr(self, name))}.")
+        for name in ("odd", "saturating", "homogeneous", "monotone"):
+            object.__setattr__(self, name, flag(name, getattr(self, name)))
+
         def default(name: str, value: Callable[[], Any]) -> None:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value())
         default("log_dphi", lambda: quiet(_log_slopes.of(self.dphi)))
         default("symmetric", lambda: self.odd)
         if self.squared_gain is None and self.initializer is None:
-            gain2 = _squared_gain(self)
+            try:
+                gain2 = _squared_gain(self)
+            except (TypeError, ValueError) as error:
+                raise ArgumentTypeError(f"phi of activation {self.name} must give an array of numbers for one "
+                                        f"({error}).") from error
             object.__setattr__(self, "squared_gain", gain2)
             if not self.saturating and abs(gain2 - 2) > 1e-12:
                 object.__setattr__(self, "initializer_arguments", {"gain": float(f"{math.sqrt(gain2):.6g}")})

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _checks
 from .._types import Floats
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ._activation import Activation, Intervals, quiet
 from ._functions import Function
 
@@ -39,8 +39,24 @@ def from_callable(phi: Callable[[Any], Any], dphi: Function | None = None, **fac
                             f"{', '.join(Activation.__dataclass_fields__)}.")
     name = str(facts.pop("name", None) or getattr(phi, "__name__", type(phi).__name__))
     vector = _elementwise(phi, name)
-    slope = _differences(vector) if dphi is None else quiet(dphi)
+    slope = _differences(vector) if dphi is None else _slope(dphi, name)
     return Activation(name=name, code=None, phi=vector, dphi=slope, **{**_look(vector, slope), **facts})
+
+
+def _slope(dphi: Any, name: str) -> Function:
+    """The slope that was given, once it has answered for an array."""
+    if not callable(dphi):
+        raise ArgumentTypeError(f"dphi must be a function of an array, got {_checks.describe(dphi)}.")
+    slope: Function = quiet(dphi)
+    try:
+        y = np.asarray(slope(_PROBE.copy()))
+        y = np.zeros(y.shape) + y
+    except Exception as error:
+        raise ArgumentTypeError(f"dphi of activation {name} must give an array of numbers for an array of numbers; it "
+                                f"raised {type(error).__name__} ({error}).") from error
+    if y.shape not in (_PROBE.shape, ()):
+        raise ShapeError(f"dphi of activation {name} gave shape {y.shape} for an array of shape {_PROBE.shape}.")
+    return slope
 
 
 def _elementwise(phi: Callable[[Any], Any], name: str) -> Function:

@@ -20,6 +20,8 @@ from typing import Any
 
 from ..errors import FileFormatError
 
+_OF_SEVERAL = (".index.json", ".onnx")
+_REPORTS = (".txt", ".json", ".sarif", ".html", ".htm", ".md", ".log")
 _RESTORED = 64 << 20        # bytes of an old file kept in memory while it is written in place
 
 
@@ -46,7 +48,7 @@ def check_writable(path: Any, inputs: Sequence[Any] = ()) -> None:
     try:
         target, old = _target(file)
         for other in inputs:
-            if old is not None and os.path.exists(other) and os.path.samestat(old, os.stat(other)):
+            if old is not None and _read_with(other, target, old):
                 raise FileFormatError(f"{file} is read by this command; give another name for what it writes.")
     except OSError as error:
         raise FileFormatError(f"{file} cannot be written: {error.strerror or error}.") from None
@@ -57,6 +59,20 @@ def check_writable(path: Any, inputs: Sequence[Any] = ()) -> None:
         raise FileFormatError(f"{file} cannot be written: the directory {target.parent} does not exist.")
     elif not os.access(target.parent, os.W_OK):
         raise FileFormatError(f"{file} cannot be written: no permission to write in {target.parent}.")
+
+
+def _read_with(path: Any, target: Path, old: os.stat_result) -> bool:
+    """Is the target the input, or may it be a part of one: what lies beside an index or an .onnx file, or in the folder
+    of a model, unless its name is that of a report?"""
+    if not os.path.exists(path):
+        return False
+    if os.path.samestat(old, os.stat(path)):
+        return True
+    given = Path(os.path.realpath(path))
+    home = given if given.is_dir() else given.parent if given.name.endswith(_OF_SEVERAL) else None
+    if home is None or not stat.S_ISREG(old.st_mode) or home not in (target.parent, *target.parents):
+        return False
+    return not target.name.endswith(_REPORTS) or target.name.endswith(("config.json", ".index.json"))
 
 
 def _target(file: Path) -> tuple[Path, os.stat_result | None]:

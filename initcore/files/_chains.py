@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import activations
+from .._checks import array, describe, flag, texts
 from .._types import Array
-from ..errors import ArgumentError, FileFormatError, ShapeError
-from ..network import Dense, Network
+from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeError
+from ..network import Dense, Network, require_network
 from . import _naming
 from ._open import open_weights
 from ._tensor import Tensor
@@ -60,8 +61,11 @@ def network_from_arrays(arrays: Mapping[str, Any], *, activation: str | Sequence
     Raises FileFormatError, with the question to answer, where the arrays do not settle what the network is.
     NaN and infinity are let through: :func:`initcore.check` reports them.
     """
-    tensors = {name: a if isinstance(a, Tensor) else Tensor.of(name, a) for name, a in arrays.items()}
-    if folded_bias:
+    if not isinstance(arrays, Mapping):
+        raise ArgumentTypeError(f"arrays must be a dictionary of names and arrays, got {describe(arrays)}.")
+    tensors = {shown_name(name): a if isinstance(a, Tensor) else Tensor.of(shown_name(name), array("arrays", a))
+               for name, a in arrays.items()}
+    if flag("folded_bias", folded_bias):
         tensors, layout = _unfolded(tensors, layout, order, source)
     plan = _naming.plan(tensors, layout=layout, order=order, source=source)
     notes = list(plan.notes)
@@ -70,7 +74,7 @@ def network_from_arrays(arrays: Mapping[str, Any], *, activation: str | Sequence
         activation = "tanh"
         if hidden:
             notes.append("The file does not say the activation: tanh is assumed; --activation NAME changes it.")
-    names = [activation] if isinstance(activation, str) else list(activation)
+    names = texts("activation", activation)
     if len(names) == 1:
         names *= hidden
     if len(names) != hidden:
@@ -132,20 +136,21 @@ def load_data(path: Any, network: Network) -> tuple[Array, Array | None]:
 
     The arrays are called x and y (any case; an .npy holds x alone); x may be integer pixels, and images are flattened.
     """
-    arrays = {name.lower(): array for name, array in read_arrays(path).items()}
+    require_network(network)
+    arrays, shown = {name.lower(): array for name, array in read_arrays(path).items()}, shown_name(path)
     if "x" not in arrays:
-        raise FileFormatError(f"{path} has no array 'x'; it holds {_naming.listing(arrays)}. "
+        raise FileFormatError(f"{shown} has no array 'x'; it holds {_naming.listing(arrays)}. "
                               "Save the inputs with numpy.savez(FILE, x=inputs, y=targets).")
     x, y = arrays["x"], arrays.get("y")
     if x.dtype.kind not in "fiub":
-        raise FileFormatError(f"{path}: x holds {x.dtype}; inputs must be numbers.")
+        raise FileFormatError(f"{shown}: x holds {x.dtype}; inputs must be numbers.")
     if x.ndim > 2:
         x = x.reshape(len(x), -1)
     if x.ndim != 2 or x.shape[1] != network.widths[0] or len(x) == 0:
-        raise ShapeError(f"{path}: x has shape {arrays['x'].shape}, but the network takes rows of "
+        raise ShapeError(f"{shown}: x has shape {arrays['x'].shape}, but the network takes rows of "
                          f"{network.widths[0]} features.")
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
-        raise ShapeError(f"{path}: y has shape {y.shape}, but x has {len(x)} rows.")
+        raise ShapeError(f"{shown}: y has shape {y.shape}, but x has {len(x)} rows.")
     if y is not None and y.dtype.kind == "f":
         y = y.astype(network.dtype)
     return np.ascontiguousarray(x, dtype=network.dtype), y

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks
 from .._page.document import written
-from ..errors import ArgumentError, unknown_name
+from ..errors import ArgumentError, ArgumentTypeError
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
 from ._open import open_weights
@@ -110,7 +111,7 @@ class Comparison:
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """:meth:`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=_checks.indent(indent), allow_nan=False)
 
     @property
     def head(self) -> str:
@@ -157,6 +158,12 @@ def _amount(c: Changed, limit: str) -> float:
     return math.inf if value is None else float(value)
 
 
+def _most(name: str, most: Any) -> float:
+    if isinstance(_checks.scalar(most), float) and not most >= 0:
+        raise ArgumentError(f"limits[{name!r}] must be at least 0, got {most!r}.")
+    return _checks.number(f"limits[{name!r}]", most, low=0.0, finite=False)
+
+
 def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Comparison:
     """Compare two files or folders of weights, tensor by tensor.
 
@@ -178,13 +185,12 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Compar
     >>> found.renamed, [(c.name, round(c.change, 9)) for c in found.changed], found.ok
     ([('b1', 'first_bias')], [('W1', 0.5)], False)
     """
-    for name, most in (limits or {}).items():
-        if name not in LIMITS:
-            raise unknown_name("limits", name, LIMITS)
-        if not most >= 0:
-            raise ArgumentError(f"limits[{name!r}] must be at least 0, got {most!r}.")
+    if limits is not None and not isinstance(limits, Mapping):
+        raise ArgumentTypeError("limits must be a dictionary such as {'change': 0.1}, got "
+                                f"{_checks.describe(limits)}.")
+    limits = {_checks.one_of("limits", name, LIMITS): _most(name, most) for name, most in (limits or {}).items()}
     first, second = open_weights(a), open_weights(b)
-    out = Comparison(first.source, second.source, limits=dict(limits or {}))
+    out = Comparison(first.source, second.source, limits=limits)
     before, after = _facts(first), _facts(second)
     gone = {n: t for n, t in first.tensors.items() if n not in second.tensors}
     new = {n: t for n, t in second.tensors.items() if n not in first.tensors}

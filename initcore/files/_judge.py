@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import rules
+from .._checks import flag, one_of
 from .._types import Array
-from ..errors import ArgumentError, FileFormatError, unknown_name
+from ..errors import ArgumentError, FileFormatError
 from ..rules import Finding
 from ..rules import tensors as tensor_rules
 from ..rules._tensor_facts import TensorContext, TensorFacts
@@ -65,8 +66,8 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     >>> report.ok, report.coverage.network, report.coverage.tensors
     (True, 0.0, 1.0)
     """
-    if fail_level not in rules.SEVERITIES:
-        raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
+    one_of("fail_level", fail_level, rules.SEVERITIES)
+    partial, folded_bias = flag("partial", partial), flag("folded_bias", folded_bias)
     active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     weights = open_weights(path)
     parts, notes = _parts(weights), list(weights.notes)

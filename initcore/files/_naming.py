@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._checks import describe, texts
 from ..errors import ArgumentError, FileFormatError
 from ._tensor import Tensor
 
@@ -106,9 +107,10 @@ def parse(name: str) -> tuple[str, bool, str | None] | None:
 def plan(arrays: Mapping[str, Tensor], *, layout: str | None = None, order: Sequence[str] | None = None,
          source: str = "the file") -> Plan:
     """The layers that these arrays describe, in order, each with its layout."""
-    if layout is not None and layout not in LAYOUTS:
-        raise ArgumentError(f"layout={layout!r} is not known; use 'io' for (fan_in, fan_out) or 'oi' for "
+    if layout is not None and (not isinstance(layout, str) or layout not in LAYOUTS):
+        raise ArgumentError(f"layout={describe(layout)} is not known; use 'io' for (fan_in, fan_out) or 'oi' for "
                             "(fan_out, fan_in).")
+    order = None if order is None else texts("order", order)
     groups, unread = _groups(arrays, source, None if order is None else set(order))
     notes = [f"Not part of the check: {listing(unread)}."] if unread else []
     chains = _chains(_in_order(groups, order), layout, free=order is None)

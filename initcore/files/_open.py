@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError
+from .._checks import describe
+from ..errors import ArgumentTypeError, FileFormatError
 from ._formats._folder import Reader, read_folder, read_index
 from ._formats._gguf import read_gguf
 from ._formats._hdf5 import read_hdf5, read_keras
@@ -37,6 +38,14 @@ def reader_of(path: Path) -> Reader | None:
     return _READERS.get(path.suffix.lower())
 
 
+def _can_be(file: Path) -> bool:
+    """Whether the system can have a file of this name: no null character, no half of a surrogate pair."""
+    try:
+        return b"\0" not in os.fsencode(file)
+    except ValueError:
+        return False
+
+
 def open_weights(path: Any) -> Weights:
     """What a file or folder of weights lists: names, shapes, types; values are read on request.
 
@@ -46,8 +55,10 @@ def open_weights(path: Any) -> Weights:
     >>> [(t.name, t.shape, t.dtype) for t in open_weights(file).tensors.values()]
     [('W1', (4, 3), 'float64')]
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentTypeError(f"path must be the name of a file or folder, got {describe(path)}.")
     file = Path(path)
-    if "\0" in str(file):
+    if not _can_be(file):
         raise FileFormatError(f"{shown_name(path)}: no file can have this name.")
     if os.path.isdir(file):
         return read_folder(file, reader_of)

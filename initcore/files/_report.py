@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .. import rules
+from .. import _checks, rules
 from .._page.document import written
 from ..errors import UntrainableError
 from ..program import LEAST
@@ -196,7 +196,7 @@ class FileReport:
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """:meth:`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=_checks.indent(indent), allow_nan=False)
 
     def to_sarif(self, *, uri: str = "network", indent: int | None = 2) -> str:
         """SARIF 2.1.0 text (OASIS), for code-scanning pages."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _checks
 from .._types import Array, Shape
-from ..errors import ArgumentTypeError, unknown_name
+from ..errors import ArgumentTypeError
 from ._request import Common, Gain, Request, gain_of, initializer
 
 
@@ -77,8 +77,8 @@ def mup_sigma(fan_in: float, *, role: str = "hidden", base_fan_in: float = 1.0, 
     >>> mup_sigma(400), mup_sigma(400, role="output"), mup_sigma(400, role="output", base_fan_in=100)
     (0.05, 0.0025, 0.025)
     """
-    if role not in _ROLES:
-        raise unknown_name("role", role, _ROLES)
+    _checks.one_of("role", role, _ROLES)
+    gain = _checks.number("gain", gain)
     n = _checks.number("fan_in", fan_in, low=0.0, open_low=True)
     base = _checks.number("base_fan_in", base_fan_in, low=0.0, open_low=True)
     return gain * (math.sqrt(base) / n if role == "output" else 1 / math.sqrt(n))
@@ -103,4 +103,4 @@ def mup_std(shape: Shape, *, role: str = "hidden", base_fan_in: float = 1.0, gai
 
 
 def _width(w: Request, dim: int | None) -> float:
-    return w.fan("fan_in") if dim is None else float(_checks.integer("dim", dim, low=1))
+    return w.fan("fan_in") if dim is None else _checks.number("dim", _checks.integer("dim", dim, low=1))

@@ -22,6 +22,7 @@ from typing import Unpack
 import numpy as np
 
 from .. import _threads, kernels, random
+from .._checks import quiet
 from .._types import Array, Shape
 from ..errors import ShapeError
 from ..fans import Axes
@@ -138,6 +139,7 @@ def _group(view: Array, axes: Axes, g: int, groups: int) -> Array:
     return view[g * step:(g + 1) * step] if axes.grouped == "o" else view[:, g * step:(g + 1) * step]
 
 
+@quiet
 def _matrix(w: Request, n_out: int, n_in: int, gain: float, key: random.Key, transposed: bool) -> Array:
     """A C-contiguous (out, in) matrix, or (in, out) where ``transposed``."""
     rows, cols = max(n_out, n_in), min(n_out, n_in)

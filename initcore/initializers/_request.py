@@ -106,7 +106,11 @@ class Request:
             self.whole, self.start = block(self.shape, global_shape, start)
         self.groups = get("groups", 1)
         self.which = (get("layout"), self.groups, get("in_axis"), get("out_axis"), get("batch_axis"))
-        if self.which != _UNNAMED:
+        try:
+            named = self.which != _UNNAMED
+        except ValueError:                      # an array among them
+            named = True
+        if named:
             self.axes()
         if self.out is not None:
             target(self.shape, self.kind, self.out)
@@ -222,9 +226,9 @@ def drawn(shape: Shape, common: Common) -> dict[str, Any]:
 
 def check_std_of(std_of: Any) -> None:
     """Refuse anything but "result" and "parent"."""
-    if std_of not in ("result", "parent"):
-        raise ArgumentError(f"std_of={std_of!r} is not known: 'result' makes std the deviation of the numbers "
-                            "returned, 'parent' that of the normal distribution before it is cut.")
+    if not isinstance(std_of, str) or std_of not in ("result", "parent"):
+        raise ArgumentError(f"std_of={_checks.describe(std_of)} is not known: 'result' makes std the deviation of the "
+                            "numbers returned, 'parent' that of the normal distribution before it is cut.")
 
 
 def gain_of(gain: Any) -> float:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from .. import _checks
 from .._types import Array, Shape
-from ..errors import ArgumentTypeError, unknown_name
+from ..errors import ArgumentTypeError
 from ..fans import positive_fan
 from ._request import Common, Gain, Request, check_std_of, gain_of, initializer, limit_of
 
@@ -49,8 +49,7 @@ def variance_scaling(shape: Shape, *, scale: float = 1.0, mode: str | float = "f
     2.0
     """
     w = Request(shape, common)
-    if distribution not in _DISTRIBUTIONS:
-        raise unknown_name("distribution", distribution, _DISTRIBUTIONS)
+    _checks.one_of("distribution", distribution, _DISTRIBUTIONS)
     if distribution == "truncated_normal" and truncate is None:
         truncate = 2.0
     std = math.sqrt(_checks.number("scale", scale, low=0.0) / w.fan(mode))

@@ -54,7 +54,10 @@ def critical_line(activation: Any, *, q: float | None = None, sigma_b2: float | 
     if homogeneous_slope(p) is not None:
         return _critical(p, 1.0) if b == 0 else None
     if b == 0 and p.odd:
-        w = 1 / slope_at_zero(p)
+        slope = slope_at_zero(p)
+        if slope == 0:                          # nothing small gets through, whatever the weights
+            return None
+        w = 1 / slope
         return CriticalPoint(w, 0.0, 0.0, 1.0, True, True, False)
     root = _line_root(p, b)
     return None if root is None else _critical(p, root)

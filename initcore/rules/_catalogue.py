@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from .._checks import number
+from .._checks import describe, number
 from ..errors import ArgumentTypeError, unknown_name
 
 SEVERITIES = ("info", "warn", "fail")     # in order of weight
@@ -91,9 +91,11 @@ def chosen(select: Any = None, ignore: Any = None) -> frozenset[str]:
 
 
 def _expand(argument: str, given: str | Iterable[str]) -> set[str]:
-    if not isinstance(given, Iterable):
-        raise ArgumentTypeError(f"{argument} must be rule identifiers such as [\"SAT201\", \"SYM\"], got {given!r}.")
-    parts = given.split(",") if isinstance(given, str) else list(given)
+    try:
+        parts = given.split(",") if isinstance(given, str) else list(given)
+    except TypeError:
+        raise ArgumentTypeError(f"{argument} must be rule identifiers such as [\"SAT201\", \"SYM\"], got "
+                                f"{describe(given)}.") from None
     out: set[str] = set()
     for part in parts:
         if not isinstance(part, str):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import integer, number, quiet
+from .._checks import array, flag, integer, number, quiet
 from .._types import Array
 from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
@@ -58,7 +58,7 @@ def as_network(net: Any) -> Network:
 def _labels(name: str, value: Any, n: int) -> Array | None:
     if value is None:
         return None
-    a = np.asarray(value)
+    a = array(name, value)
     if a.shape != (n,):
         raise ShapeError(f"{name} must hold one label a unit, shape ({n},), got shape {a.shape}.")
     return group(a)
@@ -114,26 +114,27 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
     max_sweeps = integer("max_sweeps", max_sweeps, low=1)
     if tolerance is not None:
         tolerance = number("tolerance", tolerance, low=0.0)
+    dropped, same_targets = flag("hidden_dropout", hidden_dropout), flag("same_targets", same_targets)
     if isinstance(net, Program):
         if input_groups is not None or output_groups is not None or same_targets:
             raise ArgumentError("input_groups, output_groups and same_targets are for chains of layers, not programs.")
-        return program_report(net, optimizer, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
+        return program_report(net, optimizer, float(l2), max_sweeps, tolerance, dropped)
     if isinstance(net, Graph):
         if input_groups is not None or output_groups is not None:
             raise ArgumentError("give groups= to Graph.inputs and Graph.outputs, not input_groups, output_groups.")
         system = net.system()
         masked = any(b.structural for b in system.blocks)
-        law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout), masked=masked, normed=net.normed_weights)
-        return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
-    law = rule(optimizer, l2, hidden_dropout=bool(hidden_dropout))
+        law = rule(optimizer, l2, hidden_dropout=dropped, masked=masked, normed=net.normed_weights)
+        return report_on(system, law, float(l2), max_sweeps, tolerance, dropped)
+    law = rule(optimizer, l2, hidden_dropout=dropped)
     if (networks := _as_networks(net)) is not None:
         if input_groups is not None or output_groups is not None:
             raise ArgumentError("input_groups and output_groups are for one network, not for a list of networks.")
-        return report_on(together([n.layers for n in networks], bool(same_targets)), law, float(l2), max_sweeps,
-                         tolerance, bool(hidden_dropout))
+        return report_on(together([n.layers for n in networks], same_targets), law, float(l2), max_sweeps,
+                         tolerance, dropped)
     if same_targets:
         raise ArgumentError("same_targets=True needs a list of networks; for a Graph give Graph.outputs same_targets.")
     network = as_network(net)
     system = chain(network.layers, _labels("input_groups", input_groups, network.widths[0]),
                    _labels("output_groups", output_groups, network.widths[-1]))
-    return report_on(system, law, float(l2), max_sweeps, tolerance, bool(hidden_dropout))
+    return report_on(system, law, float(l2), max_sweeps, tolerance, dropped)

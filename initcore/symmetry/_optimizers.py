@@ -9,7 +9,7 @@ kind : "linear"   linear in past gradients and parameters: keeps sums, signs and
 
 from dataclasses import dataclass
 
-from .._checks import number
+from .._checks import describe, flag, number
 from ..errors import ArgumentTypeError, unknown_name
 
 
@@ -53,12 +53,14 @@ def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, maske
     normed : weights are normalised, which puts a term along the weights into their gradient (theory 4.9.6).
     """
     if not isinstance(optimizer, str):
-        raise ArgumentTypeError(f"optimizer must be a name such as 'sgd' or 'adam', got {optimizer!r}.")
+        raise ArgumentTypeError(f"optimizer must be a name such as 'sgd' or 'adam', got {describe(optimizer)}.")
     key = optimizer.lower().replace("-", "_").replace(" ", "_")
     key = _ALIASES.get(key, key)
     if key not in _KINDS:
         raise unknown_name("optimizer", optimizer, [*_KINDS, *_ALIASES])
     l2 = number("l2", l2, low=0.0)
+    hidden_dropout, masked, normed = (flag(name, value) for name, value in (
+        ("hidden_dropout", hidden_dropout), ("masked", masked), ("normed", normed)))
     kind = _KINDS[key]
     decoupled = key == "adamw"
     strength = "elementwise" if kind == "entry" and (normed or (l2 > 0 and not decoupled)) else "affine"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import quiet
+from .._checks import integer, quiet
 from .._page.card import card, unfolded
 from .._types import Array
 from ..errors import ArgumentError
@@ -234,6 +234,7 @@ class SymmetryReport:
         Raises ArgumentError for a layer or unit that does not exist.
         """
         names = [la.layer for la in self.layers]
+        layer, unit_a, unit_b = integer("layer", layer), integer("unit_a", unit_a), integer("unit_b", unit_b)
         if not 0 <= layer < len(self.layers):
             raise ArgumentError(f"layer={layer} is not a hidden layer; there are {len(names)} (0 to {len(names) - 1}).")
         n = self.layers[layer].n_units

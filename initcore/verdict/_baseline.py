@@ -38,6 +38,15 @@ def _is_finding(f: Any) -> bool:
 def _read(path: Any) -> Any:
     """The JSON document of a regular file of ordinary size."""
     name = os.fspath(path)
+    try:
+        return _parsed(name)
+    except OSError as error:
+        raise FileFormatError(f"baseline {name!r} cannot be read: {error.strerror or error}.") from None
+    except ValueError:                          # a null character, half a surrogate pair
+        raise FileFormatError(f"baseline {name!r} cannot be read: no file can have this name.") from None
+
+
+def _parsed(name: str | bytes) -> Any:
     with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:   # never waits for a pipe
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import _rehearsal, rules, saturation, symmetry
-from .._checks import float_array, number, quiet
+from .._checks import array, flag, float_array, number, one_of, quiet
 from .._weight_statistics import HALF_SMALLEST
-from ..errors import ArgumentError, ShapeError, unknown_name
+from ..errors import ArgumentError, ShapeError
 from ..network import Network, Trace, own_layers, require_network
 from ..rules import Finding, learning
 from ..rules._context import Context
@@ -85,18 +85,18 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
             net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage, select=select,
             ignore=ignore, fail_level=fail_level, thresholds=thresholds, baseline=baseline)
     require_network(net)
-    if fail_level not in rules.SEVERITIES:
-        raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
-    if loss is not None and loss not in LOSSES:
-        raise unknown_name("loss", loss, LOSSES)
-    if stage is not None and stage not in STAGES:
-        raise unknown_name("stage", stage, STAGES)
+    one_of("fail_level", fail_level, rules.SEVERITIES)
+    if loss is not None:
+        one_of("loss", loss, LOSSES)
+    if stage is not None:
+        one_of("stage", stage, STAGES)
+    symmetry.invariance(optimizer)
     active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     if y is not None and x is None:
         raise ArgumentError("y was given without x; the initial loss needs both.")
     training = Training(optimizer, number("l2", l2, low=0.0), number("l1", l1, low=0.0),
                         None if clip_value is None else number("clip_value", clip_value, low=0.0, open_low=True),
-                        bool(hidden_dropout))
+                        flag("hidden_dropout", hidden_dropout))
     judge = Judge(loss, training, stage, active, numbers)
     context, found = judge(net, x, y)
     usable = context.x if context.x is not None and context.finite_data and context.x.size else None
@@ -261,7 +261,7 @@ def conditions(c: Context, training: Training) -> tuple[str, ...]:
 
 
 def _data(net: Network, x: Any) -> np.ndarray:
-    a = np.asarray(x)
+    a = array("x", x)
     if a.dtype.kind in "iub":                # pixel arrays are integers; nothing is lost in checking them
         a = a.astype(net.dtype)
     a = float_array("x", a, ndim=2)

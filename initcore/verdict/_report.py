@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from .. import rules
+from .. import _checks, rules
 from .._checks import quiet
 from .._page.document import written
 from ..errors import ArgumentError, UntrainableError
@@ -112,7 +112,7 @@ class Report:
     @quiet
     def to_json(self, *, indent: int | None = 2) -> str:
         """:meth:`to_dict` as JSON text (NaN and infinity as null)."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=_checks.indent(indent), allow_nan=False)
 
     @quiet
     def to_sarif(self, *, uri: str = "network", indent: int | None = 2) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from .. import rules
+from .. import _checks, rules
 from .._version import __version__
 from ..rules import Finding
 
@@ -34,7 +34,7 @@ def sarif(findings: Sequence[Finding], uri: str, indent: int | None) -> str:
     driver = {"name": "initcore", "version": __version__, "semanticVersion": __version__, "rules": texts}
     return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
                        "runs": [{"tool": {"driver": driver}, "results": results,
-                                 "columnKind": "unicodeCodePoints"}]}, indent=indent, allow_nan=False)
+                                 "columnKind": "unicodeCodePoints"}]}, indent=_checks.indent(indent), allow_nan=False)
 
 
 def _physical(f: Finding, uri: str) -> dict[str, object]:

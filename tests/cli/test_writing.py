@@ -133,3 +133,20 @@ def test_what_is_read_is_not_written(tmp_path):
     check_writable(tmp_path / "report.txt", [tmp_path / "weights.npz"])
     with pytest.raises(FileFormatError, match="another name"):
         check_writable(tmp_path / "link", [tmp_path / "weights.npz"])
+
+
+def test_no_part_of_a_model_is_written_over(tmp_path):
+    """The shards of a folder or of an index, and what an .onnx file keeps beside itself, are inputs too."""
+    model = tmp_path / "model"
+    (model / "parts").mkdir(parents=True)
+    for name in ("model-1.safetensors", "model.safetensors.index.json", "config.json", "net.onnx", "weights.data",
+                 "report.json", "parts/more.bin"):
+        (model / name).write_text("old")
+    (tmp_path / "link").symlink_to(model / "weights.data")
+    for given in (model, model / "model.safetensors.index.json", model / "net.onnx"):
+        for name in ("model-1.safetensors", "config.json", "weights.data", "../link", "parts/more.bin"):
+            with pytest.raises(FileFormatError, match="is read by this command"):
+                check_writable(model / name, [given])
+        check_writable(model / "report.json", [given])
+        check_writable(model / "new.bin", [given])
+    check_writable(model / "weights.data", [model / "model-1.safetensors"])
