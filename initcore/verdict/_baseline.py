@@ -39,11 +39,14 @@ def _read(path: Any) -> Any:
     """The JSON document of a regular file of ordinary size."""
     name = os.fspath(path)
     try:
-        return _parsed(name)
-    except OSError as error:
-        raise FileFormatError(f"baseline {name!r} cannot be read: {error.strerror or error}.") from None
-    except ValueError:                          # a null character, half a surrogate pair
-        raise FileFormatError(f"baseline {name!r} cannot be read: no file can have this name.") from None
+        os.fsencode(name)
+        null = "\0" if isinstance(name, str) else b"\0"
+        possible = null not in name
+    except ValueError:                          # half a surrogate pair
+        possible = False
+    if not possible:
+        raise FileFormatError(f"baseline {name!r} cannot be read: no file can have this name.")
+    return _parsed(name)
 
 
 def _parsed(name: str | bytes) -> Any:
