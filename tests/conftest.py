@@ -62,3 +62,9 @@ def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("INITCORE_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def matplotlib():
+    """Figures need matplotlib; their data do not."""
+    return pytest.importorskip("matplotlib")

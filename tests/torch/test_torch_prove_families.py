@@ -3,7 +3,9 @@
 import copy
 
 import pytest
-import torch
+
+torch = pytest.importorskip("torch")
+
 import torch_sequences  # noqa: F401
 from torch_families import FAMILIES
 from train_program import Experiment

@@ -1,6 +1,9 @@
 """Programs at random, trained in float64: what is called one unit for ever stays one (more in tools)."""
 
 import pytest
+
+pytest.importorskip("torch")
+
 from random_programs import MODES, random_program
 from train_program import OPTIMIZERS, Experiment
 

@@ -1,8 +1,0 @@
-"""Figures need matplotlib; their data do not."""
-
-import pytest
-
-
-@pytest.fixture
-def matplotlib():
-    return pytest.importorskip("matplotlib")
