@@ -23,6 +23,11 @@ SUBJECT = {
     "initializers/_registry.py": "Keras calls the matrix so",
     "files/_chains.py": "what is assumed of a file of weights, and said",
     "torch/init/_fans.py": "PyTorch's table, name for name",
+    "_aten/_activations.py": "PyTorch's operations, name for name",
+    "torch/_signals/_operations.py": "PyTorch's operations, name for name",
+    "torch/_signals/_cells.py": "the gates of PyTorch's cells",
+    "jax/_program/_primitives.py": "JAX's primitives, name for name",
+    "program/_vocabulary.py": "elementary functions, of which two are activations too",
     "demo": "the story names its actors",
 }
 

@@ -6,12 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch_sequences  # noqa: F401
-from torch_families import FAMILIES
-from train_program import Experiment
+import torch_sequences  # noqa: E402, F401
+from torch_families import FAMILIES  # noqa: E402
+from train_program import Experiment  # noqa: E402
 
-import initcore as ic
-import initcore.torch as it
+import initcore as ic  # noqa: E402
+import initcore.torch as it  # noqa: E402
 
 
 def report(net, args, optimizer="adamw"):

@@ -15,10 +15,11 @@ import numpy as np
 from ... import activations
 from ..._types import Array
 from ...program import Value
+from ._primitives import ACTIVATIONS
 
 _MOST = 16                              # values an elementwise chain is followed back to
 GRID = np.concatenate([np.linspace(-9.3, 9.1, 93), [-1.0, -0.5, 0.0, 0.25, 1.0]]).astype(np.float32)
-_PLAIN = ("identity", "sin", "tanh", "sigmoid", "erf", "arctan")     # their own primitives, or nothing
+_PLAIN = {activations.IDENTITY.name, *ACTIVATIONS.values()}         # their own primitives, or nothing
 
 
 @functools.lru_cache(maxsize=1)

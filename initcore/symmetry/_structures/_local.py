@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..._types import Array
+from ...program import FUNCTIONS
 
 # Functions that are 0 at 0, those whose slope is 0 there too, and how they treat a negated argument.
-_ZERO = {"abs", "square", "expm1", "log1p", "sqrt", "sin", "tan", "sinh", "asin", "atan", "asinh", "atanh", "erf",
-         "erfinv", "sign", "floor", "ceil", "round", "trunc", "isnan", "isinf", "neg", "cast", "scale"}
+_ZERO = frozenset(name for name, (_, zero, _) in FUNCTIONS.items() if zero)
 _FLAT = {"abs", "square", "cos", "cosh"}
-_ODD = {"reciprocal", "sin", "tan", "sinh", "asin", "atan", "asinh", "atanh", "erf", "erfinv", "sign", "round", "trunc"}
-_EVEN = {"abs", "square", "cos", "cosh", "isnan", "isinf", "isfinite", "not", "sinc"}
+_ODD = frozenset(name for name, (sign, _, _) in FUNCTIONS.items() if sign == "odd")
+_EVEN = frozenset(name for name, (sign, _, _) in FUNCTIONS.items() if sign == "even")
 _KEEPS_ZERO = {"linear", "max", "min", "amax", "amin", "prod", "norm", "var", "std", "pool", "sort", "topk", "cumulate",
                "resample"}
 _EVEN_SPREADS = {"norm", "var", "std"}

@@ -19,7 +19,7 @@ from ...rules import nodes
 from ...saturation import LayerSignal, SignalReport
 from ._export import place_of
 from ._loss import Loss, loss_of
-from ._operations import NORMS, PASS, activation_input, argument, operation, shape
+from ._operations import GATES, NORMS, PASS, activation_input, argument, operation, shape
 from ._recorder import Recorder, Watch, rms
 from ._session import Session, main_node
 from ._structure import Use
@@ -226,13 +226,13 @@ def _maker(values: Values, u: Use, act: Activation | None) -> Callable[[], Dense
         rest = [k for k in range(a.ndim) if k not in u.summed]
         rows = math.prod(a.shape[k] for k in u.summed)
         a = np.transpose(a, (*u.summed, *rest)).reshape(rows, -1)
-        return Dense(np.ascontiguousarray(a), None, act or "identity")
+        return Dense(np.ascontiguousarray(a), None, act or activations.IDENTITY)
     return make
 
 
 def _gate(n: Node | None) -> bool:
     """Does a sigmoid (or softmax) multiply something else?"""
-    if n is None or operation(n) not in ("sigmoid", "hardsigmoid"):
+    if n is None or operation(n) not in GATES:
         return False
     todo, seen = [n], {n}
     while todo:

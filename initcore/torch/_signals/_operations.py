@@ -26,6 +26,7 @@ NORMS = frozenset("""batch_norm layer_norm group_norm instance_norm rms_norm nat
 CONTRACTIONS = frozenset("""linear addmm mm matmul bmm baddbmm einsum conv1d conv2d conv3d conv_transpose1d
     conv_transpose2d conv_transpose3d convolution bilinear addmv mv""".split())
 RECURRENT = frozenset("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split())
+GATES = ("sigmoid", "hardsigmoid")           # what multiplies a unit to open and close it
 _PLAIN = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid", "silu": "silu", "mish": "mish", "selu": "selu",
           "erf": "erf", "atan": "arctan", "hardsigmoid": "hard_sigmoid", "softplus": "softplus", "sin": "sin",
           "elu": "elu", "leaky_relu": "leaky_relu", "gelu": "gelu", "hardtanh": "hard_tanh", "relu6": "relu6",
