@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from random_programs import MODES, random_program  # noqa: E402
-from train_program import OPTIMIZERS, Experiment  # noqa: E402
+from random_programs import MODES, random_program
+from train_program import OPTIMIZERS, Experiment
 
 
 @pytest.mark.parametrize("seed", range(len(MODES)))
