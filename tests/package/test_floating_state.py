@@ -68,6 +68,7 @@ CALLS = {
         "v_prime": lambda: meanfield.v_prime("silu", [1e-300, 1e12], sigma_w2=2.0),
     },
     saturation: {
+        "at": lambda: [saturation.at(a, z) for a in ic.activations.names for z in (X * 1e-300, X * 1e30, X)],
         "lesson": lambda: [saturation.lesson(n, s, activation=a) for a in ("tanh", "erf") for n in (1, 1e300)
                            for s in (1e-300, 1e300)],
         "measure": lambda: str(saturation.measure(NET, X)),
@@ -95,6 +96,7 @@ CALLS = {
     random: {
         "as_key": lambda: random.as_key(3),
         "bits": lambda: random.bits(7, rng=0),
+        "blocks": lambda: [b.make(random.normal, rng=0) for b in random.blocks((5, 3), elements=6)],
         "normal": lambda: [random.normal(50, mean=m, std=s, rng=0, dtype=d) for d in ("float16", "float32", "float64")
                            for m in (0.0, 6e4) for s in (0.0, 1e-300, 1e4)],
         "truncated_normal": lambda: random.truncated_normal(50, rng=0),

@@ -9,16 +9,13 @@ import torch_transformers
 
 import initcore as ic
 
-# TransformerEncoder copies one layer: its layers do start as copies, and the warning says so
-TOLD = {"vit": {"RNG501"}}
-
 
 @pytest.mark.parametrize("name", ["resnet18", "unet", "gpt", "vit", "gru", "dit"])
 def test_pytorchs_own_start_is_left_alone(name):
     module, args = torch_families.FAMILIES[name]()
     report = ic.check(module, args)
     assert report.ok and report.whole and report.symmetry.ok
-    assert {f.rule for f in report.findings if f.severity == "warn"} == TOLD.get(name, set()), report
+    assert not [f for f in report.findings if f.severity == "warn"], report
 
 
 @pytest.mark.parametrize("name", ["gpt2", "t5"])
