@@ -387,18 +387,34 @@ cdef bint beside(const Matrix* c, const Matrix* a, Py_ssize_t size) noexcept:
     return at >= c.cols * size and at + a.cols * size <= row
 
 
-def _matmul_add(a, b, c):
-    """``c := c + a b`` in place, by the caller's thread: rounded as the product by :func:`matmul`, one addition to c
-    for each 384 terms. ``c`` may be columns of the array whose other columns ``a`` or ``b`` are."""
+cdef int add_checked(object a, object b, object out) except -1:
+    """The same for any arrays that fit, or the refusal of what does not."""
+    cdef Py_ssize_t k
+    a = plain("a", a, 2)
+    b = plain("b", b, 2, a.dtype)
+    chained("a", a.shape, "b", b.shape)
+    _checks.out_array("out", out, (a.shape[0], b.shape[1]), a.dtype)
+    total = np.array(out)
+    for k in range(0, a.shape[1], GRID_K):
+        total += matmul(a[:, k:k + GRID_K], b[k:k + GRID_K], threads=1)
+    out[...] = total
+    return 0
+
+
+def _matmul_add(a, b, out):
+    """``out := out + a b`` in place, by the caller's thread: rounded as the product by :func:`matmul`, one addition
+    for each 384 terms. ``out`` may be columns of the array whose other columns ``a`` or ``b`` are."""
     cdef Matrix am, bm, cm
     cdef StopCheck stop
-    cdef int kind = kind_of(c), flag = 0, status
+    cdef int kind = kind_of(a), flag = 0, status
     cdef Py_ssize_t size = 4 if kind == cnp.NPY_FLOAT32 else 8
-    if kind < 0 or not (take(a, kind, &am) and take(b, kind, &bm) and am.cols == bm.rows
-                        and take_out(c, kind, am.rows, bm.cols, &cm)):
-        raise _ArgumentError("a, b and c must be plain matrices of one dtype that fit together.")
-    if not ((apart(&cm, &am, size) or beside(&cm, &am, size)) and (apart(&cm, &bm, size) or beside(&cm, &bm, size))):
-        raise _ArgumentError("c must not share elements with a or b.")
+    no_matrix(&cm)
+    if not (kind >= 0 and take(a, kind, &am) and take(b, kind, &bm) and am.cols == bm.rows
+            and take_out(out, kind, am.rows, bm.cols, &cm)
+            and (apart(&cm, &am, size) or beside(&cm, &am, size))
+            and (apart(&cm, &bm, size) or beside(&cm, &bm, size))):
+        add_checked(a, b, out)
+        return
     stop = stop_check(&flag)
     with nogil:
         if kind == cnp.NPY_FLOAT32:

@@ -18,6 +18,7 @@ X, W, B, DY = (RNG.standard_normal(s).astype(F32) for s in ((4, 3), (3, 5), (5,)
 # name -> a good call; arrays are made anew for each test
 CALLS = {
     "matmul": {"a": X, "b": W, "out": np.zeros((4, 5), F32), "threads": 1},
+    "_matmul_add": {"a": X, "b": W, "out": np.zeros((4, 5), F32)},
     "dense_forward": {"x": X, "w": W, "b": B, "activation": "tanh", "out": np.zeros((4, 5), F32),
                       "z_out": np.zeros((4, 5), F32), "threads": None},
     "dense_backward": {"x": X, "w": W, "b": B, "activation": "tanh", "dy": DY, "z": X @ W + B, "y": None,
