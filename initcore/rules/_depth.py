@@ -76,14 +76,14 @@ def gradient_blame(c: Context, up: bool) -> tuple[str, str, tuple[int, ...]]:
     assert c.signal is not None
     spreads = [spread(c.net.layers[k]) for k in c.hidden]
     worst = next((k for k, (mean, std) in enumerate(spreads) if abs(mean) > 0.5 * std), None)
-    own = {layer_blame(c, la.index).cause: la.index for la in c.signal.layers[:-1]
-           if saturation_severity(c, la) is not None and not up}
-    gain, name = _mending_gain(c), c.net.layers[worst_layer(c, up)].activation.name
     if worst is not None:
         return "weight_mean", call(c.net, worst), (worst,)
+    own = {layer_blame(c, la.index).cause: la.index for la in c.signal.layers[:-1]
+           if saturation_severity(c, la) is not None and not up}
     if own and not set(own) & {"weight_scale", "layout", "activation"}:
         cause, i = next(iter(own.items()))
         return cause, layer_blame(c, i).cure, (i,)
+    gain, name = _mending_gain(c), c.net.layers[worst_layer(c, up)].activation.name      # dear: the whole depth, often
     layers = _misfits(c, up)
     if gain is None or not 0.6 <= gain <= 1.6:
         other = "" if c.net.layers[0].activation.odd else "use tanh or ReLU, or "

@@ -36,7 +36,7 @@ Known = Value | Array                   # an operation's result, or a constant
 
 
 def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
-    """A function of (params, *inputs) as a :class:`initcore.program.Program`.
+    """A function ``fn(params, *inputs)`` as a :class:`initcore.program.Program`.
 
     Parameters
     ----------
