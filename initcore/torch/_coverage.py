@@ -23,7 +23,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .. import rules
 from ..errors import ArgumentTypeError
+from ..files import judge_arrays
 from ._names import Entry, entries, identity
 from ._places.memory import is_dtensor
 from ._places.place import local_of
@@ -37,6 +39,7 @@ _NAMED = ("uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_"
           "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_", "sparse_")
 _LEAST = 8                          # elements of parts that are compared: fewer may be equal by chance
 _MOST_PARTS = 16
+_RULES = frozenset({"TEN801", "RNG502"})
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Coverage:
     twice : written over whole more than once (often meant: a default, then a special rule).
     lost_ties : names that were one tensor before and are not any more.
     equal_shards : tensors of which parts are the same bits (RNG502): drawn with one seed, by ranks or by a loop.
+    findings : what the rules TEN801 and RNG502 find in the parameters as they are now, on this rank.
     """
 
     never: list[str] = field(default_factory=list)
@@ -55,11 +59,12 @@ class Coverage:
     twice: list[str] = field(default_factory=list)
     lost_ties: list[str] = field(default_factory=list)
     equal_shards: list[str] = field(default_factory=list)
+    findings: list[rules.Finding] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong; ``twice`` is only told."""
-        return not (self.never or self.non_finite or self.lost_ties or self.equal_shards)
+        return not (self.never or self.non_finite or self.lost_ties or self.equal_shards or self.findings)
 
     def __str__(self) -> str:
         says = {"never": "never written (TEN801)", "non_finite": "NaN or infinity (NUM401)",
@@ -68,6 +73,8 @@ class Coverage:
         lines = ["everything was initialised" if self.ok else "NOT everything was initialised"]
         for name, text in says.items():
             lines += [f"  {text}: {one}" for one in getattr(self, name)]
+        told = {*self.never, *self.non_finite, *self.equal_shards}
+        lines += [f"  {f.rule} {f.tensor}: {f.message}" for f in self.findings if f.tensor not in told]
         return "\n".join(lines)
 
 
@@ -124,7 +131,22 @@ def coverage(model: Any, init: Callable[[Any], Any]) -> Coverage:
             out.non_finite.append(entry.name)
     out.lost_ties = _lost(tied)
     out.equal_shards = [entry.name for entry in found if not raw[entry.name] and equal_parts(entry)]
+    out.findings = judge_arrays({entry.name: _array(entry) for entry in found if _judged(entry, raw[entry.name])},
+                                _RULES, rules.thresholds())
     return out
+
+
+def _judged(entry: Entry, raw: float) -> bool:
+    """Is it a weight that was written, in memory that NumPy reads?"""
+    local = local_of(entry.tensor)
+    return (not raw and not entry.is_buffer and local.is_floating_point() and not local.is_meta and local.numel() > 0
+            and local.layout is torch.strided)
+
+
+def _array(entry: Entry) -> Any:
+    """This rank's part, half precision widened."""
+    local = local_of(entry.tensor).detach()
+    return local.to("cpu", torch.float64 if local.dtype == torch.float64 else torch.float32).numpy()
 
 
 def _lost(tied: list[list[tuple[Any, str, str, bool]]]) -> list[str]:

@@ -120,6 +120,18 @@ def test_mistake_6_equal_shards():
 
     report = it.coverage(Model(experts=4), init)
     assert report.equal_shards == ["experts"] and "RNG502" in str(report)
+    assert [(f.rule, f.tensor) for f in report.findings] == [("RNG502", "experts")]
+
+
+def test_raw_memory_of_another_place_is_told_by_its_looks():
+    """Written, but with what was never written itself: no poison is left, and it is no NaN either."""
+    k = torch.arange(1.0, 49)
+    garbage = torch.where(k % 2 == 0, k * 1e-41, k * k * 7e21).reshape(8, 6)
+    net = nn.Sequential(nn.Linear(6, 8))
+    report = it.coverage(net, lambda m: (m[0].weight.data.copy_(garbage), nn.init.zeros_(m[0].bias)))
+    assert not report.never and not report.non_finite and not report.ok
+    assert [(f.rule, f.tensor) for f in report.findings] == [("TEN801", "0.weight")]
+    assert "TEN801 0.weight" in str(report)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.complex64, torch.int64,
