@@ -15,6 +15,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,6 +184,14 @@ def choose(found: Sequence[Named], rules: Any, matches: Callable[[Any, Named], b
             continue
         used.add(rule)
         out.append(Chosen(array, spelled(rule), rules[rule]))
+    settled(rules, used, lost, found, all_used=all_used)
+    return out
+
+
+def settled(rules: Mapping[Any, Any], used: AbstractSet[Any], lost: Sequence[str], found: Sequence[Any], *,
+            all_used: bool) -> None:
+    """Refuse arrays that no rule took (``lost``: name and shape), and, with ``all_used``, rules that took none of those
+    found."""
     if lost:
         raise ArgumentError(f"no rule matches {len(lost)} parameter(s): {', '.join(lost[:20])}"
                             f"{', ...' if len(lost) > 20 else ''}. Add a rule for each; '*' as the last one takes the "
@@ -191,7 +200,6 @@ def choose(found: Sequence[Named], rules: Any, matches: Callable[[Any, Named], b
     if idle and all_used:
         raise ArgumentError(f"rules without a parameter: {', '.join(idle)}. Names here are like "
                             f"{', '.join(repr(a.name) for a in found[:3])}; the first rule that matches counts.")
-    return out
 
 
 class Recipe:

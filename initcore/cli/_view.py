@@ -172,26 +172,12 @@ def _layers(console: Console, signal: Any, width: int) -> None:
     for heading, _, _ in columns:
         table.add_column(heading, justify="left" if heading == "activation" else "right", no_wrap=True)
     last = -1
-    for i in _rows(signal.layers):
+    for i in signal.excerpt(_ALL, _ENDS, _WORST):
         if i > last + 1:
             table.add_row("...")
         last = i
         table.add_row(*[say(signal.layers[i]) for _, say, _ in columns])
     console.print(table)
-
-
-def _rows(layers: Sequence[Any]) -> list[int]:
-    n = len(layers)
-    if n <= _ALL:
-        return list(range(n))
-    worst = sorted(range(n), key=lambda i: -_badness(layers[i]))[:_WORST]
-    return sorted({*range(_ENDS), *range(n - _ENDS, n), *worst})
-
-
-def _badness(layer: Any) -> float:
-    flat = 0.0 if math.isnan(layer.slope_below_1pct) else layer.slope_below_1pct
-    turn = abs(math.log(layer.chi)) if layer.chi > 0 and math.isfinite(layer.chi) else 50.0
-    return flat + 0.1 * turn
 
 
 def _percent(share: float) -> str:

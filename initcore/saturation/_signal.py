@@ -100,6 +100,17 @@ class SignalReport:
         """
         return math.nan if self.outputs is None else _expected_loss(self.outputs)
 
+    def excerpt(self, most: int, ends: int, worst: int) -> list[int]:
+        """Which layers a table shows: all, up to ``most``; else so many at either end and of the worst, in order.
+
+        The worst: flattest (share of slopes below 1%), or with chi furthest from 1.
+        """
+        n = len(self.layers)
+        if n <= most:
+            return list(range(n))
+        bad = sorted(range(n), key=lambda i: -_badness(self.layers[i]))[:worst]
+        return sorted({*range(ends), *range(n - ends, n), *bad})
+
     @quiet
     def __str__(self) -> str:
         head = f"Signal, {self.kind}" + (f" ({self.assumed})" if self.assumed else "")
@@ -110,6 +121,12 @@ class SignalReport:
                          f"{_pc(la.slope_below_1pct)} {_pc(la.slope_zero)} {la.mean_slope:>7.3f} {la.chi:>9.3g} "
                          f"{la.typical_factor:>8.2g}")
         return "\n".join(lines)
+
+
+def _badness(la: LayerSignal) -> float:
+    flat = 0.0 if math.isnan(la.slope_below_1pct) else la.slope_below_1pct
+    turn = abs(math.log(la.chi)) if la.chi > 0 and math.isfinite(la.chi) else 50.0
+    return float(flat + 0.1 * turn)
 
 
 def _pc(share: float) -> str:

@@ -27,7 +27,7 @@ from .. import rules
 from ..errors import ArgumentTypeError
 from ..files import judge_arrays
 from ._names import Entry, entries, identity
-from ._places.memory import is_dtensor
+from ._places.memory import as_array, is_dtensor
 from ._places.place import local_of
 from ._poison import poison, put_back, raw_share
 from ._ties import ties
@@ -131,8 +131,9 @@ def coverage(model: Any, init: Callable[[Any], Any]) -> Coverage:
             out.non_finite.append(entry.name)
     out.lost_ties = _lost(tied)
     out.equal_shards = [entry.name for entry in found if not raw[entry.name] and equal_parts(entry)]
-    out.findings = judge_arrays({entry.name: _array(entry) for entry in found if _judged(entry, raw[entry.name])},
-                                _RULES, rules.thresholds())
+    written = [entry for entry in found if _judged(entry, raw[entry.name])]
+    out.findings = judge_arrays({entry.name: as_array(local_of(entry.tensor)) for entry in written}, _RULES,
+                                rules.thresholds())
     return out
 
 
@@ -141,12 +142,6 @@ def _judged(entry: Entry, raw: float) -> bool:
     local = local_of(entry.tensor)
     return (not raw and not entry.is_buffer and local.is_floating_point() and not local.is_meta and local.numel() > 0
             and local.layout is torch.strided)
-
-
-def _array(entry: Entry) -> Any:
-    """This rank's part, half precision widened."""
-    local = local_of(entry.tensor).detach()
-    return local.to("cpu", torch.float64 if local.dtype == torch.float64 else torch.float32).numpy()
 
 
 def _lost(tied: list[list[tuple[Any, str, str, bool]]]) -> list[str]:

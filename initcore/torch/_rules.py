@@ -16,7 +16,19 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import initializers
-from .._named import COSTS_THE_WHOLE, Row, Table, base_of, canonical_layout, describe, probe, renamed, spelled, takes
+from .._named import (
+    COSTS_THE_WHOLE,
+    Row,
+    Table,
+    base_of,
+    canonical_layout,
+    describe,
+    probe,
+    renamed,
+    settled,
+    spelled,
+    takes,
+)
 from ..errors import ArgumentError, ArgumentTypeError
 from ..random import Key
 from . import _context, _fill, init
@@ -118,14 +130,7 @@ def _plans(found: list[Entry], rules: Mapping[Any, Any], *, strict: bool, canoni
             value = value.of(entry.module, entry.tensor)
         call = None if value is None else _call(value, entry, canonical)
         plans.append(Plan(entry, spelled(rule), value, call))
-    if lost:
-        raise ArgumentError(f"no rule matches {len(lost)} parameter(s): {', '.join(lost[:20])}"
-                            f"{', ...' if len(lost) > 20 else ''}. Add a rule for each; '*' as the last one takes the "
-                            "rest, None leaves a parameter as it is.")
-    idle = [spelled(rule) for rule in rules if rule not in used]
-    if strict and idle:
-        raise ArgumentError(f"rules without a parameter: {', '.join(idle)}. Names here are like "
-                            f"{', '.join(repr(e.name) for e in found[:3])}; the first rule that matches counts.")
+    settled(rules, used, lost, found, all_used=strict)
     return plans
 
 

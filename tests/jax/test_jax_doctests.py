@@ -1,22 +1,13 @@
 """The examples in the docstrings of initcore.jax."""
 
-import doctest
-import importlib
-import pkgutil
-
 import pytest
-from written import Written
+from written import check, modules
 
 pytest.importorskip("jax")
 
 import initcore.jax as ij
 
-NAMES = [m.name for m in pkgutil.walk_packages(ij.__path__, "initcore.jax.")]
 
-
-@pytest.mark.parametrize("name", ["initcore.jax", *NAMES])
+@pytest.mark.parametrize("name", modules(ij))
 def test_doctests(name):
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    for case in Written().find(importlib.import_module(name), name):
-        runner.run(case)
-    assert runner.summarize().failed == 0
+    check(name)

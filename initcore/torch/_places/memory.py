@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..._checks import describe
+from ..._types import Floats
 from ...errors import ArgumentTypeError, DeviceError, TorchDTypeError
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -25,6 +26,15 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 def is_dtensor(tensor: Any) -> bool:
     """Whether it is a DTensor; the distributed package is not loaded to find out."""
     return type(tensor) not in _PLAIN and hasattr(tensor, "placements") and hasattr(tensor, "device_mesh")
+
+
+def as_array(tensor: Tensor) -> Floats:
+    """Its values for NumPy, without a copy where the memory is NumPy's too; half precision as float32."""
+    x = tensor.detach()
+    if x.dtype.is_floating_point and x.dtype not in (torch.float32, torch.float64):
+        x = x.float()
+    array: Floats = x.cpu().numpy()
+    return array
 
 
 def writable(tensor: Any, *, floating: bool = True) -> bool:

@@ -15,6 +15,7 @@ from ..._types import Floats
 from ...errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError, UsageError
 from ...program import Parameter, Value
 from .._names import clean, identity
+from .._places.memory import as_array
 from ._calls import dtype_name
 
 _PLAIN = (Tensor, torch.nn.Parameter, torch.nn.Buffer)
@@ -71,7 +72,7 @@ class Weights:
 
     def _parameter(self, names: tuple[str, ...], tensor: Tensor, buffer: bool) -> Parameter:
         value = Value(tuple(tensor.shape), dtype_name(tensor), names[0])
-        read = functools.lru_cache(maxsize=1)(functools.partial(_wide, tensor)) if tensor.dtype in _HALF and \
+        read = functools.lru_cache(maxsize=1)(functools.partial(as_array, tensor)) if tensor.dtype in _HALF and \
             self._given is None else functools.partial(self._read, names, tensor)
         return Parameter(value, names, read, tensor.requires_grad and not buffer, buffer)
 
@@ -80,10 +81,10 @@ class Weights:
             if tensor.is_meta:
                 raise UsageError(f"{names[0]} is on the meta device and has no values; give program(..., weights=) a "
                                  "state dict or a function of a name.")
-            return _wide(tensor)
+            return as_array(tensor)
         array = self._lookup(names)
         if isinstance(array, Tensor):
-            array = _wide(array)
+            array = as_array(array)
         array = np.asarray(array)
         if array.shape != tuple(tensor.shape):
             raise ShapeError(f"weights: {names[0]} has the shape {array.shape}, the module's is {tuple(tensor.shape)}.")
@@ -100,15 +101,6 @@ class Weights:
 
 
 _HALF = (torch.float16, torch.bfloat16)
-
-
-def _wide(tensor: Tensor) -> Floats:
-    """Without a copy where the memory is NumPy's too; half precision as float32."""
-    x = tensor.detach()
-    if x.dtype.is_floating_point and x.dtype not in (torch.float32, torch.float64):
-        x = x.float()
-    array: Floats = x.cpu().numpy()
-    return array
 
 
 def _named(module: Any) -> Iterator[tuple[str, Tensor, bool]]:

@@ -94,7 +94,8 @@ def layer_table(report: Any) -> Html:
     proof = getattr(report, "symmetry", None)
     widths = {la.layer: la.effective_width for la in proof.layers} if proof is not None else {}
     pictures = _histograms(report) if len(layers) <= _PICTURES else {}
-    kept = _kept(layers)
+    signal = getattr(report, "signal", None) or report
+    kept = signal.excerpt(_TABLE, _ENDS, _WORST)
     cells = {i: _row(layers[i], i, widths, pictures) for i in kept}
     used = [k for k in range(len(cells[0])) if any(row[k] not in ("", None) for row in cells.values())]
     body, last = [], -1
@@ -106,8 +107,7 @@ def layer_table(report: Any) -> Html:
     headings = ["layer", "activation", "units", "stay different", *(["outputs" if _bounded(layers) else "z"]
                 if pictures else []), "spread", "slope < 10%", "< 1%", "exactly 0", "mean slope", "chi", "typical",
                 "gradient"]
-    kind = getattr(getattr(report, "signal", None) or report, "kind", "")
-    caption = (f"{len(layers)} layers, {kind}" + ("" if len(kept) == len(layers) else
+    caption = (f"{len(layers)} layers, {signal.kind}" + ("" if len(kept) == len(layers) else
                f"; {len(kept)} of them shown: first, last and worst. The data of this page hold all") + ".")
     legend = ("Spread: root mean square of the pre-activations. Slope columns: share of units and samples with less "
               "than that share of the greatest slope. Chi: factor on the mean square of the gradient. Typical: factor "
@@ -133,20 +133,6 @@ def _bounded(layers: Sequence[Any]) -> bool:
 def _histograms(report: Any) -> dict[str, Html]:
     d = HistogramDisplay.from_report(report)
     return {name: sparkline(density) for name, density in zip(d.names, d.density.tolist())}
-
-
-def _kept(layers: Sequence[Any]) -> list[int]:
-    n = len(layers)
-    if n <= _TABLE:
-        return list(range(n))
-    worst = sorted(range(n), key=lambda i: -_badness(layers[i]))[:_WORST]
-    return sorted({*range(_ENDS), *range(n - _ENDS, n), *worst})
-
-
-def _badness(la: Any) -> float:
-    flat = 0.0 if math.isnan(la.slope_below_1pct) else la.slope_below_1pct
-    turn = abs(math.log(la.chi)) if la.chi > 0 and math.isfinite(la.chi) else 50.0
-    return float(flat + 0.1 * turn)
 
 
 def short(value: float) -> str:
