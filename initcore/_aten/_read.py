@@ -84,7 +84,6 @@ class Reading:
     def __init__(self) -> None:
         self.build = Build()
         self._cells: dict[str, _Cell] = {}
-        self._sizes: dict[str, Any] = {}
 
     def enter(self, name: str, value: Value) -> Value:
         """A value that was there before: an input or a parameter."""

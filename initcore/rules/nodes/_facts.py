@@ -29,7 +29,7 @@ class Weight:
     after : what follows it: "norm", "activation", "sum", "output", "contraction", "product", "other".
     activation : the first one that follows, None for none. gate : it is a sigmoid that multiplies.
     main : it stands on the main way. table : looked up. data : it reads the user's inputs.
-    mean, std, size, largest : of its values. bias_low, bias_high, bias_rms : of its bias.
+    mean, std, size, largest : of its values. bias_high, bias_rms : of its bias.
     trainable : it will be trained. sources : names of the parameters it is made of.
     silent : its gradient is exactly 0 on the data. stuck : it stayed so in every step that was tried.
     reads, writes : root mean square of what it reads and of what comes out (nan: not seen).
@@ -54,7 +54,6 @@ class Weight:
     largest: float = 0.0
     bias_key: Hashable = None
     bias: str = ""
-    bias_low: float = 0.0
     bias_high: float = 0.0
     bias_rms: float = 0.0
     trainable: bool = True

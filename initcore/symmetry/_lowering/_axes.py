@@ -39,11 +39,6 @@ def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked:
     return Local(tuple(steps), parts, frozenset(read), frozenset(linked), frozenset(seen), frozenset(foreign))
 
 
-def entry_of(local: Local, step: int, operand: int = -1) -> int:
-    """The part by which something enters: of a step, or of one operand of it."""
-    return local.steps[step].entry if operand < 0 else local.steps[step].operands[operand][1]
-
-
 def axis_of(local: Local, group: Group, name: str) -> Axis:
     """The axis, with the relations its program allows."""
     axis = Axis(name, group.n, parts=max(1, local.parts), local=local)

@@ -211,7 +211,6 @@ def _weights(session: Session, values: Values, r: Recorder, on: set[Node], place
             gate=_gate(u.activation), main=u.node in on, table=u.kind == "table", data=_reads_data(s, u.x),
             mean=looked.total_mean, std=looked.std, size=looked.size, largest=looked.largest,
             bias_key=u.bias if b is not None else None, bias=values.name(u.bias) if b is not None else "",
-            bias_low=float(b.min()) if b is not None and b.numel() else 0.0,
             bias_high=float(b.max()) if b is not None and b.numel() else 0.0,
             bias_rms=rms(b) if b is not None else 0.0, trainable=trainable,
             sources=values.sources(u.w),
