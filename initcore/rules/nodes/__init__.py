@@ -1,9 +1,9 @@
 """The rules on the nodes of any network: activations, weights, residual sums and the main way through them."""
 
 from ..._doors import called_by
-from ._facts import Activity, Feature, NodeContext, Outputs, Residual, Step, Weight
+from ._facts import Activity, Feature, NodeContext, Outputs, Residual, Step, Weight, Words
 from ._judge import judge
 
-__all__ = ["Activity", "Feature", "NodeContext", "Outputs", "Residual", "Step", "Weight", "judge"]
+__all__ = ["Activity", "Feature", "NodeContext", "Outputs", "Residual", "Step", "Weight", "Words", "judge"]
 
 called_by(globals())

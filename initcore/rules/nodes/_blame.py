@@ -40,7 +40,12 @@ def deviation(w: Weight) -> str:
 
 def redraw(w: Weight) -> str:
     """The call that draws a weight as it should be."""
-    return f"torch.nn.init.normal_({w.name}, std={w.start.std:.4g})"
+    return w.words.normal.format(name=w.name, std=w.start.std)
+
+
+def zeroed(w: Weight) -> str:
+    """The cure of a bias."""
+    return f"zero biases: {w.words.zeros.format(name=w.bias)}"
 
 
 def of_weight(w: Weight, ratio: float) -> Iterator[Suspect]:
@@ -60,7 +65,7 @@ def of_weight(w: Weight, ratio: float) -> Iterator[Suspect]:
         cure = deviation(w) if not layout else f"{layout}: {redraw(w)}"
         yield one("layout" if layout else "weight_scale", cure, {w.key: (factor, w.mean * (1 - factor))})
     if w.bias_key is not None and w.bias_rms > 0:
-        yield one("bias", f"zero biases: torch.nn.init.zeros_({w.bias})", {w.bias_key: (0.0, 0.0)}, w.bias)
+        yield one("bias", zeroed(w), {w.bias_key: (0.0, 0.0)}, w.bias)
 
 
 def of_input(f: Feature) -> Iterator[Suspect]:
@@ -93,9 +98,9 @@ def suspects(c: NodeContext, local: Iterable[Weight], earlier: Iterable[Weight],
     inputs = [s for f in c.features for s in of_input(f)] if any(w.data for w in local) else []
     out = inputs + biases + rest if fit else rest + biases + inputs
     for key, name, kind in gains:
-        what = "ones_" if kind == "scale" else "zeros_"
+        what = c.words.ones if kind == "scale" else c.words.zeros
         out.append(Suspect({key: (0.0, 1.0 if kind == "scale" else 0.0)},
-                           Culprit("weight_scale" if kind == "scale" else "bias", f"torch.nn.init.{what}({name})", name,
+                           Culprit("weight_scale" if kind == "scale" else "bias", what.format(name=name), name,
                                    place, (name,), True)))
     far = sorted((w for w in earlier if w not in local and (w.misfit > FAR or (w.table and w.std > 10))),
                  key=lambda w: -w.misfit)
@@ -124,4 +129,4 @@ def blame(c: NodeContext, key: Hashable, found: list[Suspect], healthy: Callable
     return best[2].culprit._replace(mends=False) if best[0] < 0.7 * before else None
 
 
-__all__ = ["Culprit", "Suspect", "blame", "deviation", "redraw", "suspects"]
+__all__ = ["Culprit", "Suspect", "blame", "deviation", "redraw", "suspects", "zeroed"]

@@ -84,8 +84,8 @@ def _head(c: NodeContext) -> Culprit:
 
 
 def _quiet(w: Weight) -> Culprit:
-    return Culprit("weight_scale", f"a smaller last layer: torch.nn.init.normal_({w.name}, "
-                   f"std={0.01 * w.start.std:.4g})", w.name, w.place, (w.name,), False)
+    return Culprit("weight_scale", "a smaller last layer: "
+                   + w.words.normal.format(name=w.name, std=0.01 * w.start.std), w.name, w.place, (w.name,), False)
 
 
 def flat_head(c: NodeContext) -> Iterator[Finding]:

@@ -18,6 +18,18 @@ from .._finding import Finding
 Change = Mapping[Hashable, tuple[float, float]]       # key of a tensor or an input -> (factor, offset): a w + b
 
 
+@dataclass(frozen=True)
+class Words:
+    """How a framework's users write what cures: a tensor drawn normal, of zeros, of ones."""
+
+    normal: str = "torch.nn.init.normal_({name}, std={std:.4g})"
+    zeros: str = "torch.nn.init.zeros_({name})"
+    ones: str = "torch.nn.init.ones_({name})"
+
+
+TORCH = Words()
+
+
 @dataclass(eq=False)
 class Weight:
     """One use of a weight tensor.
@@ -33,6 +45,7 @@ class Weight:
     trainable : it will be trained. sources : names of the parameters it is made of.
     silent : its gradient is exactly 0 on the data. stuck : it stayed so in every step that was tried.
     reads, writes : root mean square of what it reads and of what comes out (nan: not seen).
+    words : how cures are written.
     """
 
     key: Hashable
@@ -62,6 +75,7 @@ class Weight:
     stuck: bool = False
     reads: float = math.nan
     writes: float = math.nan
+    words: Words = TORCH
 
     @property
     def start(self) -> Start:
@@ -182,6 +196,7 @@ class NodeContext:
     family: str = "sgd"
     signal: SignalReport | None = None
     symmetry: Any = None
+    words: Words = TORCH
     rule: Rule | None = None
     blamed: dict[Hashable, Any] = field(default_factory=dict)
 

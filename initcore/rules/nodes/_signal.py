@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .._finding import Finding
 from .._weights import fits, wrong_scale_of
-from ._blame import Culprit, blame, deviation, redraw, suspects
+from ._blame import Culprit, blame, deviation, redraw, suspects, zeroed
 from ._facts import NodeContext, Residual, Step, Weight
 
 # of branch over skip: harmless below, as embeddings of deviation 0.02 in front of a normalised branch reach it
@@ -25,7 +25,7 @@ def _worst(c: NodeContext, weights: Sequence[Weight], up: bool) -> Culprit | Non
     biased = [w for w in weights if w.bias_rms > 3]
     if up and biased:
         w = max(biased, key=lambda w: w.bias_rms)
-        return Culprit("bias", f"zero biases: torch.nn.init.zeros_({w.bias})", w.bias, w.place, (w.bias,), False)
+        return Culprit("bias", zeroed(w), w.bias, w.place, (w.bias,), False)
     wide = [w for w in fit if (w.misfit > 1.5 if up else w.misfit < 0.64)]
     if not wide:
         return None
