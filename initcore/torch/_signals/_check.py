@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from ... import rules
-from ..._checks import number
-from ...errors import ArgumentError, ArgumentTypeError, ProgramError, unknown_name
+from ..._signals import Judged, Options, Said, asked, conditions, merged, reported
+from ...errors import ArgumentTypeError, ProgramError
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
 from ._export import Exported, export
-from ._facts import Found, gather
+from ._facts import gather
 from ._inputs import Call, call_of
+from ._loss import Loss
 from ._proof import proved
 from ._repair import Mend
 from ._session import Session
 from ._tensors import tensor_findings
-
-
-@dataclass(frozen=True)
-class Options:
-    """What was asked for."""
-
-    active: frozenset[str]
-    numbers: dict[str, dict[str, float]]
-    optimizer: str
-    stage: str | None
-    loss: Any
-    y: Any
-    training: dict[str, Any]
 
 
 def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
@@ -75,16 +62,8 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
     """
     if not isinstance(module, nn.Module):
         raise ArgumentTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}.")
-    if fail_level not in rules.SEVERITIES:
-        raise unknown_name("fail_level", fail_level, rules.SEVERITIES)
-    if stage not in (None, "start", "trained"):
-        raise unknown_name("stage", stage, ("start", "trained"))
-    if y is not None and x is None:
-        raise ArgumentError("y was given without x; the loss needs both.")
-    for name, value in (("l2", l2), ("l1", l1), ("clip_value", 0.0 if clip_value is None else clip_value)):
-        number(name, value, low=0.0)
-    options = Options(rules.chosen(select, ignore), rules.thresholds(thresholds), optimizer, stage, loss, y,
-                      {"optimizer": "sign_sgd" if l1 or clip_value else optimizer, "l2": l2 or float(bool(l1))})
+    options = asked(x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
+                    select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds)
     tell = progress or (lambda what: None)
     call = call_of(module, x)
 
@@ -93,24 +72,7 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
         one = _judge(mended, call, options, lambda what: None, exported)
         return one.findings, one.context
     judged = _judge(module, call, options, tell)
-    signal = None if judged.context is None else judged.context.signal
-    proof = None if judged.context is None else judged.context.symmetry
-    report = ModuleReport(type(module).__name__, judged.findings, signal=signal, symmetry=proof, fail_level=fail_level,
-                          mend=Mend(module, again, judged.context), conditions=judged.conditions, notes=judged.notes,
-                          whole=judged.whole)
-    return report if baseline is None else report.setting_aside(baseline)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Findings, and what they rest on."""
-
-    findings: list[Finding]
-    exported: Exported | None
-    context: nodes.NodeContext | None
-    conditions: tuple[str, ...]
-    notes: tuple[str, ...]
-    whole: bool
+    return reported(type(module).__name__, judged, Mend(module, again, judged.context), fail_level, baseline)
 
 
 def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str], None],
@@ -135,21 +97,12 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
     measured.context.symmetry = proof
     tell("judging")
     seen = nodes.judge(measured.context, options.active)
-    seen = seen if call.given else [f for f in seen if not f.rule.startswith("INP")]
-    return Judged(_merged(found, seen), exported, measured.context, _conditions(call, options, measured), why, True)
+    return Judged(merged(found, seen, call.given), exported, measured.context,
+                  conditions(options.optimizer, _said(measured.loss), call.said, measured.context), why, True)
 
 
-def _merged(tensors: list[Finding], seen: list[Finding]) -> list[Finding]:
-    """Findings of tensors but for those that nodes know better: whether a spread or a zero tensor does harm."""
-    return [*(f for f in tensors if f.rule != "TEN804" and not (f.rule == "TEN802" and f.measured == 0)), *seen]
-
-
-def _conditions(call: Call, options: Options, measured: Found) -> tuple[str, ...]:
-    loss = measured.loss
-    value = "" if loss.value is None or not loss.known else f" ({float(loss.value.detach()):.3g} on the data)"
-    return (f"optimiser {options.optimizer}", f"loss {loss.name}{value}", call.said,
-            *["a trained network"] * measured.context.trained,
-            *(measured.context.symmetry.conditions if measured.context.symmetry is not None else ()))
+def _said(loss: Loss) -> Said:
+    return Said(loss.name, math.nan if loss.value is None else float(loss.value.detach()), loss.known)
 
 
 def _unexported(error: Exception) -> str:
