@@ -4,7 +4,8 @@ from .._doors import called_by
 from ._build import Build, NotUnderstood
 from ._read import Call, Out, Reading, Ref
 from ._table import TABLE
+from ._where import where
 
-__all__ = ["TABLE", "Build", "Call", "NotUnderstood", "Out", "Reading", "Ref"]
+__all__ = ["TABLE", "Build", "Call", "NotUnderstood", "Out", "Reading", "Ref", "where"]
 
 called_by(globals())

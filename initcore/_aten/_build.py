@@ -17,6 +17,7 @@ from ..program import Op, Place, Value
 
 Number = int | float | bool
 Dims = Sequence[int]
+MOST_PARTS = 1 << 14        # of one value
 
 
 class NotUnderstood(Exception):
@@ -52,9 +53,13 @@ def many(x: Any, k: int) -> tuple[int, ...]:
 
 
 class Build:
-    """The operations of one program as they are written; ``place`` and ``source`` are the current call's."""
+    """The operations of one program as they are written; ``place`` and ``source`` are the current call's.
 
-    def __init__(self) -> None:
+    room : bytes that constants may take (None: any number).
+    """
+
+    def __init__(self, room: int | None = None) -> None:
+        self._room = room
         self.ops: list[Op] = []
         self.constants: dict[Value, np.ndarray[Any, Any]] = {}
         self.place, self.source = Place(), ""
@@ -78,6 +83,10 @@ class Build:
     def constant(self, array: Any, dtype: str) -> Value:
         """A literal tensor."""
         data = np.asarray(array)
+        if self._room is not None:
+            self._room -= data.nbytes
+            if self._room < 0:
+                raise NotUnderstood
         value = Value(data.shape, dtype)
         self.constants[value] = data
         return value
@@ -171,6 +180,8 @@ class Build:
 
     def split(self, x: Value, sizes: Dims, dim: int) -> list[Value]:
         """Parts of those sizes, one after the other."""
+        if len(sizes) > MOST_PARTS:
+            raise NotUnderstood
         ends = np.cumsum([0, *sizes])
         return [self.slice(x, dim, int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
 

@@ -9,6 +9,8 @@ C. A view has a cell of its own and its base's cell; writing through either make
    holds when it is read again is an opaque operation of old and new.
 D. A call is written whole or not at all: where the table has no words, or the shapes do not come out as the framework
    says they do, its operations are taken back and one opaque operation stands for it.
+E. A graph out of a file may say anything (``untrusted``): arguments of impossible types and sizes are not understood
+   either, and what its constants take is bounded.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..errors import InitcoreError
 from ..program import Op, Parameter, Place, Program, Value
 from ._build import Build, NotUnderstood
 from ._table import SKIPPED, TABLE, VIEWS
 
 NOWHERE = Place()
+_ROOM = 1 << 28             # bytes of the constants of a graph out of a file
+_NONSENSE = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, InitcoreError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,9 @@ class _Cell:
 class Reading:
     """Reads calls one after the other; :meth:`program` is what came of them."""
 
-    def __init__(self) -> None:
-        self.build = Build()
+    def __init__(self, untrusted: bool = False) -> None:
+        self.build = Build(_ROOM if untrusted else None)
+        self._refused: tuple[type[Exception], ...] = (NotUnderstood, *(_NONSENSE if untrusted else ()))
         self._cells: dict[str, _Cell] = {}
 
     def enter(self, name: str, value: Value) -> Value:
@@ -117,7 +123,7 @@ class Reading:
         done = len(build.ops)
         try:
             made = self._understood(call, given)
-        except NotUnderstood:
+        except self._refused:
             del build.ops[done:]
             made = self._opaque(call, given)
         made = self._named(call, made, done)
@@ -130,6 +136,14 @@ class Reading:
         for out, a, b in zip(outputs, then, other, strict=True):
             made = self.build.choose(self.value(condition), self.value(a), self.value(b))
             self._cells[out.name] = _Cell(made)
+
+    def leave(self, name: str, inner: Sequence[str], detached: bool) -> None:
+        """The results of a region put in place, as items of the call ``name``; without gradient where it has none."""
+        for k, result in enumerate(inner):
+            if detached:
+                self.detach(f"{name}#{k}", result)
+            else:
+                self.bind(f"{name}#{k}", result)
 
     def detach(self, name: str, frm: str) -> None:
         """The value of another name without its gradient."""

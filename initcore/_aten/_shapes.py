@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..program import Value
-from ._build import Build, NotUnderstood, Number, dim_of
+from ._build import MOST_PARTS, Build, NotUnderstood, Number, dim_of
 
 Entry = Callable[..., Any]
 
@@ -59,6 +59,8 @@ def _split(b: Build, self: Value, split_size: Any, dim: int = 0) -> list[Value]:
         return b.split(self, split_size, dim)
     size = self.shape[dim_of(dim, len(self.shape))]
     whole, rest = divmod(size, split_size) if split_size else (0, 0)
+    if not 0 <= whole <= MOST_PARTS:
+        raise NotUnderstood
     return b.split(self, [split_size] * whole + [rest] * bool(rest) or [0], dim)
 
 
@@ -68,7 +70,10 @@ def _chunk(b: Build, self: Value, chunks: int, dim: int = 0) -> list[Value]:
 
 
 def _unbind(b: Build, self: Value, dim: int = 0) -> list[Value]:
-    return [b.select(self, dim, k) for k in range(self.shape[dim_of(dim, len(self.shape))])]
+    count = self.shape[dim_of(dim, len(self.shape))]
+    if count > MOST_PARTS:
+        raise NotUnderstood
+    return [b.select(self, dim, k) for k in range(count)]
 
 
 def _slice(b: Build, self: Value, dim: int = 0, start: int | None = None, end: int | None = None,
@@ -132,6 +137,8 @@ def _pad_with(mode: str) -> Entry:
 
 def _diff(b: Build, self: Value, n: int = 1, dim: int = -1, prepend: Value | None = None,
           append: Value | None = None) -> Value:
+    if n > 64:
+        raise NotUnderstood
     x = b.concatenate([v for v in (prepend, self, append) if v is not None], dim)
     for _ in range(n):
         upper, lower = b.slice(x, dim, 1, None), b.slice(x, dim, None, -1)

@@ -34,7 +34,7 @@ class Judged:
 def merged(tensors: Sequence[Finding], seen: Sequence[Finding], given: bool) -> list[Finding]:
     """Findings of tensors but for those that nodes know better (whether a spread or a zero tensor does harm), and those
     of nodes but for those of inputs that nobody gave."""
-    return [*(f for f in tensors if f.rule != "TEN804" and not (f.rule == "TEN802" and f.measured == 0)),
+    return [*(f for f in tensors if not nodes.knows_better(f)),
             *(f for f in seen if given or not f.rule.startswith("INP"))]
 
 

@@ -13,7 +13,7 @@ from .. import rules
 from .._checks import flag, one_of
 from .._types import Array
 from ..errors import ArgumentError, FileFormatError
-from ..rules import Finding
+from ..rules import Finding, nodes
 from ..rules import tensors as tensor_rules
 from ..rules._tensor_facts import TensorContext, TensorFacts
 from ..verdict import check as check_network
@@ -24,6 +24,7 @@ from ._report import Coverage, FileReport
 from ._scan import scan_all
 from ._tensor import Tensor, Weights
 from ._text import shown_name
+from ._wiring import wiring
 
 _LARGEST = 1 << 28          # parameters of a network that is read whole without being asked for
 
@@ -70,10 +71,16 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     partial, folded_bias = flag("partial", partial), flag("folded_bias", folded_bias)
     active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     weights = open_weights(path)
-    parts, notes = _parts(weights), list(weights.notes)
-    loaded, why = _network(weights, parts, activation=activation, output_activation=output_activation, layout=layout,
-                           order=order, folded_bias=folded_bias)
-    report = None
+    wired = None if order is not None or folded_bias else wiring(weights)
+    parts, notes = _parts(weights, {} if wired is None else wired.roles), list(weights.notes)
+    loaded, why = (None, "") if wired is not None else _network(
+        weights, parts, activation=activation, output_activation=output_activation, layout=layout, order=order,
+        folded_bias=folded_bias)
+    report: Any = None
+    if wired is not None:
+        loaded, dropped = wired.chain
+        notes += _told(activation, layout)
+        training["hidden_dropout"] = training.get("hidden_dropout", False) or dropped
     if loaded is not None:
         x, y = (None, None) if data is None else _chains.load_data(data, loaded.network)
         report = check_network(loaded.network, x, y, loss=loss, optimizer=optimizer, select=select, ignore=ignore,
@@ -81,15 +88,23 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
         notes += [note for note in loaded.notes if not note.startswith("Not part of")]
         inside = {*loaded.tensors, *loaded.biases}
         parts = [part._replace(way="network") if part.tensor.name in inside else part for part in parts]
+    elif wired is not None:
+        _refuse_network_options("its layers are more than a chain of dense ones.", data=data)
+        report = wired.report(optimizer, active, numbers, fail_level=fail_level, loss=loss, **training)
+        parts = [part._replace(way="network") if part.way == "tensor" and part.tensor.name in wired.covered else part
+                 for part in parts]
     else:
-        _refuse_network_options(why, data=data, layout=layout, activation=activation)
+        _refuse_network_options(why, data=data)
         notes.append(f"Not read as a network, so tensor by tensor: {why} --order NAME,NAME,... names the dense "
                      "layers of a network in it, first to last.")
-    alone = [part for part in parts if part.way == "tensor"]
+    alone = [part for part in parts if part.way == "tensor" or (part.way == "network" and loaded is None)]
     facts = scan_all([(part.tensor, part.role) for part in alone], progress=progress)
-    normed = any(part.role == "norm" for part in parts)
+    normed = any(part.role == "norm" for part in parts) or (wired is not None and wired.normed)
     found = tensor_rules.judge(TensorContext(tuple(facts), numbers, normed), active)
-    notes += _left_notes(parts, loaded is not None)
+    if report is not None and loaded is None:
+        inside = {part.tensor.name for part in parts if part.way == "network"}
+        found = [f for f in found if not (f.tensor in inside and nodes.knows_better(f))]
+    notes += _left_notes(parts, report is not None)
     return FileReport(shown_name(path), weights.format, report, loaded, found, tuple(facts), _coverage(parts), notes,
                       fail_level=fail_level, known=known, partial=partial)
 
@@ -111,9 +126,20 @@ def judge_arrays(arrays: Mapping[str, Array], active: frozenset[str], numbers: d
     return tensor_rules.judge(TensorContext(tuple(facts), numbers, normed), active)
 
 
-def _parts(weights: Weights) -> list[_Part]:
-    """Every tensor with its role; two names of one memory count once, and a note names them."""
+def _told(activation: Any, layout: Any) -> list[str]:
+    """What the file says itself needs no option."""
+    given = [f"--{word}" for word, value in (("activation", activation), ("layout", layout)) if value is not None]
+    return [f"The file tells its wiring: {' and '.join(given)} changed nothing."] if given else []
+
+
+def _parts(weights: Weights, used: Mapping[str, str]) -> list[_Part]:
+    """Every tensor with its role; two names of one memory count once, and a note names them.
+
+    used : what the graph in the file makes of a tensor, which says more than its name.
+    """
     roles = {name: _roles.role_of(t) for name, t in weights.tensors.items()}
+    roles.update({name: used[name] for name, role in roles.items() if role in ("dense", "other", "statistic", "conv")
+                  and name in used})
     stems: dict[str, list[Tensor]] = {}
     for tensor in weights.tensors.values():
         found = _naming.parse(tensor.name)

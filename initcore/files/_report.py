@@ -15,7 +15,7 @@ from ..program import LEAST
 from ..rules import Finding
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
-from ..verdict import Report
+from ..verdict import ModuleReport, Report
 from ..verdict._report import SCHEMA
 from ..verdict._sarif import sarif
 from ._chains import Loaded
@@ -145,6 +145,8 @@ class FileReport:
                 out.append(f"Network({chain(net.widths)}, {net.dtype}), {runs(names)}")
             else:
                 out.append(f"{net!r}, {', '.join(names)}")
+        elif self.network is not None:
+            out.append(self.network.head)
         return out + [f"note: {note}" for note in self.notes]
 
     @property
@@ -163,7 +165,8 @@ class FileReport:
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
         word = "NOT OK" if self.failed else "ok" if self.enough else "NO VERDICT"
         what = chain(self.loaded.network.widths) if self.loaded is not None else (
-            f"{len(self.tensors)} tensors by themselves")
+            self.network.title if isinstance(self.network, ModuleReport) else f"{len(self.tensors)} tensors by "
+            "themselves")
         but = "but " * (self.ok and bool(self.findings) and self.verdict != rules.VERDICTS["info"])
         line = f"{word}, {but}{self.verdict}: {what}: {found}" if self.enough or self.failed else (
             f"{word}: {what}: {found}")
@@ -184,9 +187,9 @@ class FileReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values of everything above; ``schema`` names the version."""
-        base = self.network.to_dict() if self.network is not None else {
-            "schema": SCHEMA, "conditions": [], "widths": [], "dtype": None, "activations": [],
-            "signal": None, "assumed": "", "layers": []}
+        base = {"schema": SCHEMA, "conditions": [], "widths": [], "dtype": None, "activations": [],
+                "signal": None, "assumed": "", "layers": [], **(
+                    self.network.to_dict() if self.network is not None else {})}
         return {**base, "ok": self.ok, "verdict": self.verdict, "fail_level": self.fail_level,
                 "file": self.source, "format": self.kind,
                 "coverage": self.coverage._asdict(), "enough": self.enough, "notes": list(self.notes),

@@ -21,6 +21,7 @@ import numpy as np
 
 from .._types import Array
 from ..errors import FileFormatError
+from ..program import Program
 from ._text import shown_name
 
 Stream = Callable[[int], Iterator[Array]]     # items a block -> blocks of raw words, all of that many but the last
@@ -100,13 +101,15 @@ def widened(words: Array, dtype: str) -> Array:
 @dataclass(eq=False)
 class Weights:
     """What a file or folder holds: ``tensors`` by name in file order; ``notes``: what a reader should know;
-    ``config``: the document that came with it ({}: none); ``format``: in words."""
+    ``config``: the document that came with it ({}: none); ``format``: in words; ``graph``: makes the
+    :class:`initcore.program.Program` of the wiring that the file tells (None: it tells none)."""
 
     source: str
     format: str
     tensors: dict[str, Tensor]
     notes: list[str] = field(default_factory=list)
     config: Mapping[str, Any] = field(default_factory=dict)
+    graph: Callable[[Weights], Program] | None = None
 
 
 def collect(source: str, kind: str, tensors: Iterator[Tensor] | list[Tensor], **more: Any) -> Weights:
@@ -174,6 +177,20 @@ class RegularFile:
                 n = min(items, count - start)
                 yield np.frombuffer(self.read(offset + start * kind.itemsize, n * kind.itemsize), kind)
         return stream
+
+
+class Part(RegularFile):
+    """A part of a regular file, as a file by itself: a stored member of an archive."""
+
+    def __init__(self, file: RegularFile, start: int, size: int) -> None:
+        self._inside, self._start, self._handle = file, start, -1
+        self.path, self.shown, self.size = file.path, file.shown, size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly these bytes."""
+        if offset < 0 or offset + size > self.size:
+            raise FileFormatError(f"{self.shown}: what is packed inside is cut short.")
+        return self._inside.read(self._start + offset, size)
 
 
 def whole(load: Callable[[], Array]) -> Stream:

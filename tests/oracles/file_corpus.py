@@ -19,7 +19,8 @@ from file_makers import FLAX, framed, gguf, msgpack, npy, npz, safetensors, torc
 def valid():
     """One good small file a format: suffix -> bytes."""
     out = {"safetensors": safetensors(), "npz": npz(), "packed.npz": npz(compressed=True), "npy": npy(np.ones((3, 4))),
-           "pt": torch_zip(), "four.pt": torch_zip(protocol=4), "gguf": gguf(), "msgpack": msgpack(FLAX)}
+           "pt": torch_zip(), "four.pt": torch_zip(protocol=4), "gguf": gguf(), "msgpack": msgpack(FLAX),
+           "pt2": makers.exported()}
     try:
         import h5py
         held = io.BytesIO()
@@ -246,12 +247,43 @@ def others():
                               b'{"weight_map": {"a": "\\u0000"}}', b'{"weight_map": {}}',
                               b'{"weight_map": {"a": "i0.safetensors.index.json"}}')):
         yield f"i{i}.safetensors.index.json", text
+    for i, text in enumerate((b"", b"[]", b"{" * 5000, b'{"schema_version": 8}', b'{"schema_version": {"major": 8}, '
+                              b'"graph_module": {"graph": [], "signature": {}}}', b"\xff\xfe")):
+        yield f"graph{i}.pt2", makers.exported(document=text)
+    yield from ((f"long{i}.pt2", makers.exported(document=one)) for i, one in enumerate(long_graphs()))
     yield "none.onnx", b""
     yield "deep.onnx", b"\x3a\x7f" * 2000
     yield "text.h5", b"\x89HDF\r\n\x1a\n" + b"x" * 500
     yield "none.keras", zipped({"config.json": b"{" * 1000, "model.weights.h5": b"x"})
     yield "lambda.keras", zipped({"config.json": json.dumps({"class_name": "Lambda", "config": {"function": ["x"]},
                                                              "module": "os"}).encode(), "model.weights.h5": b"x"})
+
+
+def long_graphs():
+    """Graphs of few words that ask for much: doubling for ever, splits without end, masks, names of names."""
+    tensor = lambda name: {"as_tensor": {"name": name}}
+    for target, given, size in (
+            ("cat.default", {"tensors": {"as_tensors": [{"name": "a"}, {"name": "a"}]}, "dim": {"as_int": 0}}, 2),
+            ("split.Tensor", {"self": tensor("a"), "split_size": {"as_int": 1}, "dim": {"as_int": 0}}, 1 << 20),
+            ("unbind.int", {"self": tensor("a"), "dim": {"as_int": 0}}, 1 << 30),
+            ("tril.default", {"self": tensor("a")}, 1000), ("eye.default", {"n": {"as_int": 1000}}, 1000),
+            ("outer.default", {"self": tensor("a"), "vec2": tensor("a")}, 1 << 15),
+            ("broadcast_tensors.default", {"tensors": {"as_tensors": [{"name": "a"}] * 2000}}, 4)):
+        document = makers.exported_document()
+        graph = document["graph_module"]["graph"]
+        last, nodes = "x", []
+        for k in range(600):
+            shape = [size << k if "cat" in target and k < 40 else size, 8][:1 if "outer" in target else 2]
+            graph["tensor_values"][f"n{k}"] = {"dtype": 7, "sizes": [{"as_int": n} for n in shape]}
+            swapped = json.loads(json.dumps(given).replace('"a"', json.dumps(last)))
+            nodes.append({"target": f"torch.ops.aten.{target}", "outputs": [tensor(f"n{k}")], "metadata": {},
+                          "inputs": [{"name": n, "arg": a, "kind": 1} for n, a in swapped.items()]})
+            last = f"n{k}"
+        graph["nodes"] = nodes + graph["nodes"]
+        graph["nodes"][-1]["inputs"][0]["arg"] = tensor("phi")
+        graph["outputs"].append(tensor(last))
+        document["graph_module"]["signature"]["output_specs"].append({"user_output": {"arg": tensor(last)}})
+        yield document
 
 
 def corpus():

@@ -170,3 +170,49 @@ def msgpack(value):
 
 FLAX = {"params": {"Dense_0": {"kernel": ARRAYS["fc1.weight"].T.copy(), "bias": ARRAYS["fc1.bias"]},
                    "Dense_1": {"kernel": ARRAYS["fc2.weight"].T.copy(), "bias": ARRAYS["fc2.bias"]}}}
+
+
+def _meta(shape, strides=None, dtype=7, grad=True):
+    strides = [int(np.prod(shape[k + 1:])) for k in range(len(shape))] if strides is None else strides
+    return {"dtype": dtype, "sizes": [{"as_int": n} for n in shape], "requires_grad": grad, "layout": 7,
+            "device": {"type": "cpu", "index": None}, "strides": [{"as_int": n} for n in strides],
+            "storage_offset": {"as_int": 0}}
+
+
+def exported_document():
+    """The graph of ARRAYS' network with a tanh between, as torch.export.save writes it."""
+    shapes = {"x": (3, 8), "up": (3, 16), "phi": (3, 16), "down": (3, 4)} | {
+        f"p_{k.replace('.', '_')}": v.shape for k, v in ARRAYS.items()}
+    tensor = lambda name: {"as_tensor": {"name": name}}
+
+    def node(target, out, **given):
+        return {"target": f"torch.ops.aten.{target}.default", "outputs": [tensor(out)],
+                "inputs": [{"name": k, "arg": tensor(v), "kind": 1} for k, v in given.items()], "name": out,
+                "metadata": {"nn_module_stack": "L__self__,,m.Net;L__self___" + out + "," + out + ",m.Part",
+                             "stack_trace": 'File "/u/net.py", line 7, in forward\n    y = f(x)'}}
+    graph = {"inputs": [tensor(n) for n in (*[n for n in shapes if n.startswith("p_")], "x")],
+             "outputs": [tensor("down")],
+             "nodes": [node("linear", "up", input="x", weight="p_fc1_weight", bias="p_fc1_bias"),
+                       node("tanh", "phi", self="up"),
+                       node("linear", "down", input="phi", weight="p_fc2_weight", bias="p_fc2_bias")],
+             "tensor_values": {n: _meta(s, grad=n.startswith("p_")) for n, s in shapes.items()}, "sym_int_values": {},
+             "sym_bool_values": {}, "is_single_tensor_return": False, "custom_obj_values": {}}
+    signature = {"input_specs": [*({"parameter": {"arg": {"name": f"p_{k.replace('.', '_')}"}, "parameter_name": k}}
+                                   for k in ARRAYS), {"user_input": {"arg": tensor("x")}}],
+                 "output_specs": [{"user_output": {"arg": tensor("down")}}]}
+    return {"graph_module": {"graph": graph, "signature": signature, "module_call_graph": []},
+            "opset_version": {"aten": 10}, "schema_version": {"major": 8, "minor": 20}, "torch_version": "2.13.0"}
+
+
+def exported(arrays=None, document=None, extra=None, packed=()):
+    """Bytes of a .pt2 archive; ``packed``: weights that are torch.save files inside it."""
+    arrays = ARRAYS if arrays is None else arrays
+    document = exported_document() if document is None else document
+    config, members = {}, {}
+    for i, (name, a) in enumerate(arrays.items()):
+        members[f"data/weights/weight_{i}"] = torch_zip({"t": Stored("0", a)}) if name in packed else a.tobytes()
+        config[name] = {"path_name": f"weight_{i}", "is_param": True, "use_pickle": name in packed,
+                        "tensor_meta": _meta(a.shape)}
+    members["data/weights/model_weights_config.json"] = json.dumps({"config": config})
+    members["models/model.json"] = document if isinstance(document, (bytes, str)) else json.dumps(document)
+    return zipped({f"net/{k}": v for k, v in {**members, **(extra or {})}.items()})

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..._types import Array
 from ...errors import FileFormatError
-from .._tensor import RegularFile, Stream
+from .._tensor import Part, RegularFile, Stream
 from .._text import shown_name
 
 _RATIO = 1032               # of deflate, at most
@@ -52,10 +52,10 @@ class _Seekable(io.RawIOBase):
 
 
 class Archive:
-    """The members of a zip file by name."""
+    """The members of a zip file by name; the file by its path, or as a :class:`Part` of another."""
 
     def __init__(self, path: Any, how: str) -> None:
-        self.file, self.how = RegularFile(path), how
+        self.file, self.how = path if isinstance(path, RegularFile) else RegularFile(path), how
         self.shown = self.file.shown
         try:
             self._bounded_directory()
@@ -134,6 +134,13 @@ class Archive:
         if begin + entry.compress_size > self.file.size:
             raise FileFormatError(f"{self.shown}: {shown_name(name)!r} reaches beyond the end; the file is cut short.")
         return begin
+
+    def inside(self, name: str) -> Archive:
+        """The archive that a stored member is."""
+        entry = self.entry(name)
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise FileFormatError(f"{self.shown}: {shown_name(name)!r} is compressed once more; {self.how}.")
+        return Archive(Part(self.file, self.start(name), entry.file_size), self.how)
 
     def region(self, name: str, offset: int, count: int, dtype: str) -> Stream:
         """``count`` words of a member from ``offset`` on."""

@@ -2,8 +2,10 @@
 
 from ..._doors import called_by
 from ._facts import Activity, Feature, NodeContext, Outputs, Residual, Step, Weight, Words
-from ._judge import judge
+from ._judge import judge, knows_better
+from ._program import program_context
 
-__all__ = ["Activity", "Feature", "NodeContext", "Outputs", "Residual", "Step", "Weight", "Words", "judge"]
+__all__ = ["Activity", "Feature", "NodeContext", "Outputs", "Residual", "Step", "Weight", "Words", "judge",
+           "knows_better", "program_context"]
 
 called_by(globals())

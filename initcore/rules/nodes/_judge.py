@@ -31,3 +31,12 @@ def judge(c: NodeContext, active: frozenset[str]) -> list[Finding]:
             c.rule = _catalogue.CATALOGUE[rule_id]
             found += form(c)
     return found
+
+
+def knows_better(f: Finding) -> bool:
+    """Do the rules on nodes know more of what a tensor by itself was found to have: its spread, a tensor of zeros?
+
+    >>> knows_better(Finding("TEN804", "warn", None, "", 1, 1, None, "", "w"))
+    True
+    """
+    return f.rule == "TEN804" or (f.rule == "TEN802" and f.measured == 0)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from ..._aten import Call, Out, Reading, Ref
+from ..._aten import Call, Out, Reading, Ref, where
 from ...errors import ProgramError
 from ...program import Place
 
-_FRAME = re.compile(r'File "([^"]+)", line (\d+), in ')
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _NO_GRAD, _AUTOCAST, _COND = "wrap_with_set_grad_enabled", "wrap_with_autocast", "cond"
 
@@ -94,11 +92,7 @@ class _Flat:
         skip = 1 if kind == _NO_GRAD else 4
         gradient = bool(node.args[0]) if kind == _NO_GRAD else self.gradient
         names = self._inline(node, node.args[skip], node.args[skip + 1:], gradient)
-        for k, name in enumerate(names):
-            if self.gradient and not gradient:
-                self.reading.detach(f"{self.prefix}{node.name}#{k}", name)
-            else:
-                self.reading.bind(f"{self.prefix}{node.name}#{k}", name)
+        self.reading.leave(self.prefix + node.name, names, self.gradient and not gradient)
 
     def _branches(self, node: Any) -> None:
         """torch.cond: both branches, and a choice between what they return."""
@@ -186,15 +180,7 @@ def place_of(node: Any) -> Place:
     """The module's path, and the user's line: the deepest frame outside PyTorch; none in a plain Sequential."""
     stack = node.meta.get("nn_module_stack") or {}
     path = list(stack.values())[-1][0] if stack else ""
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [f for f in frames if users(f[0])]
-    file, line = own[-1] if own else ("", "0")
-    return Place(_tidy(str(path)), file, int(line))
-
-
-def _tidy(path: str) -> str:
-    """Without the words of strict export and of wrappers."""
-    return path.removeprefix("L['self'].").replace("_orig_mod.", "")
+    return where(str(path), node.meta.get("stack_trace") or "", users)
 
 
 def _attribute_of(module: Any, target: str) -> Any:
