@@ -1,4 +1,4 @@
-"""What torch.export.save writes is read back without PyTorch: the module's numbers, and the proof of the live module."""
+"""What torch.export.save writes is read back without PyTorch: the numbers and the proof of the live module."""
 
 import warnings
 
