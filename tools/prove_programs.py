@@ -4,7 +4,8 @@
     python tools/prove_programs.py [--programs 400] [--seed 0]
 
 Every unit called one for ever must stay one (relative gap below 1e-9 after 25 steps; deviations are rounding only),
-every unit called dead must stay 0. One line a failure; the last line is what docs/explanation/programs.md records.
+every unit called dead must stay 0, and units called
+free must part within 200 steps wherever a gradient reaches them. One line a failure; the last line is what docs/explanation/programs.md records.
 """
 
 import argparse
@@ -27,20 +28,24 @@ def main() -> int:
     ask.add_argument("--seed", type=int, default=0)
     given = ask.parse_args()
     torch.set_num_threads(1)
-    wrong = cells = claims = 0
+    wrong = cells = claims = judged = 0
     largest = 0.0
     for seed in range(given.seed, given.seed + given.programs):
         program, mode = random_program(seed)
         name = list(OPTIMIZERS)[seed % len(OPTIMIZERS)]
         experiment = Experiment(program, name, seed=seed).train()
-        gap, _, checked = experiment.worst()
+        gap, missed, checked = experiment.worst()
+        if missed:                               # some part slowly
+            missed = Experiment(program, name, steps=200, seed=seed).train().worst()[1]
+        judged += experiment.judged()
         cells, claims = cells + checked, claims + (checked > 0)
         largest = max(largest, gap)
-        if not gap < LIMIT:
+        if missed or not gap < LIMIT:
             wrong += 1
-            print(f"seed {seed} ({mode}, {name}): gap {gap:.2g}", flush=True)
+            print(f"seed {seed} ({mode}, {name}): gap {gap:.2g}, free but equal: {missed[:5]}", flush=True)
     print(f"{given.programs} programs ({len(MODES)} kinds of weights, {len(OPTIMIZERS)} optimisers), {claims} with "
-          f"ties, {cells} cells compared, largest gap {largest:.1e}, {wrong} wrong")
+          f"ties, {cells} cells compared, largest gap {largest:.1e}, "
+          f"{judged} judged in both directions, {wrong} wrong")
     return int(wrong > 0)
 
 

@@ -144,10 +144,12 @@ class Refinement:
             return False
         look = Signatures(axis, views, terms, active, axis.half_line and self.bias_stays and factor == ROW,
                           self.fields, (self.seed, self._step))
-        zero = state.cell[active] == 0
+        zero, even = state.cell[active] == 0, axis.even and self.signs and factor == ROW
+        probed = i in self.probes or factor != ROW or len(active) < axis.n
+        if probed and not zero.any() and look.uniform and not even and (state.unit[active] == 1.0).all():
+            return False
         scaled = self.scales and axis.homogeneous and signed
         free_sign = axis.odd and self.signs and signed
-        even = axis.even and self.signs and factor == ROW
         sums, bound, parted, part_bound = look.floats(4 if self.tolerance is not None else 2)
         if factor == ROW and len(active) == axis.n and i not in self.probes:
             self.probes[i] = (sums, sum(v.w.shape[0] for v in look.views) + len(look.bias))
@@ -240,7 +242,9 @@ class Refinement:
                signed: bool, keys: Array, stay: Array, unit: Array, unit_p: Array, sums: Array) -> None:
         """Exact signatures of the units ``some``: keys that are equal for equal normalised sums."""
         fields = self.fields
-        whole, part, positive = look.exact(some, 2 if scaled else 1)
+        one = look.uniform                       # then a single unit speaks for all
+        whole, part, positive = (np.repeat(a, len(some) if one else 1, axis=-1)
+                                 for a in look.exact(some[:1] if one else some, 2 if scaled else 1))
         z = zero[some]
         stay[some] = z & (part == 0).all(axis=(0, 1)) & ~positive
         if even:
@@ -288,6 +292,10 @@ class Refinement:
     def _normalise(self, state: State, left: Array, error: Array, lift: Array) -> None:
         """Divide the multipliers of units that left the zero cell by those of their cell's first unit."""
         if not len(left):
+            return
+        unit, unit_p = state.unit[left], state.unit_p[:, left]
+        if not np.ptp(lift) and (unit == unit[0]).all() and (unit_p == unit_p[:, :1]).all():
+            state.unit[left], state.unit_p[:, left] = 1.0, 1
             return
         _, first, back = np.unique(state.cell[left], return_index=True, return_inverse=True)
         if len(first) == len(left):

@@ -90,6 +90,12 @@ class Signatures:
         self.bias, self.fields = [t for t in bias if not t.null], fields
         self.size = np.zeros(len(active))
 
+    @property
+    def uniform(self) -> bool:
+        """Do all units sum the same, whatever it is: one number throughout every block and every bias?"""
+        return all(v.block.constant and v.here is None for v in self.views) and \
+            all(t.span is None and not np.ptp(np.asarray(t.values)[self.active]) for t in self.bias)
+
     @staticmethod
     def _columns(view: View, chosen: Array) -> tuple[Array, Array, Array | slice]:
         """The columns of w to work on, where each covered unit finds its own among them, and which are covered."""

@@ -8,7 +8,7 @@ class Tape:
     """A value with the pullbacks of its parents."""
 
     def __init__(self, value, parents=()):
-        self.value, self.parents, self.grad = np.asarray(value, dtype=np.float64), parents, None
+        self.value, self.parents, self.grad = wide(value), parents, None
 
     def backward(self):
         order, seen = [], set()
@@ -91,6 +91,11 @@ class Tape:
         return z * (z.power(2).mean(axis) + 1e-5).power(-0.5)
 
 
+def wide(a):
+    """An array in float64, or in the long double it is given in."""
+    return np.asarray(a, dtype=np.result_type(a, np.float64))
+
+
 def as_tape(x):
     return x if isinstance(x, Tape) else Tape(x)
 
@@ -109,7 +114,7 @@ def fit(model, params, data, target, optimizer="sgd", steps=30, lr=None):
     """Parameters after some steps of mean squared error; ``model(params, data)`` -> prediction."""
     lr = {"lion": 3e-3, "sgd": 0.1, "muon": 0.02}.get(optimizer, 0.01) if lr is None else lr
     step = updater(optimizer, lr)
-    params = {k: np.array(v, dtype=np.float64) for k, v in params.items()}
+    params = {k: wide(v).copy() for k, v in params.items()}
     for t in range(1, steps + 1):
         tapes = {k: Tape(v) for k, v in params.items()}
         (model(tapes, data) - target).power(2).mean(None).backward()

@@ -1,4 +1,4 @@
-"""What the proof says of a program that is understood in part, and of a weight that is used at two places."""
+"""What the proof says of programs understood in part, of a weight used at two places, of dead ends and maxima."""
 
 import numpy as np
 import pytest
@@ -45,3 +45,24 @@ def test_a_zero_row_of_a_weight_with_a_second_use_is_not_dead():
     head[:, 2] = 0                      # the second use's unit 2 has nothing that reads it; the first use's has
     report = ic.symmetry.analyze(b.program(b.linear(second, b.weight("head", head))))
     assert all(layer.count("dead") == 0 for layer in report.layers), str(report)
+
+
+def test_what_leads_nowhere_asks_nothing_of_those_it_reads():
+    b = Builder(np.random.default_rng(6))
+    x = b.input(6, 4)
+    h = b.act(b.linear(x, b.weight("up", np.full((5, 4), 0.3))))
+    b.act(b.dense("aside", h, 3))                   # with random columns, but nobody reads it
+    report = ic.symmetry.analyze(b.program(b.linear(h, b.weight("head", np.full((2, 5), 0.7)))))
+    assert [la.effective_width for la in report.layers] == [1]
+    assert report.zero_flow["aside.weight"] is None and report.zero_flow["up"] == 0
+
+
+@pytest.mark.parametrize("function", ["max", "amax", "min", "amin"])
+def test_rounding_says_which_of_equal_units_a_maximum_takes(function):
+    b = Builder(np.random.default_rng(7))
+    x = b.input(6, 4)
+    h = b.linear(x, b.weight("up", np.full((6, 4), 0.3)))
+    pairs = b.reshape(h, 6, 2, 3)
+    best = b.op("reduce", pairs, shape=(6, 2), function=function, dims=(2,))
+    report = ic.symmetry.analyze(b.program(b.linear(best, b.weight("head", np.full((2, 2), 0.7)))))
+    assert all(la.count("tied") == 0 for la in report.layers), str(report)

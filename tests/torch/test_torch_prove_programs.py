@@ -1,4 +1,4 @@
-"""Programs at random, trained in float64: what is called one unit for ever stays one (more in tools)."""
+"""Programs at random, trained in float64: what is called one for ever stays one, what is called free parts (more in tools)."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from random_programs import MODES, random_program
 from train_program import OPTIMIZERS, Experiment
 
 
-@pytest.mark.parametrize("seed", range(len(MODES)))
-def test_what_is_called_one_for_ever_stays_one(seed):
+@pytest.mark.parametrize("seed", range(3 * len(MODES)))
+def test_the_proof_is_borne_out_both_ways(seed):
     program, _ = random_program(seed)
     experiment = Experiment(program, list(OPTIMIZERS)[seed % len(OPTIMIZERS)], seed=seed).train()
-    gap, _, _ = experiment.worst()
-    assert gap < 1e-9
+    gap, missed, _ = experiment.worst()
+    assert gap < 1e-9 and not missed

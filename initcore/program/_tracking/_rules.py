@@ -21,6 +21,7 @@ Tracks = list[Track]
 Rule = Callable[[Trace, Op, list[Track | None]], Tracks]
 _LINEAR = ("neg", "cast", "scale")
 _ROLES = {"add": "sum", "subtract": "sum", "multiply": "product", "divide": "quotient", "choose": "choose"}
+_EDGES = ("max", "min", "amax", "amin")
 _BLIND = ("any", "all", "argmax", "argmin", "count")         # reductions without a gradient
 
 
@@ -114,8 +115,9 @@ def reduce(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
         return [Track(tuple(tuple(Factor(f.size, SAME if f.kind == SAME else DATA) for f in d) for d in new))]
     if not units:
         return [trace.alike(x, "spread", "linear" if function in ("sum", "mean") else function, dims=new)]
-    if function in ("max", "min"):              # one of equal units gets all of the gradient
-        _by_place(trace, x, units)
+    if function in _EDGES:                      # of equal units one takes all of the gradient: rounding says which
+        assert x.ids is not None
+        trace.discrete(x.ids)
     return [trace.sum_over(x, units, new, "reduce", function)]
 
 

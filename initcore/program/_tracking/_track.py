@@ -31,7 +31,8 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
           ops: tuple[Op, ...], outputs: tuple[Value, ...], wild: frozenset[Parameter]) -> \
         tuple[Trace, dict[Value, Track]]:
     trace = Trace(wild)
-    trace.used = {v for op in ops for v in op.inputs if v is not None} | set(outputs)
+    needed = _needed(ops, outputs)
+    trace.used = {v for op, alive in zip(ops, needed) if alive for v in op.inputs if v is not None} | set(outputs)
     tracks: dict[Value, Track] = {v: data(v.shape) for v in inputs}
     for v, a in constants.items():
         tracks[v] = data(v.shape, a if a.size <= 1 << 20 else None)
@@ -41,6 +42,8 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
             continue
         tracks[p.value] = Track(plain_dims(p.value.shape), weights=Weights(p, _itself, frozen=not p.trainable))
     for i, op in enumerate(ops):
+        if not needed[i]:
+            continue
         trace.op = i
         given = [None if v is None else tracks[v] for v in op.inputs]
         mark = trace.mark()
@@ -57,6 +60,16 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
     for v in outputs:
         trace.output(tracks[v])
     return trace, tracks
+
+
+def _needed(ops: tuple[Op, ...], outputs: tuple[Value, ...]) -> list[bool]:
+    """Does something that leaves the network depend on it? What is not understood may do more than it says."""
+    wanted, out = set(outputs), []
+    for op in reversed(ops):
+        out.append(op.kind == "opaque" or any(v in wanted for v in op.outputs))
+        if out[-1]:
+            wanted.update(v for v in op.inputs if v is not None)
+    return out[::-1]
 
 
 def _itself(a: Array) -> Array:

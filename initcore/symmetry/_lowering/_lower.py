@@ -57,8 +57,9 @@ class Lowering:
                 axis.layer = hidden
                 hidden += 1
         grown = {u.weights.parameter for u in self.trace.uses if self._grows(u) and not u.weights.frozen}
-        idle = tuple(dict.fromkeys(u.weights.parameter.names[0] for u in self.trace.uses
-                                   if u.weights.parameter.trainable and u.weights.parameter not in grown))
+        taken = {v for op in self.program.ops for v in op.inputs} - {p.value for p in self.trace.lost}
+        idle = tuple(p.names[0] for p in self.program.parameters
+                     if p.trainable and p.value in taken and p not in grown)
         return System(self.axes, self.blocks, self.couplings, links=self.links, idle=idle)
 
     # --- axes ----------------------------------------------------------------------------------------
