@@ -4,8 +4,8 @@
     python tools/prove_programs.py [--programs 400] [--seed 0]
 
 Every unit called one for ever must stay one (relative gap below 1e-9 after 25 steps; deviations are rounding only),
-every unit called dead must stay 0, and units called
-free must part within 200 steps wherever a gradient reaches them. One line a failure; the last line is what docs/explanation/programs.md records.
+every unit called dead must stay 0, and units called free must part within 200 steps wherever a gradient reaches them.
+One line a failure; the last line is what docs/explanation/programs.md records.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Programs at random, trained in float64: what is called one for ever stays one, what is called free parts (more in tools)."""
+"""Programs at random, trained in float64: what is called one for ever stays one, what is called free parts."""
 
 import pytest
 
