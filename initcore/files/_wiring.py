@@ -44,7 +44,8 @@ class Wired:
         self.units = trace.count
         used = {track.weights.parameter: op.kind for op in program.ops[::-1] for v in op.inputs if v is not None
                 for track in [tracks[v]] if track.weights is not None}
-        self.covered = {name for p in used if p not in trace.lost for name in p.names}
+        lost = {name for p in trace.lost for name in p.names}
+        self.covered = {name for p in used for name in p.names} - lost
         self.roles = {name: _ROLES[kind] for p, kind in used.items() if kind in _ROLES for name in p.names}
         self.normed = any(op.kind == "normalize" for op in program.ops)
 

@@ -33,8 +33,13 @@ def valid():
         pass
     try:
         import onnx
-        graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(a, n)
-                                                         for n, a in makers.ARRAYS.items()])
+        helper = onnx.helper
+        steps = [helper.make_node("Gemm", ["x", "fc1.weight", "fc1.bias"], ["h"], transB=1),
+                 helper.make_node("Tanh", ["h"], ["a"]),
+                 helper.make_node("Gemm", ["a", "fc2.weight", "fc2.bias"], ["y"], transB=1)]
+        ends = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in (("x", ("n", 8)), ("y", None))]
+        graph = helper.make_graph(steps, "g", ends[:1], ends[1:], [onnx.numpy_helper.from_array(a, n)
+                                                                   for n, a in makers.ARRAYS.items()])
         out["onnx"] = onnx.helper.make_model(graph).SerializeToString()
     except ImportError:
         pass

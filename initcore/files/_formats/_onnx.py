@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError, MissingExtraError
+from .._graphs._onnx import literal, onnx_graph
+from .._graphs._onnx_table import ELEMENTS
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
 from .._text import shown_name
 
-_TYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
-          10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16"}
+_SMALL = 1 << 12            # elements of an initialiser that shapes may depend on
 _LARGEST = 2 << 30          # bytes of the frame, protobuf's own limit
 _HOW = "export it again with torch.onnx.export or onnx.save"
 
@@ -43,8 +44,24 @@ def read_onnx(path: Any) -> Weights:
         raise FileFormatError(f"{file.shown} holds no graph; {_HOW}.")
     used = _uses(model.graph)
     tensors = [_tensor(file, proto, used.get(proto.name, "")) for proto in _initialisers(model.graph)]
-    return collect(file.shown, "ONNX", tensors, notes=[
+    return collect(file.shown, "ONNX", tensors, graph=onnx_graph(model, lambda: _inferred(onnx, model)), notes=[
         "An ONNX file is the exported network: norms may be folded in, names may be lost, dropout is gone."])
+
+
+def _inferred(onnx: Any, model: Any) -> Any:
+    """The graph with the shapes that ONNX infers; only small initialisers go with it."""
+    light = onnx.ModelProto()
+    light.CopyFrom(model)
+    del light.graph.initializer[:]
+    for proto in model.graph.initializer:
+        if math.prod(proto.dims) <= _SMALL and proto.data_location != 1:
+            light.graph.initializer.append(proto)
+        else:
+            light.graph.input.append(onnx.helper.make_tensor_value_info(proto.name, proto.data_type, proto.dims))
+    try:
+        return onnx.shape_inference.infer_shapes(light).graph
+    except (RuntimeError, ValueError, TypeError, onnx.shape_inference.InferenceError):
+        return light.graph
 
 
 def _initialisers(graph: Any) -> Iterator[Any]:
@@ -68,15 +85,16 @@ def _uses(graph: Any) -> dict[str, str]:
 
 
 _ROLES = {"Conv:1": "conv", "ConvTranspose:1": "conv", "Gather:0": "embedding", "LSTM:1": "recurrent",
-          "LSTM:2": "recurrent", "GRU:1": "recurrent", "GRU:2": "recurrent", "RNN:1": "recurrent", "RNN:2": "recurrent"}
+          "LSTM:2": "recurrent", "GRU:1": "recurrent", "GRU:2": "recurrent", "RNN:1": "recurrent", "RNN:2": "recurrent",
+          **{at: "buffer" for at in ("Resize:1", "Resize:2", "Upsample:1", "Clip:1", "Clip:2", "Pad:2")}}
 
 
 def _tensor(file: RegularFile, proto: Any, use: str) -> Tensor:
     name = proto.name or "unnamed"
     shape = checked_shape(list(proto.dims), file.shown, name)
-    dtype = _TYPES.get(proto.data_type, f"ONNX type {proto.data_type}")
+    dtype = ELEMENTS.get(proto.data_type, f"ONNX type {proto.data_type}")
     words = (FLOATS | INTEGERS).get(dtype)
-    role = _ROLES.get(use) or ("norm" if "Normalization" in use else None)
+    role = "buffer" if literal(name, shape, dtype) else _ROLES.get(use) or ("norm" if "Normalization" in use else None)
     if words is None or 0 in shape:
         return Tensor(name, shape, dtype, None, role=role)
     if proto.data_location == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,15 @@ class Held:
             made = Parameter(value, tuple(self._names[place]), read, trainable and not buffer, buffer)
             self._by_place[place] = self.parameters[value] = made
         return self._by_place[place]
+
+
+    def same(self, name: str, first: str) -> None:
+        """Say that a tensor holds another's numbers: it counts once."""
+        for one in (first, name):
+            key = shown_name(one)
+            self.weights.tensors[key] = replace(self.weights.tensors[key], place=("same", first))
+        self.weights.notes.append(f"{shown_name(name)!r} is a transposed copy of {shown_name(first)!r}, which the "
+                                  "exporter made of a shared weight: taken for one.")
 
 
 def _place(name: str, tensor: Tensor) -> Any:

@@ -1,0 +1,259 @@
+"""The graph of an ``.onnx`` model -> :class:`initcore.program.Program`, node by node, with nothing run.
+
+Design
+A. Sizes that the graph leaves open (a symbol for the batch) get small numbers; what is worked out from shapes alone
+   (Shape, Gather, Concat, ... of whole numbers) is worked out here, so that the rest knows its shapes.
+B. A node that the table has no words for is opaque: it takes its inputs and all that its subgraphs read from outside.
+   Its results have the shapes that the model tells, else those of ONNX's own inference.
+C. Weights are the file's tensors; numbers that the exporter made (constants, names that begin with "/") are constants.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..._aten import Build, NotUnderstood
+from ..._types import Array
+from ...errors import FileFormatError, InitcoreError
+from ...program import Parameter, Place, Program, Value
+from .._tensor import Tensor, Weights, checked_shape
+from .._text import shown_name
+from ._held import Graph, Held, Unread, counted
+from ._onnx_folding import folded
+from ._onnx_table import ELEMENTS, ENTRIES
+
+_LITERAL = 1 << 16          # elements of a constant that the program holds itself
+_BATCH, _LONG, _WIDE = 2, 5, 32
+_NONSENSE = (NotUnderstood, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError,
+             InitcoreError, Warning)
+_OWN = ("", "ai.onnx")
+
+
+def literal(name: str, shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether a tensor is a number or a table that the exporter wrote down, no weight.
+
+    >>> literal("/attn/Constant_3_output_0", (1, 1, 8, 8), "float32"), literal("layers.0.weight", (8, 8), "float32")
+    (True, False)
+    """
+    whole = not dtype.startswith(("float", "bfloat"))
+    return math.prod(shape) <= _LITERAL and (whole or not shape or name.startswith(("/", "val_")))
+
+
+def onnx_graph(model: Any, inferred: Callable[[], Any]) -> Graph:
+    """What makes the program. inferred : the model's graph with the shapes that ONNX infers."""
+    return lambda weights: _Model(model, inferred, weights).program()
+
+
+class _Model:
+    """One model being read."""
+
+    def __init__(self, model: Any, inferred: Callable[[], Any], weights: Weights) -> None:
+        self.graph, self.shown, self._inferred = model.graph, weights.source, inferred
+        self.opset = max((o.version for o in model.opset_import if o.domain in _OWN), default=1)
+        self.held, self.build = Held(weights), Build(1 << 28)
+        self.values: dict[str, Value] = {}
+        self.parameters: dict[Value, Parameter] = {}
+        self._made: dict[tuple[str, Any], Parameter] = {}
+        self._shapes: dict[str, Any] | None = None
+        self._symbols: dict[str, int] = {}
+        self._fixed = {t.name for t in self.graph.initializer} | {
+            n.output[0] for n in self.graph.node if n.op_type == "Constant" and n.output}
+        self._tables = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
+                        and n.input[0] in self._fixed]
+        self._buffers = {n.input[k] for n in self.graph.node if n.op_type == "BatchNormalization" for k in (3, 4)
+                         if len(n.input) > k}
+
+    def program(self) -> Program:
+        """Inputs, nodes in their order, outputs."""
+        counted(self.shown, len(self.graph.node))
+        inputs = []
+        for given in self.graph.input:
+            if given.name not in self._fixed:
+                shape, dtype = self._typed(given)
+                self.values[given.name] = Value(shape, dtype, shown_name(given.name))
+                inputs.append(self.values[given.name])
+        for node in self.graph.node:
+            self._node(node)
+        outputs = [self._value(out.name) for out in self.graph.output]
+        if not outputs:
+            raise FileFormatError(f"{self.shown}: its graph has no outputs; the file is damaged.")
+        return self._needed(inputs, outputs)
+
+    def _needed(self, inputs: list[Value], outputs: list[Value]) -> Program:
+        wanted, kept = set(outputs), []
+        for op in reversed(self.build.ops):
+            if any(v in wanted for v in op.outputs):
+                kept.append(op)
+                wanted.update(v for v in op.inputs if v is not None)
+        constants = {v: a for v, a in self.build.constants.items() if v in wanted}
+        parameters = [p for v, p in self.parameters.items() if v in wanted]
+        return Program(inputs, parameters, constants, kept[::-1], outputs)
+
+    def _typed(self, given: Any) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of an input; open sizes get numbers, one a symbol."""
+        kind = given.type.tensor_type
+        if not given.type.HasField("tensor_type") or not kind.HasField("shape"):
+            raise Unread(f"The shape of its input {shown_name(given.name)!r} is not told.")
+        rank, sizes = len(kind.shape.dim), []
+        for k, dim in enumerate(kind.shape.dim):
+            if dim.HasField("dim_value"):
+                sizes.append(dim.dim_value)
+                continue
+            small = _BATCH if k == 0 else _WIDE if rank >= 4 and k >= 2 else _LONG
+            sizes.append(self._symbols.setdefault(dim.dim_param or f"{given.name} {k}", small))
+        return checked_shape(sizes, self.shown, given.name), ELEMENTS.get(kind.elem_type, "other")
+
+    def _value(self, name: str) -> Value:
+        """What a name stands for by now."""
+        if name not in self.values:
+            if name not in self._fixed:
+                raise FileFormatError(f"{self.shown}: its graph uses {shown_name(name)[:80]!r} before anything makes "
+                                      "it; the file is damaged.")
+            self.values[name] = self._weight(name)
+        return self.values[name]
+
+    def _weight(self, name: str) -> Value:
+        tensor = self._tensor(name)
+        whole = not tensor.dtype.startswith(("float", "bfloat"))
+        if literal(name, tensor.shape, tensor.dtype):
+            if tensor.size and tensor.stream is None:
+                raise Unread(f"{tensor.name!r} holds {tensor.dtype}, which is not read.")
+            data = tensor.array() if tensor.size else np.empty(tensor.shape)
+            return self.build.constant(data, tensor.dtype)
+        shared = self._shared(name, tensor)
+        if shared is not None:
+            return self.build.permute(self._value(shared), (1, 0))
+        parameter = self.held.get(name, buffer=whole or name in self._buffers)
+        self.parameters[parameter.value] = parameter
+        return parameter.value
+
+    def _shared(self, name: str, tensor: Tensor) -> str | None:
+        """The table that a matrix without a name of its own is the transpose of: exporters copy shared weights."""
+        if not name.startswith("onnx::") or tensor.ndim != 2:
+            return None
+        for table in self._tables:
+            other = self.held.find(table)
+            if other is not None and table != name and other.shape == tensor.shape[::-1] \
+                    and other.dtype == tensor.dtype and np.array_equal(other.array().T, tensor.array()):
+                self.held.same(name, table)
+                return table
+        return None
+
+    def _tensor(self, name: str) -> Tensor:
+        tensor = self.held.find(name)
+        if tensor is None:
+            raise FileFormatError(f"{self.shown}: its graph uses {shown_name(name)[:80]!r}, which is not among its "
+                                  "tensors; the file is damaged.")
+        return tensor
+
+    def rows(self, value: Value, way: int, gates: tuple[int, ...], part: int | None) -> Value:
+        """A direction's weights of a recurrent layer with PyTorch's order of gates, as a parameter of their own.
+
+        part : which half of a bias: of the input, of the state.
+        """
+        whole = next((p for v, p in self.parameters.items() if v is value), None)
+        if whole is None:
+            raise NotUnderstood
+        key = (whole.names[0], (way, gates, part))
+        if key not in self._made:
+            rows = value.shape[1] // (1 if part is None else 2)
+            h, start = rows // len(gates), (part or 0) * rows
+
+            def read() -> Array:
+                a = np.asarray(whole.read())[way, start:start + rows]
+                return np.concatenate([a[g * h:(g + 1) * h] for g in gates])
+            made = Value((rows, *value.shape[2:]), value.dtype, value.name)
+            self._made[key] = Parameter(made, whole.names, read, whole.trainable, whole.buffer)
+            self.parameters[made] = self._made[key]
+        return self._made[key].value
+
+    def _node(self, node: Any) -> None:
+        build = self.build
+        names = [name for name in node.output if name]
+        if any(name in self.values for name in names):
+            raise FileFormatError(f"{self.shown}: its graph makes {shown_name(names[0])[:80]!r} twice; the file is "
+                                  "damaged.")
+        if node.op_type == "Constant" and names and names[0] in self._fixed and node.domain in _OWN:
+            if self.held.find(names[0]) is not None:
+                return
+        given = [self._value(name) if name else None for name in node.input]
+        build.place = Place(shown_name(node.name or (names[0] if names else ""))[:200])
+        build.source = shown_name(f"onnx.{node.op_type}")[:200]
+        done = len(build.ops)
+        try:
+            made = self._understood(node, given)
+        except _NONSENSE:
+            del build.ops[done:]
+            made = self._opaque(node, given, names)
+        for name, value in zip(node.output, made, strict=False):
+            if name:
+                self.values[name] = value
+        if any(name not in self.values for name in names):
+            raise FileFormatError(f"{self.shown}: {build.source} at {build.place} has {len(names)} results; the file "
+                                  "is damaged.")
+
+    def _understood(self, node: Any, given: list[Value | None]) -> list[Value]:
+        if node.domain not in _OWN:
+            raise NotUnderstood
+        a = dict(_attributes(node))
+        done = folded(node.op_type, given, a, self.build, self.opset)
+        if done is not None:
+            return done
+        entry = ENTRIES.get(node.op_type)
+        if entry is None:
+            raise NotUnderstood
+        while given and given[-1] is None:
+            given = given[:-1]
+        names = list(node.output)
+        while names and not names[-1]:
+            names.pop()
+        made = entry(self.build, given, {**a, "opset": self.opset, "outputs": len(names), "rows": self.rows})
+        made = [made] if isinstance(made, Value) else list(made)
+        if len(made) < len(names) or any(n < 0 or n > 1 << 46 for v in made for n in v.shape):
+            raise NotUnderstood
+        return made
+
+    def _opaque(self, node: Any, given: list[Value | None], names: list[str]) -> list[Value]:
+        outside = [self._value(name) for name in _read_outside(node) if name in self.values or name in self._fixed]
+        inputs = [v for v in dict.fromkeys([*given, *outside]) if v is not None]
+        outputs = [self._told(name) for name in names]
+        made = iter(self.build.several("opaque", *inputs, outputs=outputs))
+        return [next(made) if name else Value(()) for name in node.output]
+
+    def _told(self, name: str) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of a result by the model's own words, else by ONNX's inference."""
+        if self._shapes is None:
+            self._shapes = {v.name: v for v in (*self.graph.output, *self.graph.value_info)}
+        if name not in self._shapes:
+            self._shapes = {**self._shapes, **{v.name: v for v in self._inferred().value_info}}
+        if name not in self._shapes:
+            raise Unread(f"The shape of {shown_name(name)[:80]!r} ({self.build.source}) is not told.")
+        return self._typed(self._shapes[name])
+
+
+def _attributes(node: Any) -> Iterator[tuple[str, Any]]:
+    """Attributes as plain Python; graphs are left out."""
+    for a in node.attribute:
+        field = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}.get(a.type)
+        if field is not None:
+            value = getattr(a, field)
+            yield a.name, value.decode("utf-8", "replace") if field == "s" else [
+                v.decode("utf-8", "replace") for v in value] if field == "strings" else list(value) if field in (
+                "floats", "ints") else value
+
+
+def _read_outside(node: Any) -> Iterator[str]:
+    """Names that subgraphs read, all of them: which ones are theirs does no harm."""
+    todo = [a.g for a in node.attribute if a.HasField("g")]
+    while todo:
+        graph = todo.pop()
+        for inner in graph.node:
+            yield from inner.input
+            todo += [a.g for a in inner.attribute if a.HasField("g")]
+        yield from (out.name for out in graph.output)
+
+
