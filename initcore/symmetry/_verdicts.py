@@ -103,6 +103,7 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     finer = None if none else _elementwise(system, found, max_sweeps)
     sure = found.certified and not none
     flat = {i for i, (a, s) in enumerate(zip(system.axes, found.states)) if sure and _flat(a, s)}
+    still = _still(system, found.states) if sure else {}
     dead = [(s.cell == 0) & (a.fixed is None) & sure for s, a in zip(found.states, system.axes)]
     inner = [i for i, a in enumerate(system.axes) if a.layer is not None]
     layers = [_layer(system, i, found, finer, none, i in flat) for i in inner]
@@ -129,7 +130,7 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
         places = [(s.axis, s.units.start) for s in sorted(system.slices, key=lambda s: s.layer)]
         named = {la.name: la for la in layers}
     why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps)
-    return SymmetryReport(layers, flow(system, dead, flat=flat), law.name, l2, law.conditions, found.certified,
+    return SymmetryReport(layers, flow(system, dead, flat=flat, still=still), law.name, l2, law.conditions, found.certified,
                           found.sweeps, named, groups, why)
 
 
@@ -160,6 +161,22 @@ def _flat(axis: Axis, state: State) -> bool:
     if not axis.direct or axis.norm not in ("layer", "group") or state.zeros or not (state.unit == 1.0).all():
         return False
     return all(np.ptp(cell) == 0 for cell in np.split(state.cell, axis.norm_groups) if len(cell))
+
+
+def _still(system: System, states: list[State]) -> dict[int, dict[int, Array]]:
+    """Steps of units' programs that are constant: norms and softmax over groups of one cell, by unit (theory 4.9.4)."""
+    out: dict[int, dict[int, Array]] = {}
+    for i, step, owner in system.norms:
+        state = states[i]
+        mine = owner >= 0
+        label = np.where((state.cell > 0) & (state.unit == 1.0), state.cell, -1 - np.arange(len(state.cell)))
+        low = np.full(int(owner.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+        high = np.full(len(low), np.iinfo(np.int64).min)
+        np.minimum.at(low, owner[mine], label[mine])
+        np.maximum.at(high, owner[mine], label[mine])
+        if (low == high).any():
+            out.setdefault(i, {})[step] = mine & (low == high)[owner]
+    return out
 
 
 def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool,

@@ -14,6 +14,7 @@ import numpy as np
 from .._types import Array
 from . import _weight_passes as passes
 from ._structures._cells import ADJOINTS, OUTPUTS
+from ._structures._local import Still
 from ._structures._system import Axis, Block, System
 
 
@@ -95,8 +96,8 @@ class _Flow:
     numbers : live per-unit parameters, by name.
     """
 
-    def __init__(self, system: System, dead: list[Array], flat: set[int]) -> None:
-        self.system, self.dead, self.flat, self.step = system, dead, flat, 0
+    def __init__(self, system: System, dead: list[Array], flat: set[int], still: dict[int, Still]) -> None:
+        self.system, self.dead, self.flat, self.step, self.still = system, dead, flat, 0, still
         self.axes, self.blocks = system.axes, [*system.blocks, *system.links]
         masks = {(b.name, b.source, b.target): b.w for b in self.blocks if b.structural}
         self.reach = [_Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
@@ -114,7 +115,8 @@ class _Flow:
                       for a in self.axes]
         self.gains = [[(np.asarray(g.values).reshape(-1, a.n) != 0).any(axis=0) for g in a.gains] for a in self.axes]
         self.x = [np.full(a.n, a.fixed is not None and not self.incoming[i]) for i, a in enumerate(self.axes)]
-        self.moves, self.inner = [x.copy() for x in self.x], [x.copy() for x in self.x]
+        self.moves = [x & (not a.one) for x, a in zip(self.x, self.axes)]
+        self.inner = [x.copy() for x in self.x]
         none = [[np.zeros(a.n, dtype=bool)] * a.parts for a in self.axes]
         self.pre, self.vary, self.d = list(none), list(none), list(none)
         self.back = [np.zeros(a.n, dtype=bool) for a in self.axes]
@@ -128,14 +130,15 @@ class _Flow:
         v = values[b.source]
         return v[b.var] if v.ndim == 2 else v
 
-    def _run(self, i: int, pre: list[Array]) -> bool:
+    def _run(self, i: int, pre: list[Array], vary: list[Array]) -> bool:
         """:meth:`forward` of units that run a program."""
-        local = self.axes[i].local
+        local, still = self.axes[i].local, self.still.get(i)
         assert local is not None
-        x = np.stack(local.forward(pre)) & ~self.dead[i]
-        grew = any((p != q).any() for p, q in zip((x, *pre), (self.x[i], *self.pre[i])))
-        self.x[i] = self.moves[i] = x
-        self.inner[i], self.pre[i], self.vary[i] = x[-1], pre, pre
+        x = np.stack(local.forward(pre, still)) & ~self.dead[i]
+        moves = np.stack(local.varying(pre, vary, list(x), still)) & x
+        grew = any((p != q).any() for p, q in zip((x, moves, *pre, *vary),
+                                                  (self.x[i], self.moves[i], *self.pre[i], *self.vary[i])))
+        self.x[i], self.moves[i], self.inner[i], self.pre[i], self.vary[i] = x, moves, x[-1], pre, vary
         return grew
 
     def _return(self, i: int) -> bool:
@@ -148,7 +151,8 @@ class _Flow:
             b = self.blocks[k]
             self.reach[k].onto(back[b.var], self.d[b.target][b.part], backward=True)
         back &= ~self.dead[i]
-        d = [p & ~self.dead[i] for p in local.backward(self.pre[i], list(self.x[i]), list(back))]
+        d = [p & ~self.dead[i] for p in local.backward(
+            self.pre[i], list(self.x[i]), list(back), self.vary[i], list(self.moves[i]), self.still.get(i))]
         grew = any((p != q).any() for p, q in zip((back, *d), (self.back[i], *self.d[i])))
         self.back[i], self.d[i] = back, d
         return grew and axis.n > 0
@@ -165,7 +169,7 @@ class _Flow:
             self.reach[k].onto(pre[b.part], self._of(self.x, b))
             self.reach[k].onto(vary[b.part], self._of(self.moves, b))
         if axis.local is not None:
-            return self._run(i, pre)
+            return self._run(i, pre, vary)
         for t, live in zip(axis.bias, self.terms[i]):
             if t.term == 0 and not (t.null and axis.norm):
                 pre[t.part] |= live
@@ -288,19 +292,21 @@ def _within(d: Array, span: slice | None) -> Array:
 
 
 def flow(system: System, dead: list[Array], max_steps: int | None = None,
-         flat: AbstractSet[int] = frozenset()) -> ZeroFlow:
+         flat: AbstractSet[int] = frozenset(), still: dict[int, Still] | None = None) -> ZeroFlow:
     """First step with a gradient of every parameter.
 
     dead : ``dead[i]`` marks units of axis i that are zero for ever.
     flat : axes whose normalisation always gives a constant (one cell).
+    still : the same of steps of the programs that units run, unit by unit.
     """
-    state, first = _Flow(system, dead, set(flat)), ZeroFlow()
+    state, first = _Flow(system, dead, set(flat), still or {}), ZeroFlow()
     for i, axis in enumerate(system.axes):
         first.update({b.name: None for b in system.incoming(i) if not b.frozen})
         first.update({t.name: None for t in axis.bias})
         first.update({g.name: None for g in axis.gains})
     first.update({name: None for name in system.idle if name not in first})
-    first.null = tuple(t.name for a in system.axes for t in a.bias if t.null)
+    first.update({name: None for name in system.null if name not in first})
+    first.null = (*(t.name for a in system.axes for t in a.bias if t.null), *system.null)
     waits = {i for i, a in enumerate(system.axes) if a.stops}
     dirty = set(range(len(system.axes)))
     while (dirty or waits) and (max_steps is None or state.step <= max_steps):

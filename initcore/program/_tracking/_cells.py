@@ -7,6 +7,7 @@ import numpy as np
 from ..._types import Array
 from .._program import Op
 from .._vocabulary import CELLS
+from ._scores import KEYS, VALUES
 from ._trace import Trace
 from ._tracks import UNIT, Track, Unsaid, data, plain_dims, reshape, size
 
@@ -25,7 +26,7 @@ def attention(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     ta, tb = q.shape[-2], k.shape[-2]
     shape = (*q.shape[:-2], ta, tb, q.shape[-1])
     s = trace.join([reshape(q, (*q.shape[:-1], 1, q.shape[-1])), reshape(k, (*k.shape[:-2], 1, tb, k.shape[-1]))],
-                   shape, "product")
+                   shape, "product", (KEYS, 1))
     s = _sum_last(trace, s)
     if s.ids is None:
         raise Unsaid("attention of data alone")
@@ -40,7 +41,7 @@ def attention(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
         assert s.ids is not None
         trace.discrete(s.ids)
     y = trace.join([reshape(s, (*s.shape, 1)), reshape(v, (*v.shape[:-2], 1, tb, v.shape[-1]))],
-                   (*s.shape, v.shape[-1]), "product")
+                   (*s.shape, v.shape[-1]), "product", (VALUES, 0))
     y = trace.alike(y, "spread", "linear", dims=(*y.dims[:-2], y.dims[-1]))
     return [reshape(y, op.outputs[0].shape)]
 

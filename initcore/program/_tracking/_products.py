@@ -77,7 +77,7 @@ def _product(trace: Trace, a: Track, b: Track, batch: int, fa: int, fb: int) -> 
     wide_a = reshape(a, (*sa[:batch + fa], *(1,) * fb, *over))
     wide_b = reshape(b, (*sb[:batch], *(1,) * fa, *sb[batch:]))
     shape = (*sa[:batch], *sa[batch:batch + fa], *sb[batch:batch + fb], *over)
-    y = trace.join([wide_a, wide_b], shape, "product")
+    y = trace.join([wide_a, wide_b], shape, "product", trace.roles.get(trace.op))
     keep = batch + fa + fb
     units = [k for k, (d, f) in enumerate([(d, f) for d, fs in enumerate(y.dims) for f in fs if f.kind == UNIT])
              if d >= keep]

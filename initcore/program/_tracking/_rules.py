@@ -141,7 +141,8 @@ def _grouped(trace: Trace, x: Track, dims: tuple[int, ...], role: str, call: Any
     kept, units = _reduced(x, dims, True)
     if not units:
         return trace.alike(x, role, call)
-    total = trace.sum_over(x, units, kept, "reduce", role)
+    places = any(f.kind == DATA for d in dims for f in x.dims[d])       # a constant need not come out then
+    total = trace.sum_over(x, units, kept, "reduce", f"{role} over data" if places else role)
     return trace.join([x, total], x.shape, role, call)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._types import Array
 from .._program import Parameter, Value
+from ._scores import Roles
 from ._tracks import DATA, SAME, UNIT, Dims, Factor, Track, Unsaid, Weights, common, flat, size
 
 _LIMIT = 1 << 25            # units of one value
@@ -97,6 +98,7 @@ class Trace:
         self.wild = wild                                  # parameters that something not understood takes
         self.lost: set[Parameter] = set()
         self.used: set[Value] = set()                     # values that anything takes
+        self.roles: Roles = {}                            # of products in attention
 
     # --- units ---------------------------------------------------------------------------------------
 

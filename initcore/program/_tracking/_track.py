@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..._types import Array
 from .._program import Op, Parameter, Value
 from ._rules import rule_of
+from ._scores import roles
 from ._trace import Trace
 from ._tracks import Track, Unsaid, Weights, data, plain_dims
 
@@ -33,6 +34,7 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
     trace = Trace(wild)
     needed = _needed(ops, outputs)
     trace.used = {v for op, alive in zip(ops, needed) if alive for v in op.inputs if v is not None} | set(outputs)
+    trace.roles = roles(ops, needed)
     tracks: dict[Value, Track] = {v: data(v.shape) for v in inputs}
     for v, a in constants.items():
         tracks[v] = data(v.shape, a if a.size <= 1 << 20 else None)

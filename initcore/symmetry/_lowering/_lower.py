@@ -10,6 +10,7 @@ from ..._checks import float_array
 from ..._types import Array
 from ...errors import NonFiniteError
 from ...program import Parameter, Program, Value
+from ...program._tracking._scores import KEYS
 from ...program._tracking._trace import Family, Trace, Use
 from ...program._tracking._tracks import Track
 from .. import _weight_passes as passes
@@ -38,10 +39,13 @@ class Lowering:
         self.links: list[Block] = []
         self.couplings: list[Coupling] = []
         self.wild: set[Parameter] = set()
+        self.null: set[str] = set()
+        self.norms: list[tuple[int, int, Array]] = []
         self._one: int | None = None
         self._kin = _KIN
         self._arrays: dict[Parameter, Array] = {}
         self.locals = self._make_axes()
+        self._blind = self._null_parts()
         self._sites: dict[Parameter, list[Sites]] = {}
         for use in trace.uses:
             self._use(use)
@@ -60,7 +64,8 @@ class Lowering:
         taken = {v for op in self.program.ops for v in op.inputs} - {p.value for p in self.trace.lost}
         idle = tuple(p.names[0] for p in self.program.parameters
                      if p.trainable and p.value in taken and p not in grown)
-        return System(self.axes, self.blocks, self.couplings, links=self.links, idle=idle)
+        null = tuple(sorted(self.null - {b.name for b in self.blocks}))
+        return System(self.axes, self.blocks, self.couplings, links=self.links, idle=idle, null=null, norms=self.norms)
 
     # --- axes ----------------------------------------------------------------------------------------
 
@@ -104,6 +109,18 @@ class Lowering:
         op = self.program.ops[first.op] if first.op < len(self.program.ops) else None
         return (op.place.module or op.source or op.kind) if op is not None else "outputs"
 
+    def _null_parts(self) -> list[set[int]]:
+        """Of each axis the parts on which the loss does not depend; keys are those that enter nothing but scores."""
+        found, keyed, other = self.found, [set() for _ in self.axes], [set() for _ in self.axes]
+        for link in self.trace.links:
+            family = self.trace.families[link.family]
+            ids = link.many if link.up else link.one
+            entered = [k for k, (mode, v) in enumerate(family.operands)
+                       if mode == "out" and v is not None and np.isin(v[:1], ids[:1]).all()]
+            keys = not link.up and entered and all(family.call == (KEYS, k) for k in entered)
+            _mark(keyed if keys else other, found, ids)
+        return [local.null(k - o) for local, k, o in zip(self.locals, keyed, other)]
+
     # --- weights -------------------------------------------------------------------------------------
 
     def read(self, parameter: Parameter) -> Array:
@@ -135,6 +152,9 @@ class Lowering:
                 for t, slot, at_t, idx_t in self._classes(use.target[i, j]):
                     local = self.axes[t].local
                     part = 0 if local is None else self.locals[t].steps[slot].entry
+                    if use.lift and p == 1 and local is not None and part in self._blind[t]:
+                        self.null.add(name)
+                        continue
                     if use.lift and e * h * taps * p == 1 and local is None and not self.axes[t].bias and \
                             len(at_t) == self.axes[t].n and not frozen:
                         self.axes[t].bias.append(Term(_ordered(w[0, 0, 0], at_t, idx_t), name))
@@ -195,7 +215,7 @@ class Lowering:
         """A fixed axis of data; one number for all places is always the same one."""
         if p == 1 and self._one is not None:
             return self._one
-        self.axes.append(Axis("one" if p == 1 else f"data {len(self.axes)}", p, fixed=np.arange(p)))
+        self.axes.append(Axis("one" if p == 1 else f"data {len(self.axes)}", p, fixed=np.arange(p), one=p == 1))
         if p == 1:
             self._one = len(self.axes) - 1
         return len(self.axes) - 1
@@ -215,6 +235,8 @@ class Lowering:
                 row = np.full(self.axes[a].n, groups)
                 row[index] = owner[at]
                 members.append((a, row))
+        if link.up and family.call in ("norm", "softmax"):
+            self._norms(link)
         if groups > 1:
             heads = op is not None and op.kind == "attention" and link.up
             name = f"{self.axes[members[-1][0]].name}.heads" if heads else ""
@@ -234,6 +256,18 @@ class Lowering:
                 w[np.ix_(idx_s, idx_t)] = mine[:, None] == theirs[None]
                 for entry in entries:
                     self.links.append(Block(s, t, w, "", entry, frozen=True, var=var))
+
+    def _norms(self, link: Any) -> None:
+        """Where the units that a norm (softmax) takes are of one axis, and which group each belongs to."""
+        classes = self._classes(link.many)
+        if len(classes) > 1:
+            return
+        for a, slot, at, index in classes:
+            owner = np.full(self.axes[a].n, -1)
+            owner[index] = link.owner[at]
+            self.norms += [(a, k, owner) for k, s in enumerate(self.locals[a].steps)
+                           if s.operands[:1] == (("in", slot),) and any(mode == "out" for mode, _ in s.operands)
+                           and (s.role == "softmax" or (s.role == "norm" and s.call in ("layer", "group")))]
 
     def _share(self) -> None:
         """What one parameter's several uses have in common."""

@@ -6,6 +6,8 @@ are what enters it: sums with weights, parameters, what other units share with i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,10 @@ import numpy as np
 
 from ..._types import Array
 from ...program import FUNCTIONS
+from ...program._tracking._scores import KEYS, VALUES
+
+Still = Mapping[int, Array]
+_SCALED = ("neg", "cast", "scale")
 
 # Functions that are 0 at 0, those whose slope is 0 there too, and how they treat a negated argument.
 _ZERO = frozenset(name for name, (_, zero, _) in FUNCTIONS.items() if zero)
@@ -47,15 +53,37 @@ class Local:
     seen: frozenset[int] = frozenset()
     foreign: frozenset[int] = field(default_factory=frozenset)     # parts that other units make
 
-    def forward(self, parts: list[Array]) -> list[Array]:
-        """Can each step be non-zero, given which parts can?"""
+    def forward(self, parts: list[Array], still: Still | None = None) -> list[Array]:
+        """Can each step be non-zero, given which parts can? ``still``: where a norm's result is the same always."""
         x: list[Array] = []
-        for s in self.steps:
+        for i, s in enumerate(self.steps):
             x.append(_forward(s, parts, x))
+            if still and i in still and s.role == "norm":
+                x[i] = x[i] & ~still[i]
         return x
 
-    def backward(self, parts: list[Array], x: list[Array], back: list[Array]) -> list[Array]:
-        """Which parts get a signal, given which steps do from outside."""
+    def varying(self, parts: list[Array], vary: list[Array], x: list[Array], still: Still | None = None) -> list[Array]:
+        """Can each step vary over data, given which parts do (``vary``) and what can be non-zero?"""
+        moves: list[Array] = []
+        for i, s in enumerate(self.steps):
+            if s.entry >= 0 and not s.operands:
+                moves.append(vary[s.entry])
+                continue
+            own = [moves[k] if mode == "in" else vary[k] if mode == "out" else np.ones_like(x[i])
+                   for mode, k in s.operands]
+            size = [x[k] if mode == "in" else parts[k] if mode == "out" else np.ones_like(x[i])
+                    for mode, k in s.operands]
+            if s.role == "product":
+                own = [np.logical_and.reduce([v, *(f for j, f in enumerate(size) if j != k)])
+                       for k, v in enumerate(own)]
+            moves.append(np.logical_or.reduce(own) if own else np.ones_like(x[i]))
+            if still and i in still:
+                moves[i] = moves[i] & ~still[i]
+        return moves
+
+    def backward(self, parts: list[Array], x: list[Array], back: list[Array], vary: list[Array] | None = None,
+                 moves: list[Array] | None = None, still: Still | None = None) -> list[Array]:
+        """Which parts get a signal, given which steps do from outside (and what varies over data)."""
         back = list(back)
         out = [np.zeros_like(p) for p in parts]
         for i in range(len(self.steps) - 1, -1, -1):
@@ -63,8 +91,31 @@ class Local:
             if s.entry >= 0:
                 out[s.entry] = out[s.entry] | back[i]
             if s.grows:
-                _backward(s, parts, x, back[i], back, out)
+                b = back[i] & ~still[i] if still and i in still else back[i]
+                _backward(s, _flags(s, parts, x), _flags(s, vary or parts, moves or x), b, back, out)
         return out
+
+    def null(self, keyed: AbstractSet[int]) -> set[int]:
+        """Parts of which a number added at all places alike does not reach the loss (theory 4.9, Lemma 7).
+
+        keyed : steps that other units take only as keys.
+        """
+        blind: list[bool] = [False] * len(self.steps)
+        for i in range(len(self.steps) - 1, -1, -1):
+            uses = [(n, j) for n, s in enumerate(self.steps) for j, (mode, k) in enumerate(s.operands)
+                    if mode == "in" and k == i]
+            seen = i in self.read or i in self.seen or (i in self.linked and i not in keyed)
+            blind[i] = not seen and (bool(uses) or i in keyed) and all(self._blind(n, j, blind) for n, j in uses)
+        return {s.entry for i, s in enumerate(self.steps) if s.role == "lift" and blind[i]}
+
+    def _blind(self, n: int, j: int, blind: list[bool]) -> bool:
+        """Does step n not see a number added to its operand j, or nobody see it in the step's result?"""
+        s = self.steps[n]
+        if s.role == "norm":
+            return s.call in ("batch", "instance")
+        if s.role == "product":
+            return s.call == (KEYS, j)
+        return s.role == "sum" and s.call in ("add", "subtract", *_SCALED) and blind[n]
 
     def signs(self) -> list[int] | None:
         """1 for each step that changes sign with the unit, such that all that is read does; None if there is no way."""
@@ -101,7 +152,8 @@ class Local:
 
 def _forward(s: Step, parts: list[Array], x: list[Array]) -> Array:
     if s.entry >= 0 and not s.operands:
-        return parts[s.entry]
+        made = s.role == "reduce" and s.call in ("logsumexp", "softmax", "softmax over data")     # not 0 where all are
+        return np.ones_like(parts[s.entry]) if made else parts[s.entry]
     flags = [x[k] if mode == "in" else parts[k] for mode, k in s.operands if mode != "data"]
     true = np.ones_like(parts[0])
     has_data = any(mode == "data" for mode, _ in s.operands)
@@ -134,14 +186,20 @@ def _forward(s: Step, parts: list[Array], x: list[Array]) -> Array:
     return true
 
 
-def _backward(s: Step, parts: list[Array], x: list[Array], b: Array, back: list[Array], out: list[Array]) -> None:
-    flags = [x[k] if mode == "in" else parts[k] if mode == "out" else np.ones_like(b) for mode, k in s.operands]
+def _flags(s: Step, parts: list[Array], x: list[Array]) -> list[Array]:
+    return [x[k] if mode == "in" else parts[k] if mode == "out" else np.ones_like(x[0]) for mode, k in s.operands]
+
+
+def _backward(s: Step, flags: list[Array], moving: list[Array], b: Array, back: list[Array], out: list[Array]) -> None:
+    """``flags``: which operands can be non-zero; ``moving``: which vary, for the weights of attention."""
+    weights = s.call[1] if s.role == "product" and isinstance(s.call, tuple) and s.call[0] == VALUES else -1
     for j, (mode, k) in enumerate(s.operands):
         if mode == "data":
             continue
         d = b
         if s.role == "product":
-            d = np.logical_and.reduce([b, *(f for i, f in enumerate(flags) if i != j)])
+            others = moving if j == weights else flags
+            d = np.logical_and.reduce([b, *(f for i, f in enumerate(others) if i != j)])
         elif s.role == "quotient" and j:
             d = b & flags[0]
         elif s.role == "phi" and s.call.dphi0 == 0:

@@ -124,6 +124,7 @@ class Axis:
     partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
     local: Local | None = None        # the program its units run, where it is more than an activation
+    one: bool = False                 # not data: a number that is always the same
 
     @property
     def shifted(self) -> bool:
@@ -165,6 +166,8 @@ class System:
     networks : of networks judged together, the units of each: joint axis and range, layer by layer.
     links : sums over units without weights, and what units share: for the flow of gradients.
     idle : parameters that no gradient reaches by the way the operations go.
+    null : parameters on which the loss does not depend, besides those of ``Term.null``.
+    norms : layer and group norms and softmax over units: axis, step of its program, group of each unit.
     """
 
     axes: list[Axis]
@@ -175,6 +178,8 @@ class System:
     networks: list[list[tuple[int, slice]]] = field(default_factory=list)
     links: list[Block] = field(default_factory=list)
     idle: tuple[str, ...] = ()
+    null: tuple[str, ...] = ()
+    norms: list[tuple[int, int, Array]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._incoming: list[list[Block]] = [[] for _ in self.axes]
