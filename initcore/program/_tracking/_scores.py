@@ -19,7 +19,7 @@ _SCALED = ("scale", "cast", "neg")
 
 
 def roles(ops: tuple[Op, ...], needed: list[bool]) -> Roles:
-    """Of contractions between softmax over one dim: ("keys", the operand of the keys), ("values", that of the weights)."""
+    """Of contractions around a softmax over one dim: (KEYS, the operand of the keys), (VALUES, that of the weights)."""
     alive = [i for i, n in enumerate(needed) if n]
     maker = {v: i for i in alive for v in ops[i].outputs}
     taken = Counter(v for i in alive for v in ops[i].inputs if v is not None)
@@ -43,7 +43,7 @@ def _scores(ops: tuple[Op, ...], maker: dict[Value, int], taken: Counter[Value],
     while x in maker and taken[x] == 1:
         op = ops[maker[x]]
         if op.kind == "contract":
-            (ca, cb), (ba, _) = op.attributes["contracting"], op.attributes.get("batch") or ((), ())
+            (ca, _), (ba, _) = op.attributes["contracting"], op.attributes.get("batch") or ((), ())
             a, b = op.inputs
             assert a is not None and b is not None
             first = len(ba) + len(a.shape) - len(ca) - len(ba)
