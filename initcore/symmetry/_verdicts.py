@@ -131,7 +131,8 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
         named = {la.name: la for la in layers}
     why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps)
     learns = flow(system, dead, flat=flat, still=still)
-    return SymmetryReport(layers, learns, law.name, l2, law.conditions, found.certified, found.sweeps, named, groups, why)
+    return SymmetryReport(layers, learns, law.name, l2, law.conditions, found.certified, found.sweeps, named, groups,
+                          why)
 
 
 def _slice(s: Slice, whole: LayerSymmetry) -> LayerSymmetry:
