@@ -16,6 +16,7 @@ from ._optimizers import Invariance, rule
 from ._partition import Refinement
 from ._report import LayerSymmetry, SymmetryReport
 from ._signatures import State
+from ._structures._local import Still
 from ._structures._system import Axis, Slice, System, dropped, plain
 from ._zero_flow import flow
 
@@ -164,7 +165,7 @@ def _flat(axis: Axis, state: State) -> bool:
     return all(np.ptp(cell) == 0 for cell in np.split(state.cell, axis.norm_groups) if len(cell))
 
 
-def _still(system: System, states: list[State]) -> dict[int, dict[int, Array]]:
+def _still(system: System, states: list[State]) -> dict[int, Still]:
     """Steps of units' programs that are constant: norms and softmax over groups of one cell, by unit (theory 4.9.4)."""
     out: dict[int, dict[int, Array]] = {}
     for i, step, owner in system.norms:
@@ -177,7 +178,7 @@ def _still(system: System, states: list[State]) -> dict[int, dict[int, Array]]:
         np.maximum.at(high, owner[mine], label[mine])
         if (low == high).any():
             out.setdefault(i, {})[step] = mine & (low == high)[owner]
-    return out
+    return dict(out)
 
 
 def _layer(system: System, i: int, found: Refinement, finer: Refinement | None, none: bool,

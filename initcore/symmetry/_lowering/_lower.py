@@ -111,7 +111,9 @@ class Lowering:
 
     def _null_parts(self) -> list[set[int]]:
         """Of each axis the parts on which the loss does not depend; keys are those that enter nothing but scores."""
-        found, keyed, other = self.found, [set() for _ in self.axes], [set() for _ in self.axes]
+        found = self.found
+        keyed: list[set[int]] = [set() for _ in self.axes]
+        other: list[set[int]] = [set() for _ in self.axes]
         for link in self.trace.links:
             family = self.trace.families[link.family]
             ids = link.many if link.up else link.one
