@@ -65,8 +65,9 @@ def zero_slope(c: Context) -> Iterator[Finding]:
       measured="""Hidden ReLU layers, on data of at least `rows` rows: the share of units with slope 0 on all the data
       (predicted: with probability 0.9999). Warn above `share` (plus four standard errors of the width: random
       networks may reach one half with depth); fail when the whole layer, of at least `units` units, is dead. With
-      targets, fail for a dead layer of any width on any number of rows when no weight gets a gradient. Layers that
-      receive nothing but zeros are not blamed.""",
+      targets, fail for a dead layer of any width on any number of rows when no weight gets a gradient. In a module, on
+      fewer than `rows` rows, warn of a whole layer of `units` units whose weights get no gradient. Layers that receive
+      nothing but zeros are not blamed.""",
       cure="Zero or small positive biases, weights centred at zero, inputs centred.",
       thresholds={"share": 0.55, "rows": 32, "units": 8})
 def dead_relu(c: Context) -> Iterator[Finding]:

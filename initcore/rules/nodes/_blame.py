@@ -56,14 +56,16 @@ def of_weight(w: Weight, ratio: float) -> Iterator[Suspect]:
         if w.misfit / w.fan_in > 100:
             yield one("weight_scale", f"standard deviation 1 or less instead of {w.std:.4g}", {w.key: (1 / w.std, 0.0)})
         return
-    if abs(w.mean) > 4 * w.std / math.sqrt(max(w.size, 1)) and abs(w.mean) > 0.02 * w.std:
+    off = abs(w.mean) > 4 * w.std / math.sqrt(max(w.size, 1)) and abs(w.mean) > 0.02 * w.std
+    if off:
         yield one("weight_mean", f"subtract the mean {w.mean:.4g} from {w.name}, or {redraw(w)}",
                   {w.key: (1.0, -w.mean)})
     if w.std > 1.5 * w.start.std:
         factor = w.start.std / w.std
         layout = wrong_scale_of(w.dense(), ratio, w.taps)
         cure = deviation(w) if not layout else f"{layout}: {redraw(w)}"
-        yield one("layout" if layout else "weight_scale", cure, {w.key: (factor, w.mean * (1 - factor))})
+        kept = w.mean * (1 - factor) if off else 0.0           # a mean that is chance shrinks with the rest
+        yield one("layout" if layout else "weight_scale", cure, {w.key: (factor, kept)})
     if w.bias_key is not None and w.bias_rms > 0:
         yield one("bias", zeroed(w), {w.bias_key: (0.0, 0.0)}, w.bias)
 

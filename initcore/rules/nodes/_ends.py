@@ -1,4 +1,4 @@
-"""INP701, INP702, OUT601, OUT602 and NUM401: the ends of a network."""
+"""INP701, INP702, OUT601, OUT602, NUM401 and NUM403: the ends of a network, and numbers that do not fit."""
 
 from __future__ import annotations
 
@@ -125,3 +125,18 @@ def non_finite(c: NodeContext) -> Iterator[Finding]:
         yield c.finding(place, name, f"{what} at {name} on this data; what comes after is not judged.", measured="inf",
                         expected="finite numbers", cause="data" if why is None else "weight_scale",
                         cure="" if why is None else deviation(why), tensors=() if why is None else (why.name,))
+
+
+def half_precision(c: NodeContext) -> Iterator[Finding]:
+    """NUM403 at sums: the first one on its way that float16 cannot hold; weights are judged as tensors."""
+    limit = c.limits["largest"]
+    sizes = [(a.name, a.place, math.sqrt(a.signal.q), a.local) for a in c.activities if a.signal.q >= 0]
+    sizes += [(s.name, s.place, s.after, s.weights) for s in c.steps]
+    for name, place, size, weights in sizes:
+        if limit < 6 * size < math.inf:
+            worst = max((w for w in weights if w.misfit > 4), key=lambda w: w.misfit, default=None)
+            yield c.finding(place, worst.name if worst is not None else name, f"The sums at {name} reach about "
+                            f"{6 * size:.3g}, infinite in float16.", measured=6 * size, expected=limit,
+                            cause="weight_scale", cure=deviation(worst) if worst is not None else
+                            "scale what enters, or use bfloat16", tensors=() if worst is None else (worst.name,))
+            return

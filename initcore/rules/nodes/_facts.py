@@ -103,7 +103,8 @@ class Activity:
     """An activation at work: ``signal`` of its input; ``gate``: a sigmoid that multiplies; ``output``: the network's.
 
     local : weights whose sum it reads. earlier : those before. gains : (key, name, "scale" or "shift") of a norm that
-    stands between. rows : positions of the data. fed : its input is not all 0.
+    stands between. rows : positions of the data. fed : its input is not all 0. main : it stands on the main way, and
+    no other beside it.
     """
 
     key: Hashable
@@ -118,6 +119,7 @@ class Activity:
     output: bool = False
     rows: int = 0
     fed: bool = True
+    main: bool = False
 
 
 @dataclass(eq=False)
@@ -134,7 +136,10 @@ class Residual:
 
 @dataclass(eq=False)
 class Step:
-    """One step of the main way: sizes before and after, norms of the back-signal there, and whether a norm ends it."""
+    """One step of the main way: sizes before and after, norms of the back-signal there, and whether a norm ends it.
+
+    beside : it is a residual sum, whose weights stand beside the way.
+    """
 
     name: str
     place: Place
@@ -144,7 +149,7 @@ class Step:
     gradient_after: float
     normed: bool
     weights: tuple[Weight, ...] = ()
-    bounded: bool = False
+    beside: bool = False
 
 
 @dataclass(eq=False)

@@ -11,12 +11,13 @@ from ._facts import NodeContext
 
 # Rules whose entry stands with the chains' form of them.
 _FORMS: dict[str, Callable[[NodeContext], Iterator[Finding]]] = {
-    "SYM101": _ties.tied, "SYM103": _ties.sign_tied, "SYM104": _ties.never,
+    "SYM101": _ties.tied, "SYM102": _ties.near_tied, "SYM103": _ties.sign_tied, "SYM104": _ties.never,
+    "SYM105": _ties.forward_duplicate, "SYM106": _ties.blocked,
     "SAT201": _saturation.saturated, "SAT202": _saturation.zero_slope, "SAT203": _saturation.dead_relu,
     "SIG301": _signal.vanishing_activations, "SIG302": _signal.exploding_activations,
     "SIG303": _signal.vanishing_gradient, "SIG304": _signal.exploding_gradient, "SIG305": _signal.variance_misfit,
-    "NUM401": _ends.non_finite, "OUT601": _ends.initial_loss, "OUT602": _ends.flat_head,
-    "INP701": _ends.unscaled, "INP702": _ends.constant}
+    "SIG306": _signal.too_deep, "NUM401": _ends.non_finite, "NUM403": _ends.half_precision,
+    "OUT601": _ends.initial_loss, "OUT602": _ends.flat_head, "INP701": _ends.unscaled, "INP702": _ends.constant}
 
 
 def judge(c: NodeContext, active: frozenset[str]) -> list[Finding]:

@@ -19,8 +19,15 @@ def severity(c: NodeContext, a: Activity) -> str | None:
     flat = bool(a.activation.flat_pieces)
     low, slow = la.slope_below_1pct, la.mean_slope < numbers["warn_slope"]
     if low > numbers["fail_share"] and not (flat and not slow):
-        return "fail"
+        return "fail" if _open_paths(c, a) < numbers["adam_paths" if c.family == "adam" else "paths"] else "warn"
     return "warn" if (low > numbers["warn_share"] and not flat) or (slow and not a.gate) else None
+
+
+def _open_paths(c: NodeContext, a: Activity) -> float:
+    """The share of paths through an activation on which no slope is gone, were the activations independent: its own
+    open slopes times those of all others on the main way, which every path takes."""
+    return math.prod(1 - b.signal.slope_below_1pct for b in c.activities
+                     if b.activation.saturating and not b.output and b.rows and (b is a or b.main))
 
 
 def healthy(c: NodeContext, a: Activity, la: Any) -> bool:
@@ -78,12 +85,15 @@ def dead_relu(c: NodeContext) -> Iterator[Finding]:
     """SAT203."""
     for a in c.activities:
         la = a.signal
-        if a.output or not a.activation.dies or not la.units or not a.fed or a.rows < c.limits["rows"] \
+        if a.output or not a.activation.dies or not la.units or not a.fed \
                 or all(w.std == 0 and w.mean == 0 for w in a.local):
             continue
         limit = c.limits["share"] + 4 * math.sqrt(0.25 / la.units)
-        silent = bool(a.local) and all(w.silent for w in a.local)
-        whole = la.dead_units == 1 and (la.units >= c.limits["units"] or silent)
+        silent, wide = bool(a.local) and all(w.silent for w in a.local), la.units >= c.limits["units"]
+        whole = la.dead_units == 1 and (wide or silent)
+        if a.rows < c.limits["rows"]:             # a few rows tell of one unit nothing, of a whole wide layer they do
+            whole = whole and wide and silent and a.rows > 1
+            limit = 1.0
         if not (la.dead_units > limit or whole):
             continue
         key = ("dead", a.key)
@@ -98,5 +108,6 @@ def dead_relu(c: NodeContext) -> Iterator[Finding]:
         why = c.blamed[key]
         yield c.finding(why.place if why.place.module else a.place, why.name,
                         f"At {a.name} {100 * la.dead_units:.0f}% of the {a.activation.name} units are 0 on all of the "
-                        "data.", severity="fail" if whole else "warn", measured=la.dead_units,
+                        "data.", severity="fail" if whole and a.rows >= c.limits["rows"] else "warn",
+                        measured=la.dead_units,
                         expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure, tensors=why.tensors)

@@ -1,10 +1,11 @@
-"""SIG301 to SIG305 along the main way, at residual sums and at weights."""
+"""SIG301 to SIG306 along the main way, at residual sums and at weights."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
+from ...program import Place
 from .._finding import Finding
 from .._weights import fits, wrong_scale_of
 from ._blame import Culprit, blame, deviation, redraw, suspects, zeroed
@@ -154,6 +155,16 @@ def exploding_gradient(c: NodeContext) -> Iterator[Finding]:
     return _gradients(c, up=True)
 
 
+def too_deep(c: NodeContext) -> Iterator[Finding]:
+    """SIG306: over the layers that an activation follows and nothing mends, neither a norm nor a way around them."""
+    total = sum(1 / (s.weights[0].fan_out * s.weights[0].taps) for s in c.steps if s.weights and not s.normed
+                and not s.beside and s.weights[0].activation is not None and not s.weights[0].table)
+    if total > c.limits["sum"]:
+        yield c.finding(Place(), "", f"sum of 1/width over hidden layers is {total:.2g}: one draw of the weights may "
+                        "differ from the average by a large factor.", measured=total, expected=c.limits["sum"],
+                        cure="wider layers, or orthogonal weights")
+
+
 def variance_misfit(c: NodeContext) -> Iterator[Finding]:
     """SIG305: weights of the wrong size where nothing after them takes the size out again."""
     judged = [w for w in c.weights if _judged(c, w)]
@@ -200,7 +211,7 @@ def _misfit(c: NodeContext, w: Weight, alike: bool, by_hand: bool) -> tuple[str,
         return "layout", redraw(w), f"fan_in std^2 = {n * square:.3g}: {layout}."
     reads = c.features[0] if w.data and len(c.features) == 1 else None
     folded = float((reads.mean ** 2 + reads.std ** 2).mean()) if reads is not None else 1.0
-    bounded = w.activation is not None and math.isfinite(w.activation.high - w.activation.low)
+    bounded = w.activation is not None and w.activation.saturating                  # SAT201 judges those
     quiet = w.after & {"sum", "output", "product"} or not w.main or by_hand
     small = max(n, (n + w.fan_out * w.taps) / 2) * square / w.gain2 * max(folded, 1.0) < limits["low"] and not quiet
     if w.data and w.activation is not None and w.activation.first_layer is not None:

@@ -54,7 +54,7 @@ def gather(session: Session, numbers: dict[str, dict[str, float]], *, stage: str
     places = {n: place_of(n) for n in s.nodes}
     weights = _weights(session, values, recorder, set(spine), places)
     _never(session, still, weights)
-    acts = _activities(session, recorder, weights, places)
+    acts = _activities(session, recorder, weights, places, set(spine))
     trained = stage == "trained" or (stage is None and loss.known and value is not None
                                      and not math.isnan(loss.nothing) and value < 0.5 * loss.nothing)
     outputs = None
@@ -178,7 +178,7 @@ def _step(session: Session, r: Recorder, weights: dict[Use, list[nodes.Weight]],
         if after in sums:
             uses = s.between(sums[after].skip, sums[after].branch)
     return nodes.Step(label(after, places), places[after], a.rms, b.rms, a.gradient, b.gradient, normed,
-                      tuple(w for u in uses for w in weights.get(u, ())))
+                      tuple(w for u in uses for w in weights.get(u, ())), beside=after in {o.node for o in s.sums})
 
 
 def _residuals(session: Session, r: Recorder, weights: dict[Use, list[nodes.Weight]], places: dict[Node, Place]
@@ -258,7 +258,7 @@ def _reads_data(s: Any, x: Node | None) -> bool:
 # activations ------------------------------------------------------------------------------------------------------
 
 def _activities(session: Session, r: Recorder, weights: dict[Use, list[nodes.Weight]],
-                places: dict[Node, Place]) -> list[nodes.Activity]:
+                places: dict[Node, Place], spine: set[Node]) -> list[nodes.Activity]:
     s, out = session.structure, []
     results = {n for n in session.results if isinstance(n, Node)}
     for key, look in r.looks.items():
@@ -270,13 +270,14 @@ def _activities(session: Session, r: Recorder, weights: dict[Use, list[nodes.Wei
                           if not layer.startswith("layer") or u.part.startswith(" ".join(layer.split()[:2])))
             name, act = f"{label(n, places)} {part}".strip(), activations.get(look.signal.activation)
             out.append(nodes.Activity(key, name, places[n], act, look.signal, local, earlier, (), "gate" in part, False,
-                                      look.rows, look.fed))
+                                      look.rows, look.fed, n in spine and "gate" not in part))
             continue
         local_uses, gains = _local(session, n)
         local = tuple(w for u in local_uses for w in weights.get(u, ()))
         name = label(n, places)
         out.append(nodes.Activity(n, name, places[n], session.acts[n], look.signal, local, earlier, tuple(gains),
-                                  _gate(n), _is_output(n, results), look.rows, look.fed))
+                                  _gate(n), _is_output(n, results), look.rows, look.fed,
+                                  n in spine and not _gate(n)))
     return out
 
 

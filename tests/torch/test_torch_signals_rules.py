@@ -1,0 +1,123 @@
+"""Rules at the nodes of a module: near ties, late starts, depth, half precision, closed paths, dead layers."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+import initcore as ic  # noqa: E402
+
+
+def rows(n=64, k=6):
+    return torch.randn(n, k, generator=torch.Generator().manual_seed(5))
+
+
+def small():
+    torch.manual_seed(11)
+    return nn.Sequential(nn.Linear(6, 12), nn.Tanh(), nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 3))
+
+
+def found(net, x, rule, **options):
+    return [f for f in ic.check(net, x, **options).findings if f.rule == rule]
+
+
+def test_units_that_nearly_agree_are_named_and_mended():
+    net = small()
+    with torch.no_grad():
+        for p in (net[2].weight, net[2].bias, net[4].weight):
+            p.copy_(0.2 + 1e-6 * torch.randn(p.shape))
+    report = ic.check(net, rows())
+    near = [f for f in report.findings if f.rule == "SYM102"]
+    assert [(f.severity, f.tensor, f.place.module) for f in near] == [("warn", "2.weight", "2")]
+    assert "9 of 9 units" in near[0].message
+    assert not found(report.repair(rng=1), rows(), "SYM102")
+    assert not found(net, rows(), "SYM102", stage="trained")
+
+
+def test_units_equal_for_a_step_and_a_late_start_are_information():
+    net = small()
+    with torch.no_grad():
+        net[0].weight[4], net[0].bias[4] = net[0].weight[7], net[0].bias[7]
+        net[4].weight.zero_()
+    equal, late = found(net, rows(), "SYM105"), found(net, rows(), "SYM106")
+    assert [(f.severity, f.tensor, f.measured) for f in equal] == [("info", "0.weight", 11)]
+    assert [(f.severity, f.tensor, f.measured) for f in late] == [("info", "0.weight", 1)]
+    assert set(late[0].tensors) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+
+
+@pytest.mark.parametrize(("width", "normed", "told"), [(8, False, True), (100, False, False), (8, True, False)])
+def test_depth_over_width_is_told_where_no_norm_mends_it(width, normed, told):
+    torch.manual_seed(3)
+    layers, k = [], 6
+    for _ in range(9):
+        w = nn.Linear(k, width)
+        nn.init.kaiming_normal_(w.weight)
+        layers += [w, *([nn.LayerNorm(width)] if normed else []), nn.ReLU()]
+        k = width
+    one = found(nn.Sequential(*layers, nn.Linear(k, 3)), rows(), "SIG306")
+    assert bool(one) == told
+    if told:
+        assert one[0].severity == "info" and one[0].measured == pytest.approx(9 / 8)
+
+
+def test_sums_beyond_half_precision_are_told_once():
+    net = small()
+    with torch.no_grad():
+        net[2].weight.mul_(2e5)
+    half = found(net, rows(), "NUM403")
+    assert [(f.severity, f.tensor, f.cause) for f in half] == [("warn", "2.weight", "weight_scale")]
+    assert half[0].measured > 65504
+    with torch.no_grad():
+        net[2].weight.mul_(1e-16)
+    assert [f.tensor for f in found(net, rows(), "NUM403")] == ["2.weight"]
+    with torch.no_grad():
+        net[2].weight.mul_(1e30)
+    assert [(f.tensor, f.cause) for f in found(net, rows(), "NUM402")] == [("2.weight", "data")]
+
+
+def test_saturation_fails_where_no_path_is_open():
+    """One layer closed to nine tenths is slow; several of them let nothing through; Adam has a longer rope."""
+    def closed(depth):
+        torch.manual_seed(4)
+        layers = []
+        for _ in range(depth):
+            layers += [nn.Linear(40, 40), nn.Tanh()]
+            nn.init.normal_(layers[-2].weight, std=5.0)
+        return nn.Sequential(*layers, nn.Linear(40, 2))
+    x = rows(64, 40)
+    for depth, optimizer, severity in ((1, "sgd", "warn"), (5, "sgd", "fail"), (5, "adam", "warn")):
+        told = found(closed(depth), x, "SAT201", optimizer=optimizer)
+        assert len(told) == depth and {f.severity for f in told} == {severity}
+        assert all(f.cause == "weight_scale" for f in told)
+
+
+def test_a_dead_layer_is_seen_on_a_few_rows_but_not_a_dead_unit():
+    net = small()
+    with torch.no_grad():
+        net[2].bias.fill_(-40)
+    told = found(net, rows(5), "SAT203")
+    assert [(f.severity, f.tensor, f.cause) for f in told] == [("warn", "2.bias", "bias")]
+    assert [f.severity for f in found(net, rows(64), "SAT203")] == ["fail"]
+    with torch.no_grad():
+        net[2].bias.zero_()
+        net[2].bias[:7] = -40
+    assert not found(net, rows(5), "SAT203")
+
+
+def test_a_frequency_far_too_high_is_told():
+    class Wave(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 30), nn.Linear(30, 30), nn.Linear(30, 2)
+            with torch.no_grad():
+                self.a.weight.uniform_(-0.25, 0.25)
+                self.b.weight.uniform_(-(6 / 30) ** 0.5 / 20, (6 / 30) ** 0.5 / 20)
+
+        def forward(self, x):
+            return self.c(torch.sin(20.0 * self.b(torch.sin(20.0 * self.a(x)))))
+    torch.manual_seed(6)
+    net = Wave()
+    assert not ic.check(net, rows(64, 4)).findings
+    with torch.no_grad():
+        net.b.weight.mul_(25)
+    assert [(f.tensor, f.cause) for f in found(net, rows(64, 4), "SIG305")] == [("b.weight", "weight_scale")]
