@@ -16,11 +16,13 @@ import torch
 
 def sound():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(12, 30), nn.Tanh(), nn.Linear(30, 4))
+    return nn.Sequential(nn.Linear(12, 30), nn.Tanh(), nn.Linear(30, 30), nn.Tanh(), nn.Linear(30, 30), nn.Tanh(),
+                         nn.Linear(30, 4))
 
 def loud():
     net = sound()
-    nn.init.normal_(net[0].weight, std=9.0)
+    for k in (0, 2, 4):
+        nn.init.normal_(net[k].weight, std=40.0)
     return net
 
 two = {"net": 1}
