@@ -37,6 +37,7 @@ cdef enum:
     PANEL_VECTORS = 32          # vectors in a row of b's packed panel: 256 float32 of AVX2, 512 of AVX-512
     ONCE_BYTES = 6291456        # of a transposed a packed for all panels: 4096 rows of float32
     ONCE_N = 16384              # columns of b they are used for
+    RUN_SIZE = 65536            # elements of dz made at one go where they follow one another
     SMALL_BYTES = 65536         # dz up to this size is computed once, not while packing
     ROOM_SIZE = 4096            # elements of workspace on the stack
     EDGE_SIZE = 1024            # at least w (w - 1) for a tile of w columns
@@ -66,6 +67,19 @@ cdef void finish_rows(const Finish* f, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t
     cdef real* z
     cdef real* y
     cdef const real* b = <const real*> f.b
+    if rows > 1 and c_row == n and f.y_row == n:        # one run of elements
+        for r in range(i, i + rows if b != NULL else i):
+            z = c + r * n + j
+            for q in range(n):
+                z[q] = z[q] + b[j + q]
+        z = c + i * n + j
+        y = <real*> f.y + i * n + j
+        if f.code != ACT_IDENTITY or y != z:
+            if real is float:
+                activation_forward_f32(f.code, f.alpha, z, y, rows * n)
+            else:
+                activation_forward_f64(f.code, f.alpha, z, y, rows * n)
+        return
     for r in range(i, i + rows):
         z = c + r * c_row + j
         y = <real*> f.y + r * f.y_row + j
@@ -99,7 +113,9 @@ cdef void sweep(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
         tile(k, a, a_row, a_col, rows, b, b_row, edge, 0, c + j, c_row, width, add)
         b += b_panel
         j += width
-    if j < n:
+    if j < n and n - j <= width // 2:
+        slim(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + j, c_row, n - j, add)
+    elif j < n:
         tile(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + j, c_row, n - j, add)
 
 
@@ -108,6 +124,8 @@ cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssiz
     cdef Py_ssize_t over = width - n % width        # elements beyond the row's end
     if over == width:
         return 0
+    if over >= width // 2:
+        over -= width // 2                          # slim
     return smaller(k, (over + b_row - 1) // b_row)
 
 
@@ -328,6 +346,10 @@ cdef int take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows,
                      const StopCheck* stop) noexcept nogil:
     """dz := dy phi'(z), from then on what `slope` stands for."""
     cdef Py_ssize_t i, since = 0
+    if rows * cols <= RUN_SIZE and dz_row == cols and slope.dy_row == cols \
+            and (slope.z_row if slope.z != NULL else slope.y_row) == cols:
+        slope_row(slope, 0, 0, rows * cols, dz)         # one run of elements
+        rows, dz_row = 0, cols
     for i in range(rows):
         slope_row(slope, i, 0, cols, dz + i * dz_row)
         if stopped(stop, &since, 0, 0, cols):

@@ -42,6 +42,15 @@ cdef inline void tile(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t 
         tile_f64(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
 
 
+cdef inline void slim(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                      const real* b, Py_ssize_t b_row, const real* b_tail, Py_ssize_t k_tail,
+                      real* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
+    if real is float:
+        slim_f32(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+    else:
+        slim_f64(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+
+
 cdef inline void strip(Py_ssize_t k, const real* a, Py_ssize_t a_col, const real* b, const real* b_next,
                        Py_ssize_t b_row, real* c, bint add) noexcept nogil:
     if real is float:

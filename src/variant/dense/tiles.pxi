@@ -6,7 +6,8 @@
 # B. A tile is TILE_ROWS rows x 2 vectors: with 6 rows twelve accumulators, two vectors of b and one broadcast fill
 #    the sixteen registers of AVX2, and 6 broadcasts + 2 loads feed 12 multiply-adds. AVX-512 takes 8 rows (12
 #    gain nothing). b comes from the second-level cache, fetched TILE_AHEAD steps early: 9% on either.
-# C. The float64 half is the float32 half with the names changed.
+# C. A last tile of one vector or less is made of one vector (slim): a layer of ten units costs no more than sixteen.
+# D. The float64 half is the float32 half with the names changed.
 
 cdef inline void pair_f32(const float* a, vecf b0, vecf b1, vecf* c0, vecf* c1) noexcept nogil:
     """One row's step: c0, c1 += a[0] b0, a[0] b1."""
@@ -85,6 +86,53 @@ cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_
     for i in range(rows):
         for j in range(cols):
             c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F32 + j] if add else edge[i * 2 * LANES_F32 + j]
+
+
+cdef void slim_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                   const float* b, Py_ssize_t b_row, const float* b_tail, Py_ssize_t k_tail,
+                   float* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
+    """tile_f32 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
+    cdef Py_ssize_t last = rows - 1
+    cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
+    cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
+    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
+    cdef Py_ssize_t r7 = a_row * last
+    cdef vecf zero = vecf_set(0)
+    cdef vecf c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero, x
+    cdef Py_ssize_t p, i, j
+    cdef float[TILE_ROWS * LANES_F32] edge
+    while True:
+        for p in range(k):
+            x = vecf_load(b)
+            c0 = vecf_muladd(vecf_set(a[0]), x, c0)
+            c1 = vecf_muladd(vecf_set(a[r1]), x, c1)
+            c2 = vecf_muladd(vecf_set(a[r2]), x, c2)
+            c3 = vecf_muladd(vecf_set(a[r3]), x, c3)
+            c4 = vecf_muladd(vecf_set(a[r4]), x, c4)
+            c5 = vecf_muladd(vecf_set(a[r5]), x, c5)
+            if TILE_ROWS == 8:
+                c6 = vecf_muladd(vecf_set(a[r6]), x, c6)
+                c7 = vecf_muladd(vecf_set(a[r7]), x, c7)
+            a += a_col
+            b += b_row
+        if k_tail == 0:
+            break
+        k = k_tail
+        k_tail = 0
+        b = b_tail
+        b_row = 2 * LANES_F32
+    vecf_store(edge, c0)
+    vecf_store(edge + LANES_F32, c1)
+    vecf_store(edge + 2 * LANES_F32, c2)
+    vecf_store(edge + 3 * LANES_F32, c3)
+    vecf_store(edge + 4 * LANES_F32, c4)
+    vecf_store(edge + 5 * LANES_F32, c5)
+    if TILE_ROWS == 8:
+        vecf_store(edge + 6 * LANES_F32, c6)
+        vecf_store(edge + 7 * LANES_F32, c7)
+    for i in range(rows):
+        for j in range(cols):
+            c[i * c_row + j] = c[i * c_row + j] + edge[i * LANES_F32 + j] if add else edge[i * LANES_F32 + j]
 
 
 cdef void strip_f32(Py_ssize_t k, const float* a, Py_ssize_t a_col, const float* b, const float* b_next,
@@ -220,6 +268,53 @@ cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a
     for i in range(rows):
         for j in range(cols):
             c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F64 + j] if add else edge[i * 2 * LANES_F64 + j]
+
+
+cdef void slim_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                   const double* b, Py_ssize_t b_row, const double* b_tail, Py_ssize_t k_tail,
+                   double* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
+    """tile_f64 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
+    cdef Py_ssize_t last = rows - 1
+    cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
+    cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
+    cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
+    cdef Py_ssize_t r7 = a_row * last
+    cdef vecd zero = vecd_set(0)
+    cdef vecd c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero, c5 = zero, c6 = zero, c7 = zero, x
+    cdef Py_ssize_t p, i, j
+    cdef double[TILE_ROWS * LANES_F64] edge
+    while True:
+        for p in range(k):
+            x = vecd_load(b)
+            c0 = vecd_muladd(vecd_set(a[0]), x, c0)
+            c1 = vecd_muladd(vecd_set(a[r1]), x, c1)
+            c2 = vecd_muladd(vecd_set(a[r2]), x, c2)
+            c3 = vecd_muladd(vecd_set(a[r3]), x, c3)
+            c4 = vecd_muladd(vecd_set(a[r4]), x, c4)
+            c5 = vecd_muladd(vecd_set(a[r5]), x, c5)
+            if TILE_ROWS == 8:
+                c6 = vecd_muladd(vecd_set(a[r6]), x, c6)
+                c7 = vecd_muladd(vecd_set(a[r7]), x, c7)
+            a += a_col
+            b += b_row
+        if k_tail == 0:
+            break
+        k = k_tail
+        k_tail = 0
+        b = b_tail
+        b_row = 2 * LANES_F64
+    vecd_store(edge, c0)
+    vecd_store(edge + LANES_F64, c1)
+    vecd_store(edge + 2 * LANES_F64, c2)
+    vecd_store(edge + 3 * LANES_F64, c3)
+    vecd_store(edge + 4 * LANES_F64, c4)
+    vecd_store(edge + 5 * LANES_F64, c5)
+    if TILE_ROWS == 8:
+        vecd_store(edge + 6 * LANES_F64, c6)
+        vecd_store(edge + 7 * LANES_F64, c7)
+    for i in range(rows):
+        for j in range(cols):
+            c[i * c_row + j] = c[i * c_row + j] + edge[i * LANES_F64 + j] if add else edge[i * LANES_F64 + j]
 
 
 cdef void strip_f64(Py_ssize_t k, const double* a, Py_ssize_t a_col, const double* b, const double* b_next,
