@@ -279,8 +279,12 @@ class Network:
         trace = Trace(a, [], [])
         batch, dtype = a.shape[0], self.layers[0].w.dtype
         for layer in self.layers:
-            z = np.empty((batch, layer.w.shape[1]), dtype)
-            a = layer.forward(a, z_out=z, threads=threads)
+            w, activation = layer.w, layer.activation
+            z = np.empty((batch, w.shape[1]), dtype)
+            if activation.code is None:
+                a = layer.forward(a, z_out=z, threads=threads)
+            else:                       # what forward does, a call less
+                a = kernels.dense_forward(a, w, layer.b, activation, z_out=z, threads=threads)
             trace.z.append(z)
             trace.a.append(a)
         return trace
@@ -317,10 +321,14 @@ class Network:
         trace = require_trace(trace)
         grads: list[LayerGradient] = []
         flow: Array | None = dy
+        inputs, sums, backward = [trace.x, *trace.a], trace.z, kernels.dense_backward
         for i in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[i]
-            x = trace.a[i - 1] if i else trace.x
-            flow, dw, db = layer.backward(x, trace.z[i], flow, need_dx=i > 0, threads=threads)
+            if layer.activation.code is None:
+                flow, dw, db = layer.backward(inputs[i], sums[i], flow, need_dx=i > 0, threads=threads)
+            else:
+                flow, dw, db = backward(inputs[i], layer.w, layer.b, layer.activation, flow, z=sums[i], need_dx=i > 0,
+                                        threads=threads)
             grads.append(LayerGradient(dw, db if layer.b is not None else None))
         return grads[::-1]
 

@@ -2,7 +2,8 @@
 
 Design
 A. One source: setup.py compiles this file under several names, each with its own flags. Nothing here
-   looks at the CPU; initcore.kernels picks a variant at import.
+   looks at the CPU; initcore.kernels picks a variant at import. But the baseline asks once whether there is an FMA
+   instruction for the fused multiply-adds that promise bits: the same bits, several times sooner.
 B. Scalar or vector `inline` function first, loop second, table entry last. No Python objects inside.
 C. Every function is pure and single-threaded; workspaces are bounded and freed before return.
 """
@@ -49,6 +50,7 @@ cdef extern from *:
 
 cdef KernelTable table
 memset(&table, 0, sizeof(KernelTable))
+fma_ask()
 table.version = INITCORE_TABLE_VERSION
 table.size = sizeof(KernelTable)
 table.isa = INITCORE_ISA

@@ -25,6 +25,7 @@ cdef extern from "variant/simd.h" nogil:
     veci64 vecd_lt(vecd a, vecd b)
     veci32 vecf_ne(vecf a, vecf b)
     veci64 vecd_ne(vecd a, vecd b)
+    void fma_ask()
     float float_fma(float a, float b, float c)
     vecf vecf_fma(vecf a, vecf b, vecf c)
     vecd vecd_fma(vecd a, vecd b, vecd c)

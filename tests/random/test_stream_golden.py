@@ -14,14 +14,14 @@ from initcore import random as icr
 N = 1_000_000
 KEY = icr.Key(2024).child("golden")
 CALLS = {
-    "uniform": lambda dtype: icr.uniform(N, rng=KEY, dtype=dtype),
-    "uniform(-0.1, 0.3)": lambda dtype: icr.uniform(N, low=-0.1, high=0.3, rng=KEY, dtype=dtype),
-    "normal": lambda dtype: icr.normal(N, rng=KEY, dtype=dtype),
-    "normal(0.1, 0.02)": lambda dtype: icr.normal(N, mean=0.1, std=0.02, rng=KEY, dtype=dtype),
-    "truncated(-2, 2)": lambda dtype: icr.truncated_normal(N, rng=KEY, dtype=dtype),
-    "truncated(1, inf)": lambda dtype: icr.truncated_normal(N, lower=1, upper=np.inf, rng=KEY, dtype=dtype),
-    "truncated(5.5, 1e6)": lambda dtype: icr.truncated_normal(N, lower=5.5, upper=1e6, rng=KEY, dtype=dtype),
-    "truncated(37, 38)": lambda dtype: icr.truncated_normal(N, lower=37, upper=38, rng=KEY, dtype=dtype),
+    "uniform": lambda n, dtype: icr.uniform(n, rng=KEY, dtype=dtype),
+    "uniform(-0.1, 0.3)": lambda n, dtype: icr.uniform(n, low=-0.1, high=0.3, rng=KEY, dtype=dtype),
+    "normal": lambda n, dtype: icr.normal(n, rng=KEY, dtype=dtype),
+    "normal(0.1, 0.02)": lambda n, dtype: icr.normal(n, mean=0.1, std=0.02, rng=KEY, dtype=dtype),
+    "truncated(-2, 2)": lambda n, dtype: icr.truncated_normal(n, rng=KEY, dtype=dtype),
+    "truncated(1, inf)": lambda n, dtype: icr.truncated_normal(n, lower=1, upper=np.inf, rng=KEY, dtype=dtype),
+    "truncated(5.5, 1e6)": lambda n, dtype: icr.truncated_normal(n, lower=5.5, upper=1e6, rng=KEY, dtype=dtype),
+    "truncated(37, 38)": lambda n, dtype: icr.truncated_normal(n, lower=37, upper=38, rng=KEY, dtype=dtype),
 }
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -32,11 +32,11 @@ def digest(a):
     return hashlib.sha256(words.astype(words.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
 
 
-def table():
-    """(distribution, dtype) -> digest."""
-    found = {("bits", "uint32"): digest(icr.bits(N, rng=KEY)),
-             ("bits from 2**34 - 500000", "uint32"): digest(icr.bits(N, rng=KEY, start=2**34 - 500_000))}
-    return found | {(name, dtype): digest(call(dtype)) for name, call in CALLS.items() for dtype in DTYPES}
+def table(n=N):
+    """(distribution, dtype) -> digest of n values."""
+    found = {("bits", "uint32"): digest(icr.bits(n, rng=KEY)),
+             ("bits from 2**34 - 500000", "uint32"): digest(icr.bits(n, rng=KEY, start=2**34 - 500_000))}
+    return found | {(name, dtype): digest(call(n, dtype)) for name, call in CALLS.items() for dtype in DTYPES}
 
 
 GOLDEN = {
@@ -97,6 +97,14 @@ def test_stream_v1_on_every_variant(run_on, isa):
     assert [line.split('"')[5] for line in printed.splitlines()] == list(GOLDEN.values())
 
 
+def test_the_baseline_needs_no_fma_instruction(run_on, isa, monkeypatch):
+    """Without it the bits are the same, slowly: a sample of each distribution."""
+    monkeypatch.setenv("INITCORE_NO_FMA", "1")
+    printed = run_on(isa, f"import runpy, sys; sys.argv = ['', '20000']; "
+                          f"runpy.run_path({__file__!r}, run_name='__main__')")
+    assert [line.split('"')[5] for line in printed.splitlines()] == list(table(20_000).values())
+
+
 if __name__ == "__main__":
-    for (distribution, kind), value in table().items():
+    for (distribution, kind), value in table(*map(int, sys.argv[1:])).items():
         sys.stdout.write(f'    ("{distribution}", "{kind}"): "{value}",\n')

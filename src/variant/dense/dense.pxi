@@ -44,8 +44,9 @@ cdef enum:
     STREAM_ROWS = 4             # for at most so many rows a large b is read row after row
     STREAM_N = 1024             # columns at a time: STREAM_ROWS STREAM_N <= ROOM_SIZE
     DIRECT_BYTES = 32768        # b is not packed while all of it fits the first-level cache,
-    DIRECT_ROWS = 24            # nor, for at most so many rows,
+    DIRECT_ROWS = 64            # nor, for at most so many rows (where the cache's sets are used evenly),
     DIRECT_FEW = 262144         # while it fits the second
+    DIRECT_ALIAS = 4096         # bytes between rows that fall into the same sets
     STOP_WORK = LANES_F32 << 25
     STOPPED = -3
 
@@ -180,7 +181,8 @@ cdef int product(const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
     cdef Py_ssize_t panel_n = PANEL_VECTORS // 2 * tile_width(a)
     cdef Py_ssize_t bytes = n * k * sizeof(real)
     cdef bint in_place = b != NULL and b_col == 1 and b_row > 0
-    cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS else DIRECT_BYTES)
+    cdef bint even = m <= 2 * TILE_ROWS or b_row * <Py_ssize_t> sizeof(real) % DIRECT_ALIAS != 0
+    cdef bint direct = in_place and bytes <= (DIRECT_FEW if m <= DIRECT_ROWS and even else DIRECT_BYTES)
     cdef bint slope_a = a == NULL, slope_b = b == NULL
     cdef bint tiny_a = m <= TILE_ROWS or m * k * <Py_ssize_t> sizeof(real) <= DIRECT_BYTES
     cdef bint pack_a = not slope_a and a_col != 1 and not tiny_a
