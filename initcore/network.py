@@ -320,7 +320,7 @@ class Network:
         """Gradients of every layer from the loss gradient ``dy`` at the output."""
         trace = require_trace(trace)
         grads: list[LayerGradient] = []
-        flow: Array | None = dy
+        flow: Any = dy
         inputs, sums, backward = [trace.x, *trace.a], trace.z, kernels.dense_backward
         for i in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[i]
