@@ -2,8 +2,10 @@
 
 from .._doors import called_by
 from ._asked import Options, asked
+from ._facts import Gathered, Look, Measured, Session, Told
 from ._judged import Judged, Said, conditions, merged, reported
 
-__all__ = ["Judged", "Options", "Said", "asked", "conditions", "merged", "reported"]
+__all__ = ["Gathered", "Judged", "Look", "Measured", "Options", "Said", "Session", "Told", "asked", "conditions",
+           "merged", "reported"]
 
 called_by(globals())

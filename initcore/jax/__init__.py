@@ -22,6 +22,8 @@ from ._further import (
 from ._keys import as_key
 from ._program import program
 from ._protocol import Initializer, shapes_only
+from ._signals._check import check
+from ._signals._models import Model
 from ._standard import (
     constant,
     delta_orthogonal,
@@ -45,8 +47,8 @@ from ._standard import (
 )
 from ._trees import init_params, table
 
-__all__ = ["Initializer", "Table", "as_key", "constant", "delta_orthogonal", "dirac", "embedding", "eye",
-           "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "init_params", "kaiming_normal",
+__all__ = ["Initializer", "Model", "Table", "as_key", "check", "constant", "delta_orthogonal", "dirac", "embedding",
+           "eye", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "init_params", "kaiming_normal",
            "kaiming_uniform", "lecun_normal", "lecun_uniform", "mup_std", "normal", "ones", "orthogonal", "program",
            "shapes_only", "siren", "small_init", "sparse", "spectral", "table", "torch_default", "truncated_normal",
            "uniform", "variance_scaling", "wang_init", "xavier_normal", "xavier_uniform", "zeros"]

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,12 +28,12 @@ from ...program import Parameter, Place, Program, Value
 from .._trees import path_name
 from ._primitives import ACTIVATIONS, DRAWS, ELEMENTWISE, ENTRIES, SAME
 from ._samples import Samples
+from ._tape import Known, Step, bound, whole
 
 _MOST_STEPS = 64                        # of a scan
 _MOST_CONSTANT = 1 << 16                # elements of what is worked out from constants
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(jax.__file__),
               os.path.dirname(__file__))
-Known = Value | Array                   # an operation's result, or a constant
 
 
 def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
@@ -58,24 +59,59 @@ def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
     >>> print(p.coverage)
     100% of the parameters covered
     """
+    return read(fn, params, *inputs).program
+
+
+class Reading(NamedTuple):
+    """A program, the steps that run it, its leaves in order (values of params, of inputs), and what fn returns: values,
+    and shapes."""
+
+    program: Program
+    tape: list[Step]
+    params: list[Value]
+    inputs: list[Value]
+    outputs: list[Known]
+    shapes: Any
+
+    @property
+    def tree(self) -> Any:
+        """The form of what fn returns."""
+        return jax.tree_util.tree_structure(self.shapes)
+
+
+def read(fn: Callable[..., Any], params: Any, *inputs: Any) -> Reading:
+    """:func:`program`, with what it takes to run it."""
     if not callable(fn):
         raise ArgumentTypeError(f"fn must be a function of (params, *inputs), got {type(fn).__name__}; of a Flax "
                                 "module give module.apply.")
+    weights, _ = jax.tree_util.tree_flatten_with_path(params)
+    for path, leaf in weights:
+        _weight(path_name(path), leaf)
     try:
-        closed = jax.make_jaxpr(fn)(params, *inputs)
+        closed, shapes = jax.make_jaxpr(fn, return_shape=True)(params, *inputs)
     except Exception as error:
         first = next((line for line in str(error).splitlines() if line.strip()), "")
         raise ProgramError(f"{getattr(fn, '__name__', 'fn')} cannot be read: JAX could not trace it on these arguments "
                            f"({type(error).__name__}: {first[:200]}). Call it inside jax.jit first; Python may not ask "
                            "for the values of arrays.") from error
     reader = _Reader()
-    weights, _ = jax.tree_util.tree_flatten_with_path(params)
-    given: list[Known] = list(reader.weights([(path_name(path), leaf) for path, leaf in weights]))
-    for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs)):
-        given.append(reader.input(leaf, f"input{k}"))
+    own = reader.weights([(path_name(path), leaf) for path, leaf in weights])
+    reader.freeze(params)
+    given = [reader.input(leaf, f"input{k}") for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs))]
     outputs = reader.run(closed.jaxpr, [np.asarray(c) if not hasattr(c, "aval") or c.size <= _MOST_CONSTANT
-                                        else reader.table(c) for c in closed.consts], given, "")
-    return reader.program(outputs)
+                                        else reader.table(c) for c in closed.consts], [*own, *given], "")
+    return Reading(reader.program(outputs), reader.tape, own, given, outputs, shapes)
+
+
+def _weight(name: str, leaf: Any) -> None:
+    """Refuse what is no parameter."""
+    if isinstance(leaf, jax.core.Tracer):
+        raise UsageError(f"{name} is a tracer: program and check run on the host, outside of jax.jit, vmap and grad. "
+                         "Call them on the arrays themselves.")
+    if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
+        raise ArgumentTypeError(f"params must be a pytree of arrays, but its leaf {name or 'itself'} is a "
+                                f"{type(leaf).__name__}; of an Equinox module give eqx.partition(model, "
+                                "eqx.is_inexact_array)[0].")
 
 
 class _Reader:
@@ -87,6 +123,8 @@ class _Reader:
         self.parameters: dict[int, Parameter] = {}
         self.alive: list[Any] = []                      # so that an id stays what it is
         self.at = Place()                               # of the call that is being put in place
+        self.tape: list[Step] = []
+        self.around: Any = None                         # the jaxpr that is being read
 
     # leaves
 
@@ -104,6 +142,14 @@ class _Reader:
                                                       functools.partial(_read, name, leaf), floats, not floats)
             out.append(self.parameters[id(leaf)].value)
         return out
+
+    def freeze(self, params: Any) -> None:
+        """Collections of Flax linen beside "params" (running statistics, caches) are not trained."""
+        if not isinstance(params, Mapping) or "params" not in params:
+            return
+        for key, own in self.parameters.items():
+            if not own.names[0].startswith("params."):
+                self.parameters[key] = replace(own, trainable=False, buffer=True)
 
     def table(self, array: Any) -> Value:
         """A large array that the function holds itself."""
@@ -135,6 +181,7 @@ class _Reader:
 
     def run(self, jaxpr: Jaxpr, consts: Sequence[Known], given: Sequence[Known], module: str) -> list[Known]:
         """The results of a jaxpr on values and constants."""
+        outside, self.around = self.around, jaxpr
         env: dict[Any, Known] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *given)))
 
         def look(v: Any) -> Known:
@@ -147,6 +194,7 @@ class _Reader:
             made = self.equation(eqn, [look(v) for v in eqn.invars], at)
             self.at = outer
             env.update(zip(eqn.outvars, made))
+        self.around = outside
         return [look(v) for v in jaxpr.outvars]
 
     def equation(self, eqn: Any, given: list[Known], module: str) -> Sequence[Known]:
@@ -161,14 +209,29 @@ class _Reader:
             return self.run(branch.jaxpr, list(branch.consts), given[1:], module)
         elif name not in ("while", "cond"):
             inner = next((params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in params), None)
-            if isinstance(inner, ClosedJaxpr):
-                return self.run(inner.jaxpr, list(inner.consts), given, module)
-            if isinstance(inner, Jaxpr) or hasattr(inner, "eqns"):
-                return self.run(inner, [], given, module)
+            if isinstance(inner, (ClosedJaxpr, Jaxpr)) or hasattr(inner, "eqns"):
+                return self._call(eqn, inner, given, module)
         self.build.place, self.build.source = self.at, name
         return self._primitive(eqn, name, given, params)
 
+    def _call(self, eqn: Any, inner: Any, given: list[Known], module: str) -> Sequence[Known]:
+        """A call put in place; one with derivatives of its own is remembered as a whole, too."""
+        at = len(self.tape)
+        if eqn.primitive.name.startswith("custom_"):
+            self.tape.append(Step(whole(eqn, self.around), tuple(given), ()))
+        made = self.run(inner.jaxpr, list(inner.consts), given, module) if isinstance(inner, ClosedJaxpr) else \
+            self.run(inner, [], given, module)
+        if eqn.primitive.name.startswith("custom_"):
+            self.tape[at] = replace(self.tape[at], made=tuple(made), body=len(self.tape) - at - 1)
+        return made
+
     def _primitive(self, eqn: Any, name: str, given: list[Known], params: dict[str, Any]) -> Sequence[Known]:
+        made = self._words(eqn, name, given, params)
+        if any(isinstance(v, Value) for v in made) and name not in SAME:
+            self.tape.append(Step(bound(eqn), tuple(given), tuple(made), origin=id(eqn)))
+        return made
+
+    def _words(self, eqn: Any, name: str, given: list[Known], params: dict[str, Any]) -> Sequence[Known]:
         shapes = [(tuple(v.aval.shape), str(v.aval.dtype)) for v in eqn.outvars]
         values = [x for x in given if isinstance(x, Value)]
         if name in SAME:
@@ -251,7 +314,7 @@ class _Reader:
         consts, carry, xs = given[:held], given[held:held + carried], given[held + carried:]
         rows: list[list[Known]] = []
         for k in reversed(range(length)) if params["reverse"] else range(length):
-            step = [x[k] if not isinstance(x, Value) else self.build.select(x, 0, k) for x in xs]
+            step = [x[k] if not isinstance(x, Value) else self._taken(x, k) for x in xs]
             made = self.run(body.jaxpr, list(body.consts), [*consts, *carry, *step], module)
             carry, rows = made[:carried], [*rows, made[carried:]]
         if params["reverse"]:
@@ -260,7 +323,14 @@ class _Reader:
         for column in zip(*rows):
             parts = [self.build.unsqueeze(self.value(v), 0) for v in column]
             stacked.append(self.build.concatenate(parts, 0))
+            self.tape.append(Step(lambda *rows: [jax.numpy.stack(rows)], column, (stacked[-1],)))
         return [*carry, *stacked]
+
+    def _taken(self, x: Value, k: int) -> Value:
+        """Row k of what a scan runs over."""
+        made = self.build.select(x, 0, k)
+        self.tape.append(Step(lambda rows: [rows[k]], (x,), (made,)))
+        return made
 
 
 def _read(name: str, leaf: Any) -> Floats:

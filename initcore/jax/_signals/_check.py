@@ -1,0 +1,165 @@
+"""``check`` of a model of JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ... import symmetry
+from ..._signals import Gathered, Judged, Options, Said, asked, conditions, merged, reported
+from ...errors import InitcoreError, ProgramError, UsageError
+from ...files import judge_arrays
+from ...program import Place, Program
+from ...rules import Finding, learning, nodes
+from ...verdict import ModuleReport
+from .._program import Reading, read
+from .._trees import path_name
+from ._inputs import Call, call_of
+from ._loss import loss_of
+from ._models import Model, model_of
+from ._repair import Mend
+from ._session import Runner, Session
+
+
+def check(model: Any, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
+          optimizer: str = "sgd", l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
+          stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
+          thresholds: Any = None, baseline: Any = None, progress: Callable[[str], None] | None = None) -> ModuleReport:
+    """The verdict on a model of JAX, measured in one forward and one backward pass of its jaxpr.
+
+    ``initcore.check(model, ...)`` is this function. Nothing is written into the model.
+
+    Parameters
+    ----------
+    model : :class:`Model` ``(fn, params)``; or a module of Flax nnx, a bound one of Flax linen
+        (``module.bind(variables)``), or one of Equinox, whose call is mapped over the first axis of its inputs.
+        What JAX cannot trace is judged by its weights alone, and the report says why.
+    x : a batch, a tuple of positional inputs, or only a shape, ``(64, 784)``: then normal numbers of mean 0 and
+        variance 1 are taken, and the report says so. A batch of 2 or more.
+    y : targets. loss : a function of (output, y) that gives one number, or "softmax_cross_entropy", "mse",
+        "binary_cross_entropy"; None: a softmax where y holds integers, mean squares otherwise. Without y random errors
+        at the outputs are sent back.
+    optimizer, stage, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
+    l2, l1, clip_value : of the training, for the proof of ties.
+    progress : told what is being done.
+
+    Returns
+    -------
+    ModuleReport : ``.findings`` with name scope, file and line, ``.layers`` the signal at every activation,
+        ``.repair(rng=)`` the mended model in the form it was given in.
+
+    Raises UsageError for tracers and for shapes without numbers, ArgumentTypeError for what is no model.
+
+    >>> import jax, initcore as ic
+    >>> w = ic.init.normal((50, 40), std=5.0, rng=1)
+    >>> model = Model(lambda p, x: jax.numpy.tanh(x @ p["w"]) @ p["v"],
+    ...               {"w": jax.numpy.asarray(w), "v": jax.numpy.asarray(ic.init.glorot_normal((40, 3), rng=2))})
+    >>> report = check(model, (64, 50))
+    >>> found = report.findings[0]
+    >>> found.rule, found.tensor, found.cause
+    ('SAT201', 'w', 'weight_scale')
+    >>> check(report.repair(rng=0), (64, 50)).ok
+    True
+    """
+    given = model_of(model)
+    options = asked(x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
+                    select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds)
+    _concrete(given.params)
+    call = call_of(x, given.params)
+    judged = _judge(given, call, options, progress or (lambda what: None))
+
+    def again(params: Any) -> tuple[list[Finding], nodes.NodeContext | None]:
+        one = _judge(replace(given, params=params), call, options, lambda what: None, judged.exported)
+        return one.findings, one.context
+    return reported(given.name, judged, Mend(given, again, judged.context), fail_level, baseline)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A function read and ready to run with any parameters."""
+
+    reading: Reading
+    runner: Runner
+
+    def program(self, leaves: list[Any]) -> Program:
+        """The program with these parameters."""
+        own = dict(reversed(list(zip(self.reading.params, leaves))))
+        p = self.reading.program
+        return Program(p.inputs, [replace(q, read=_reader(own[q.value])) if q.value in own else q
+                                  for q in p.parameters], p.constants, p.ops, p.outputs)
+
+
+def _reader(leaf: Any) -> Callable[[], Any]:
+    def read_it() -> Any:
+        a = np.asarray(leaf)
+        return a.astype(np.float32) if a.dtype.itemsize < 4 and a.dtype.kind not in "iub" else a
+    return read_it
+
+
+def _concrete(params: Any) -> None:
+    """Refuse parameters without numbers."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        if isinstance(leaf, jax.core.Tracer):
+            raise UsageError(f"{path_name(path)} is a tracer: check runs on the host, outside of jax.jit, vmap and "
+                             "grad. Call it on the arrays themselves.")
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            raise UsageError(f"{path_name(path)} is a ShapeDtypeStruct and has no numbers; make them with "
+                             "initcore.jax.init_params.")
+
+
+def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], None], traced: Traced | None = None
+           ) -> Judged:
+    """All findings about a model: of its arrays, of its nodes."""
+    family = learning.family(options.optimizer)
+    tell("reading the weights")
+    found = _of_arrays(model, options)
+    said = (f"optimiser {options.optimizer}",)
+    if any(f.rule == "NUM401" for f in found):
+        return Judged(found, traced, None, said, ("Weights that are not finite: nothing was measured.",))
+    try:
+        tell("tracing the function")
+        traced = traced or _traced(model, call, options)
+    except ProgramError as error:
+        return Judged(found, None, None, said, (f"Only its weights were judged, by themselves: {error}",), False)
+    leaves = jax.tree_util.tree_leaves(model.params)
+    program = traced.program(leaves)
+    session = Session(traced.runner, program, leaves, jax.tree_util.tree_leaves(call.inputs))
+    tell("one forward and one backward pass")
+    gathered = Gathered(session)
+    context = gathered.context(options.numbers, stage=options.stage, family=family)
+    tell("proving")
+    context.symmetry, notes = _proved(program, options)
+    tell("judging")
+    seen = nodes.judge(context, options.active)
+    value = gathered.seen.loss
+    told = Said(session.told.name, float("nan") if value is None else value, session.told.known)
+    return Judged(merged(found, seen, call.given), traced, context,
+                  conditions(options.optimizer, told, call.said, context), notes)
+
+
+def _traced(model: Model, call: Call, options: Options) -> Traced:
+    reading = read(model.fn, model.params, *call.inputs)
+    return Traced(reading, Runner(reading, loss_of(reading.shapes, options.y, options.loss)))
+
+
+def _proved(program: Program, options: Options) -> tuple[Any, tuple[str, ...]]:
+    """(the proof or None, notes): which units stay tied, and how much of the network it covers."""
+    try:
+        found = symmetry.analyze(program, **options.training)
+    except InitcoreError as error:
+        return None, (f"Nothing was proved of ties: {error}",)
+    return found, () if program.coverage.share == 1.0 else (f"The proof of ties: {program.coverage}.",)
+
+
+def _of_arrays(model: Model, options: Options) -> list[Finding]:
+    """What the rules for tensors find in the parameters."""
+    flat = [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(model.params)[0]]
+    floats = {name: _reader(leaf)() for name, leaf in flat if jnp.issubdtype(leaf.dtype, jnp.floating)}
+    normed = any("norm" in name.lower() for name in floats)
+    out = judge_arrays(floats, options.active, options.numbers, normed)
+    return [replace(f, place=Place((f.tensor or "").rpartition(".")[0]), tensors=(f.tensor or "",)) for f in out]
