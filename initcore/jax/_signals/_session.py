@@ -24,6 +24,7 @@ from ...rules import nodes
 from .._program import Reading, play
 from ._loss import Loss, main_output
 
+QUICK = {"xla_backend_optimization_level": 0}         # run a few times: compiling is most of the time
 STEPS = 4                 # steps tried where weights get no gradient in the first
 WORDS = nodes.Words("{name} = {std:.4g} * jax.random.normal(key, {name}.shape)", "{name} = jnp.zeros_like({name})",
                     "{name} = jnp.ones_like({name})")
@@ -61,9 +62,9 @@ class Runner:
         if asked != self.asked:
             self.asked = asked
             self.keys, self.values = list(asked[2]), list(asked[0])
-            self.first = jax.jit(jax.value_and_grad(self._pass, (0, 2), has_aux=True))
-            self.forward = jax.jit(self._pass)
-        self.step = jax.jit(self._step)
+            self.first = jax.jit(jax.value_and_grad(self._pass, (0, 2), has_aux=True), compiler_options=QUICK)
+            self.forward = jax.jit(self._pass, compiler_options=QUICK)
+            self.step = jax.jit(self._step, compiler_options=QUICK)
 
     def _pass(self, trained: Mapping[int, Any], rest: Sequence[Any], taps: Any, changes: Any) -> tuple[Any, Any]:
         """(loss, what was seen) of one run."""

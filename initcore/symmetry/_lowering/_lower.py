@@ -107,7 +107,19 @@ class Lowering:
         made = [self.trace.families[f] for f in families]
         first = next((f for f in made if f.role == "weigh"), made[0])
         op = self.program.ops[first.op] if first.op < len(self.program.ops) else None
-        return (op.place.module or op.source or op.kind) if op is not None else "outputs"
+        return (op.place.module or self._weight_of(op) or op.source or op.kind) if op is not None else "outputs"
+
+    def _weight_of(self, op: Op) -> str:
+        """The parameter an operation weighs with, for functions that have no modules: itself, or moved."""
+        names = {p.value: p.names[0] for p in self.program.parameters}
+        makers = {v: one for one in self.program.ops for v in one.outputs}
+        for v in op.inputs:
+            while v is not None and v not in names and v in makers and makers[v].kind in (
+                    "reshape", "permute", "slice", "broadcast"):
+                v = makers[v].inputs[0]
+            if v in names:
+                return names[v]
+        return ""
 
     def _null_parts(self) -> list[set[int]]:
         """Of each axis the parts on which the loss does not depend; keys are those that enter nothing but scores."""
