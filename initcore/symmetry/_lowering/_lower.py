@@ -9,7 +9,7 @@ import numpy as np
 from ..._checks import float_array
 from ..._types import Array
 from ...errors import NonFiniteError
-from ...program import Parameter, Program, Value
+from ...program import Op, Parameter, Program, Value
 from ...program._tracking._scores import KEYS
 from ...program._tracking._trace import Family, Trace, Use
 from ...program._tracking._tracks import Track
