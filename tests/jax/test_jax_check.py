@@ -146,7 +146,7 @@ def test_modules_of_flax_and_equinox_and_their_repairs():
     bound = nn.Sequential([nn.Dense(30), nn.tanh, nn.Dense(4)])
     variables = jax.tree.map(lambda w: 30 * w, bound.init(jax.random.key(0), X))
     report = ic.check(bound.bind(variables), X, Y)
-    first = report.findings[0]
+    first = next(f for f in report.findings if f.rule == "SAT201")
     assert first.tensor == "params.layers_0.kernel" and first.place.module.endswith("layers_0")
     mended = report.repair(rng=0)
     assert ic.check(mended, X, Y).ok and mended(X).shape == (64, 4)
@@ -157,7 +157,7 @@ def test_modules_of_flax_and_equinox_and_their_repairs():
     assert ic.check(mlp3, X, Y).ok
     mlp3 = eqx.tree_at(lambda m: m.layers[1].weight, mlp3, replace_fn=lambda w: 60 * w)
     report = ic.check(mlp3, X, Y)
-    assert report.findings[0].tensor == "layers.1.weight"
+    assert "layers.1.weight" in {f.tensor for f in report.findings}
     assert isinstance(report.repair(rng=0), eqx.nn.MLP) and ic.check(report.repair(rng=0), X, Y).ok
 
 
