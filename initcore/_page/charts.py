@@ -33,38 +33,56 @@ class Line:
     marked: bool = True
 
 
+@dataclass(frozen=True)
+class Region:
+    """A part of the plane behind the lines: its name in the key, boxes ``(x0, x1, y0, y1)``, and its colour."""
+
+    name: str
+    boxes: Sequence[tuple[float, float, float, float]]
+    look: int = 0
+
+
 def figure(title: str, picture: Html, caption: str = "", key: Html | str = "") -> Html:
     """A figure with its heading, key and caption."""
     return tag("figure", tag("h3", title), key, picture, tag("figcaption", caption) if caption else "")
 
 
 def lines(title: str, series: Sequence[Line], *, x_label: str, y_label: str, log: bool = False, caption: str = "",
-          y_axis: Axis | None = None, x_axis: Axis | None = None) -> Html:
-    """Lines over one axis, with a key where there are several."""
+          y_axis: Axis | None = None, x_axis: Axis | None = None, regions: Sequence[Region] = ()) -> Html:
+    """Lines over one axis, before regions of the plane, with a key where there are several."""
     series = [s for s in series if any(not math.isnan(v) for v in s.y)] or series[:1]
     xs, ys = [v for s in series for v in s.x], [v for s in series for v in s.y]
     across = x_axis or linear(xs)
     up = y_axis or (decades(ys) if log else linear(ys))
-    drawn = [_frame(across, up, x_label, y_label), *[_line(s, across, up) for s in series]]
-    key = tag("ul", *[tag("li", _swatch(s), s.name) for s in series], class_="key") if len(series) > 1 else ""
-    said = f"{title}. {y_label} over {x_label}. " + " ".join(_words(s) for s in series)
+    drawn = [*[tag("path", d="".join(_box(across, up, *box) for box in r.boxes), class_=f"m{r.look} shade")
+               for r in regions],
+             _frame(across, up, x_label, y_label), *[_line(s, across, up) for s in series]]
+    items = [tag("li", _patch(f"m{r.look} shade"), r.name) for r in regions]
+    items += [tag("li", _swatch(s), s.name) for s in series]
+    key = tag("ul", *items, class_="key") if len(items) > 1 else ""
+    said = (f"{title}. {y_label} over {x_label}. "
+            + (f"Regions: {', '.join(r.name for r in regions)}. " if regions else "")
+            + " ".join(_words(s) for s in series))
     return figure(title, _svg(said, *drawn), caption, key)
 
 
 def shares(title: str, names: Sequence[str], columns: Sequence[Sequence[float]], *, x_label: str, y_label: str,
-           looks: Sequence[int], caption: str = "") -> Html:
-    """Stacked shares, one column a layer: ``columns[i]`` holds the shares of layer i, in the order of ``names``."""
+           looks: Sequence[int], caption: str = "", seams: Sequence[Sequence[float]] = ()) -> Html:
+    """Stacked shares, one column a layer: ``columns[i]`` holds the shares of layer i, in the order of ``names``;
+    ``seams[i]`` where a line crosses column i, to tell parts of one name apart."""
     across, up = Axis(-0.5, max(len(columns) - 0.5, 0.5), whole=True), Axis(0.0, 1.0)
     paths: list[Html] = []
     for k, look in enumerate(looks):
         d = []
         for first, last, low, high in _runs(columns, k):
-            x0, x1 = _x(across, first - 0.42), _x(across, last + 0.42)
-            d.append(f"M{x0:.1f} {_y(up, low):.1f}H{x1:.1f}V{_y(up, high):.1f}H{x0:.1f}z")
+            d.append(_box(across, up, first - 0.42, last + 0.42, low, high))
         if d:
             paths.append(tag("path", d="".join(d), class_=f"m{look}"))
-    key = tag("ul", *[tag("li", tag("svg", tag("path", d="M0 0h26v10H0z", class_=f"m{look}"), viewBox="0 0 26 10",
-                                    aria_hidden="true"), name) for name, look in zip(names, looks)], class_="key")
+    cuts = "".join(f"M{_x(across, i - 0.42):.1f} {_y(up, y):.1f}H{_x(across, i + 0.42):.1f}"
+                   for i, here in enumerate(seams) for y in here)
+    if cuts:
+        paths.append(tag("path", d=cuts, class_="seam"))
+    key = tag("ul", *[tag("li", _patch(f"m{look}"), name) for name, look in zip(names, looks)], class_="key")
     mean = [sum(c[k] for c in columns) / max(len(columns), 1) for k in range(len(names))]
     said = f"{title}. Mean over layers: " + ", ".join(f"{n} {m:.0%}" for n, m in zip(names, mean)) + "."
     return figure(title, _svg(said, _frame(across, up, x_label, y_label), *paths), caption, key)
@@ -97,6 +115,11 @@ def sparkline(counts: Sequence[float]) -> Html:
         last = h
     return tag("svg", tag("path", d="".join(d) + "V16z", class_="m0"), class_="spark", viewBox="0 0 66 18",
                aria_hidden="true")
+
+
+def _box(across: Axis, up: Axis, x0: float, x1: float, y0: float, y1: float) -> str:
+    left, right = _x(across, x0), _x(across, x1)
+    return f"M{left:.1f} {_y(up, y0):.1f}H{right:.1f}V{_y(up, y1):.1f}H{left:.1f}z"
 
 
 def _svg(said: str, *parts: Html) -> Html:
@@ -153,6 +176,10 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         low, high = min(here, key=lambda p: p[1]), max(here, key=lambda p: p[1])
         out += dict.fromkeys((here[0], *sorted((low, high)), here[-1]))
     return out
+
+
+def _patch(look: str) -> Html:
+    return tag("svg", tag("path", d="M0 0h26v10H0z", class_=look), viewBox="0 0 26 10", aria_hidden="true")
 
 
 def _swatch(s: Line) -> Html:

@@ -44,6 +44,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}svg text{font:11px sys
 .s0{stroke:var(--a)}.s1{stroke:var(--b);stroke-dasharray:6 3}.s2{stroke:var(--c);stroke-dasharray:2 2}
 .s3{stroke:var(--d);stroke-dasharray:8 3 2 3}.s4{stroke:var(--e);stroke-dasharray:1 3}.s5{stroke:var(--f)}
 .m0{fill:var(--a)}.m1{fill:var(--b)}.m2{fill:var(--c)}.m3{fill:var(--d)}.m4{fill:var(--e)}.m5{fill:var(--f)}
+.shade{opacity:.25}.seam{fill:none;stroke:var(--card);stroke-width:1}
 .hollow{fill:var(--card);stroke-width:1.5;stroke-dasharray:none}.spark{width:66px;height:18px;display:inline-block}
 .key{display:flex;flex-wrap:wrap;gap:.1rem .9rem;list-style:none;padding:0;margin:.2rem 0;font-size:.85rem}
 .key svg{width:26px;height:10px;display:inline-block;margin-right:.3rem;vertical-align:middle}

@@ -148,8 +148,8 @@ def compare(
     if output is not None:
         check_writable(output, [a, b])
     limits = dict(map(_limit, limit or ()))
-    with Working(f"comparing {a.name} with {b.name}", quiet):
-        found = files.compare(a, b, limits)
+    with Working(f"comparing {a.name} with {b.name}", quiet) as working:
+        found = files.compare(a, b, limits, progress=working.tell)
     text = found.__str__ if output is not None else lambda: compared(found)
     _emit({"text": text, "json": found.to_json, "html": found.to_html}[format](), output, quiet)
     raise typer.Exit(0 if found.ok else 1)

@@ -72,7 +72,8 @@ class TextView(View):
     """Prints the demo; the bar appears on a terminal only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        plain = Console().no_color                  # who wants no colours gets no bold either
+        self.console = console or Console(highlight=False, color_system=None if plain else "auto")
         self.console.width = min(self.console.width, WIDTH)
         self.bar: Progress | None = None
         self.task: Any = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,13 +164,15 @@ def _most(name: str, most: Any) -> float:
     return _checks.number(f"limits[{name!r}]", most, low=0.0, finite=False)
 
 
-def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Comparison:
+def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None, *,
+            progress: Callable[[str], None] | None = None) -> Comparison:
     """Compare two files or folders of weights, tensor by tensor.
 
     Parameters
     ----------
     a, b : what :func:`initcore.files.open_weights` reads; before and after.
     limits : of what of :data:`LIMITS` how much is allowed, e.g. ``{"change": 0.1, "ties": 0}``.
+    progress : told what is being read.
 
     Returns
     -------
@@ -191,7 +193,7 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Compar
     limits = {_checks.one_of("limits", name, LIMITS): _most(name, most) for name, most in (limits or {}).items()}
     first, second = open_weights(a), open_weights(b)
     out = Comparison(first.source, second.source, limits=limits)
-    before, after = _facts(first), _facts(second)
+    before, after = _facts(first, progress), _facts(second, progress)
     gone = {n: t for n, t in first.tensors.items() if n not in second.tensors}
     new = {n: t for n, t in second.tensors.items() if n not in first.tensors}
     by_contents = {_contents(after[n]): n for n in reversed(list(new)) if n in after}
@@ -201,16 +203,18 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None) -> Compar
             out.renamed.append((name, by_contents.pop(key)))
     renamed = {n for pair in out.renamed for n in pair}
     out.gone, out.added = [n for n in gone if n not in renamed], [n for n in new if n not in renamed]
-    for name in first.tensors:
-        if name in second.tensors:
-            _shared(out, name, first.tensors[name], second.tensors[name], before.get(name), after.get(name))
+    shared = [name for name in first.tensors if name in second.tensors]
+    for number, name in enumerate(shared, 1):
+        if progress is not None:
+            progress(f"comparing {name} ({number} of {len(shared)})")
+        _shared(out, name, first.tensors[name], second.tensors[name], before.get(name), after.get(name))
     out.changed.sort(key=lambda c: -_amount(c, "change"))
     return out
 
 
-def _facts(weights: Weights) -> dict[str, TensorFacts]:
+def _facts(weights: Weights, progress: Callable[[str], None] | None) -> dict[str, TensorFacts]:
     read = [(t, role_of(t)) for t in weights.tensors.values() if t.judged]
-    return {facts.name: facts for facts in scan_all(read)}
+    return {facts.name: facts for facts in scan_all(read, progress=progress)}
 
 
 def _contents(facts: TensorFacts) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from ..errors import ArgumentError, InitcoreError
 from ._display import COLOURS, Display
 
 _LINE = np.geomspace(1e-4, 1e3, 48)             # q along the critical line
-_SHADE = {"ordered": 0, "critical": 4, "chaotic": 1, "none": 5}
 _MOST = 3.0                                     # of the own point's scale, how much of the plane is shown
 
 
@@ -41,6 +40,7 @@ class PhaseDisplay(Display):
     extent: tuple[float, float] = (4.0, 0.5)
     diagram: Any = None
     _phi: Any = field(default=None, repr=False)
+    shades: ClassVar[dict[str, int]] = {"ordered": 0, "critical": 4, "chaotic": 1, "none": 5}     # its colours
 
     @classmethod
     @quiet
@@ -98,19 +98,25 @@ class PhaseDisplay(Display):
                  "none": "without a fixed point: the signal grows without end"}[p.phase]
         return f"sigma_w2 = {p.sigma_w2:.3g}, sigma_b2 = {p.sigma_b2:.3g}: {where} (chi = {p.chi:.3g})"
 
+    def regions(self, across: int, up: int) -> Any:
+        """:class:`~initcore.meanfield.PhaseDiagram` of what is shown, at ``across`` values of sigma_w2 and ``up`` of
+        sigma_b2."""
+        low, high = self.reach
+        w = np.geomspace(low, high, across) if low else np.linspace(0, high, across + 1)[1:]
+        return meanfield.phase_diagram(self._phi or self.activation, w, np.linspace(0, self.extent[1], up))
+
     def _draw(self, ax: Any) -> None:
         from matplotlib.colors import ListedColormap
         low, high = self.reach
-        w = np.geomspace(low, high, 96) if low else np.linspace(0, high, 97)[1:]
-        b = np.linspace(0, self.extent[1], 40)
-        self.diagram = self.diagram or meanfield.phase_diagram(self._phi or self.activation, w, b)
-        words = list(_SHADE)
+        self.diagram = self.diagram or self.regions(96, 40)
+        w, b = self.diagram.sigma_w2, self.diagram.sigma_b2
+        words = list(self.shades)
         index = np.vectorize(words.index)(self.diagram.phase)
-        ax.pcolormesh(w, b, index.T, cmap=ListedColormap([COLOURS[_SHADE[k]] for k in words]), vmin=-0.5, vmax=3.5,
+        ax.pcolormesh(w, b, index.T, cmap=ListedColormap([COLOURS[self.shades[k]] for k in words]), vmin=-0.5, vmax=3.5,
                       alpha=0.35, rasterized=True, shading="nearest")
         for word in words:
             if (self.diagram.phase == word).any():
-                ax.fill_between([], [], [], color=COLOURS[_SHADE[word]], alpha=0.35,
+                ax.fill_between([], [], [], color=COLOURS[self.shades[word]], alpha=0.35,
                                 label="no fixed point" if word == "none" else word)
         if len(self.line):
             ax.plot(self.line[:, 0], self.line[:, 1], color=COLOURS[5], linewidth=2, label="critical line")

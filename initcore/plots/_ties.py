@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,37 @@ class TiesDisplay(Display):
         """Of each layer, the share of its units in every status."""
         return [[float(sum(s for s, w in zip(sizes, words) if w == status) / max(sizes.sum(), 1))
                  for status in STATUSES] for sizes, words in zip(self.sizes, self.status)]
+
+    def seams(self, most: int) -> list[list[float]]:
+        """Of each layer, where a cell of several units ends, as a share of its units, in the order of
+        :meth:`shares`; at most ``most`` of a layer, of its largest cells."""
+        out = []
+        for sizes, words in zip(self.sizes, self.status):
+            total, at, here = max(int(sizes.sum()), 1), 0, []
+            for status in STATUSES:
+                for size in (int(s) for s, w in zip(sizes, words) if w == status):
+                    at += size
+                    if size > 1:
+                        here.append((size, at / total))
+            out.append(sorted(y for _, y in sorted(here, reverse=True)[:most] if y < 1))
+        return out
+
+    def cells(self, layer: int, most: int = 8) -> str:
+        """The sizes of a layer's cells in words, largest first.
+
+        >>> from initcore import symmetry, Dense, Network
+        >>> import numpy as np
+        >>> w = np.array([[1.0, 1.0, 1.0, 2.0, 3.0]])
+        >>> net = Network([Dense(w, np.zeros(5), "tanh"), Dense(np.array([[1.0], [1], [1], [2], [4]]), np.zeros(1))])
+        >>> TiesDisplay.from_report(symmetry.analyze(net)).cells(0)
+        '3 tied, 2 units alone'
+        """
+        counts = Counter((int(s), w) for s, w in zip(self.sizes[layer], self.status[layer]))
+        alone = sum(n for (s, w), n in counts.items() if s == 1 and w == "free")
+        kinds = sorted((kind for kind in counts if kind != (1, "free")), key=lambda kind: -kind[0])
+        told = [(f"{counts[k]} x " if counts[k] > 1 else "") + f"{k[0]} {k[1]}" for k in kinds]
+        more = [f"{len(told) - most} kinds more"] * (len(told) > most)
+        return ", ".join([*told[:most], *more, *([f"{alone} unit{'s' * (alone > 1)} alone"] * (alone > 0))])
 
     def _draw(self, ax: Any) -> None:
         seen: set[str] = set()

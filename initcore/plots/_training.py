@@ -27,7 +27,7 @@ class History:
     ``flat`` (share of hidden units and samples with less than 1% of the slope), ``first_gradient_norm``.
 
     >>> import numpy as np
-    >>> from initcore import Dense, Network
+    >>> from initcore import Dense, Network, lab
     >>> net = Network([Dense(np.ones((3, 4)), np.zeros(4), "tanh"), Dense(np.ones((4, 2)), np.zeros(2))])
     >>> x, y = np.eye(3), np.array([0, 1, 1])
     >>> history = History(x, y)
@@ -60,22 +60,26 @@ class TrainingDisplay(Display):
     Attributes
     ----------
     step : epochs, or whatever counts.   curves : name to values.   scale : name to what 1 on the axis stands for.
+    counted : what ``step`` counts, "epoch" or "step".
     """
 
     step: Floats
     curves: dict[str, Floats]
     scale: dict[str, float]
+    counted: str = "epoch"
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], step: str = "epoch") -> TrainingDisplay:
-        """Of :attr:`History.records`, of the epochs in the demo's document, or of any records with such keys.
+        """Of :attr:`History.records`, of the epochs in the demo's document, or of any records with such keys; and of
+        :attr:`initcore.torch.Monitor.rows` or the lines of its file, with the least share of different lines of any
+        weight and the largest flat share.
 
         A list in a record (one number a layer) counts with its mean. Raises ArgumentError without records.
         """
-        rows = list(records)
+        rows = [_of_a_monitor(row) if isinstance(row, Mapping) and "weights" in row else row for row in records]
         if not rows or not any(k in rows[0] for k in _DRAWN):
             raise ArgumentError(f"records must be mappings with some of {', '.join(_DRAWN)}; got {len(rows)} records.")
-        at = np.array([row.get(step, i + 1) for i, row in enumerate(rows)], dtype=np.float64)
+        at = np.array([row.get(step, row.get("step", i + 1)) for i, row in enumerate(rows)], dtype=np.float64)
         curves: dict[str, Floats] = {}
         scale: dict[str, float] = {}
         for key, name in _DRAWN.items():
@@ -84,13 +88,20 @@ class TrainingDisplay(Display):
                 share = np.nanmax(y, initial=0.0) <= 1.0 and key not in ("loss", "first_gradient_norm")
                 scale[name] = 1.0 if share else float(np.nanmax(np.abs(y), initial=0.0)) or 1.0
                 curves[name] = y / scale[name]
-        return cls(at, curves, scale)
+        return cls(at, curves, scale, "step" if step not in rows[0] and "step" in rows[0] else step)
 
     def _draw(self, ax: Any) -> None:
         for k, (name, y) in enumerate(self.curves.items()):
             of = "" if self.scale[name] == 1.0 else f" (1 = {self.scale[name]:.3g})"
             ax.plot(self.step, y, label=name + of, **look(k, len(y)))
-        ax.set(xlabel="epoch", ylabel="share, or share of the largest value", ylim=(-0.03, 1.06),
+        ax.set(xlabel=self.counted, ylabel="share, or share of the largest value", ylim=(-0.03, 1.06),
                title="What training made of it")
         whole_numbers(ax.xaxis)
         ax.legend(fontsize="small")
+
+
+def _of_a_monitor(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a monitor as a record: the worst weight, the worst activation."""
+    shares = [d / n for w in row["weights"].values() for d, n in zip(w["distinct"], w["of"]) if n]
+    flat = [a["flat"] for a in (row.get("activations") or {}).values()]
+    return {"step": row["step"], "distinct_units": min(shares, default=1.0), **({"flat": max(flat)} if flat else {})}

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -172,14 +173,16 @@ def test_every_instruction_set_keeps_the_tie(isa):
     assert done.stdout.split(maxsplit=1) == [isa, str([[1] * HIDDEN] * 2) + "\n"]
 
 
-def test_bar_on_a_terminal_only():
-    """On a pseudo-terminal there are colours and a bar that moves; the finished lines are the same."""
+@pytest.mark.parametrize("no_color", [False, True])
+def test_bar_on_a_terminal_only(no_color):
+    """On a pseudo-terminal there are colours, where they are wanted, and a bar that moves."""
     code = ("from initcore.demo import _story as demo, _text as _demo_view\n"
             "demo.FAN_INS = (10,)\n"
             "demo.run(epochs=2, starts=demo.STARTS[-1:], view=_demo_view.TextView())")
     master, slave = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"}
     env.pop("NO_COLOR", None)
+    env |= {"NO_COLOR": "1"} if no_color else {}
     with subprocess.Popen([sys.executable, "-W", "error", "-c", code], stdout=slave, stderr=slave, stdin=slave,
                           env=env) as process:
         os.close(slave)
@@ -198,7 +201,8 @@ def test_bar_on_a_terminal_only():
     os.close(master)
     text = seen.decode()
     assert process.returncode == 0, text
-    assert "\x1b[" in text and "━" in text and "What training made of it" in text
+    assert bool(re.search(r"\x1b\[[0-9;]+m", text)) is not no_color
+    assert "━" in text and "What training made of it" in text
 
 
 @pytest.mark.parametrize("value, text", [(0, "0"), (0.5, "0.5"), (12.34, "12"), (345.6, "346"), (2e-7, "2e-7"),

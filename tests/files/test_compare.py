@@ -33,6 +33,9 @@ def test_what_differs(pair):
     by = {c.name: c for c in found.changed}
     assert by["a.weight"].change == pytest.approx(1) and by["a.weight"].spread == pytest.approx(2)
     assert (by["a.weight"].ties, by["b.weight"].ties) == (0, 1) and found.ok
+    told = []
+    compare(*pair, progress=told.append)
+    assert any(t.startswith("reading ") for t in told) and any(t.startswith("comparing ") for t in told)
     same = compare(pair[0], pair[0])
     assert same.same == 5 and not same.changed and not same.added
 

@@ -69,6 +69,7 @@ def test_the_page_holds_verdict_findings_figures_layers_proof_and_data(report, t
         assert f.cure in said and f.title in said
     assert page.tags.count("h1") == 1 and page.tags.count("figure") >= 4 and page.tags.count("details") >= 3
     assert {"Findings, worst first", "In pictures", "Layers", "Proof: which units stay different"} <= set(page.data)
+    assert "chaotic" in page.data and "ordered" in page.data and 'class="m1 shade"' in text
     data = json.loads(page.json)
     assert data["schema"] == report.to_dict()["schema"] and len(data["findings"]) == len(report.findings)
     assert data["layers"][2]["q"] == pytest.approx(report.layers[2].q, rel=1e-5)
@@ -145,6 +146,16 @@ def test_lines_leave_gaps_and_thin_long_ones():
     assert len(long) < 30_000 and "most 1" in long
     zeros = lines("t", [Line("a", range(3), [0.0, 1.0, 0.0])], x_label="x", y_label="y", log=True)
     assert zeros.count("hollow") == 2
+
+
+def test_groups_of_units_are_parted_and_told():
+    w = np.random.default_rng(0).standard_normal((6, 8))
+    v = np.random.default_rng(1).standard_normal((8, 3))
+    for group in ([1, 2], [3, 4]):
+        w[:, group], v[group] = w[:, group[:1]], v[group[:1]]
+    text = ic.check(ic.Network([ic.Dense(w, None, "tanh"), ic.Dense(v)])).to_html()
+    assert "2 x 2 tied, 4 units alone" in Checker(text).data and text.count('class="seam"') == 1
+    assert 'class="seam"' not in ic.check(network(3)).to_html()
 
 
 def test_sparkline_of_nothing():

@@ -91,6 +91,26 @@ def test_ties_order_units_by_cell():
     assert d.sizes[0][0] == 2 and d.status[0][0] == "tied" and set(d.status[0][1:]) == {"free"}
     assert set(d.order[0][:2].tolist()) == {0, 1} and d.widths == (11, 12)
     assert d.shares()[0][1] == pytest.approx(2 / 12) and d.shares()[1] == [1, 0, 0, 0, 0, 0]
+    assert d.seams(9) == [[], []]                              # one group, at the end
+    assert d.cells(0) == "2 tied, 10 units alone" and d.cells(1) == "12 units alone"
+
+
+def test_cells_are_told_and_parted():
+    sizes = (np.array([5, 4, 2, 2, 1, 1]), np.array([3]))
+    status = (("tied", "dead", "tied", "tied", "free", "free"), ("dead",))
+    order = (np.arange(15), np.arange(3))
+    d = plots.TiesDisplay(("a", "b"), sizes, status, order, (6, 1), (0, 0))
+    assert d.cells(0) == "5 tied, 4 dead, 2 x 2 tied, 2 units alone" and d.cells(1) == "3 dead"
+    assert d.seams(9) == [pytest.approx([7 / 15, 9 / 15, 11 / 15]), []]            # 2 free, 5, 2 and 2 tied, 4 dead
+    assert d.seams(1) == [pytest.approx([7 / 15]), []]
+    assert d.cells(0, most=1) == "5 tied, 2 kinds more, 2 units alone"
+
+
+def test_regions_of_the_plane():
+    d = plots.PhaseDisplay.from_activation("tanh")
+    found = d.regions(8, 4)
+    assert found.phase.shape == (8, 4) and found.sigma_w2[-1] == d.reach[1] and found.sigma_b2[-1] == d.extent[1]
+    assert set(found.phase.ravel()) == {"ordered", "chaotic"} and set(d.shades) >= {"ordered", "chaotic"}
 
 
 def test_phase_finds_the_networks_point():
@@ -125,6 +145,14 @@ def test_training_history_and_the_demos_records():
     assert d.scale["loss"] == 2 and d.curves["flat share"].tolist() == [0.5] * 3
     with pytest.raises(ArgumentError, match="records"):
         plots.TrainingDisplay.from_records([])
+    rows = [{"step": s, "weights": {"a": {"distinct": [4, 6], "of": [4, 6]}, "b": {"distinct": [s, 4], "of": [20, 4]}},
+             "duplicates": [], "activations": {"tanh": {"flat": 0.25, "dead": 0.0}, "x": {"flat": 1 / s, "dead": 0.0}}}
+            for s in (5, 10)]
+    d = plots.TrainingDisplay.from_records(rows)
+    assert d.step.tolist() == [5, 10] and d.counted == "step"
+    assert d.curves == {"different units, share": pytest.approx([0.25, 0.5]), "flat share": pytest.approx([0.25, 0.25])}
+    del rows[0]["activations"], rows[1]["activations"]
+    assert list(plots.TrainingDisplay.from_records(rows).curves) == ["different units, share"]
 
 
 @pytest.mark.parametrize("make", [plots.SignalDisplay, plots.TiesDisplay, plots.HistogramDisplay])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..._page.axes import Axis
-from ..._page.charts import Line, lines, shares, sparkline
+from ..._page.charts import Line, Region, lines, shares, sparkline
 from ..._page.html import Html, join, rows, table, tag
 from ...errors import InitcoreError
 from ...plots import HistogramDisplay, PhaseDisplay, SaturationDisplay, SignalDisplay, TiesDisplay
@@ -18,6 +18,8 @@ _LOOKS = (5, 1, 3, 4, 2, 0)             # of the statuses of units: free, tied, 
 _MARKED = 30                            # layers whose marks do not run into each other
 _TABLE, _ENDS, _WORST = 300, 100, 100   # rows shown unfolded; else at either end, and of the worst
 _PICTURES = 150                         # rows with a histogram in them
+_SEAMED, _SEAMS = 60, 24                # layers whose cells are drawn apart, and cells of one
+_GRID = (32, 16)                        # points of the plane whose phase is looked up
 
 
 def figures(report: Any) -> Html:
@@ -66,9 +68,11 @@ def _ties(report: Any) -> Html:
         return Html("")
     words = ("free", "tied", "tied up to sign", "proportional", "dead", "not settled")
     used = [k for k in range(len(words)) if any(p[k] for p in parts)] or [0]
+    seams = d.seams(_SEAMS) if len(parts) <= _SEAMED else ()
     return shares("Units that stay different", [words[k] for k in used], [[p[k] for k in used] for p in parts],
-                  looks=[_LOOKS[k] for k in used], x_label="hidden layer", y_label="share of its units",
-                  caption="Proved from the weights: tied units are one unit for ever, dead ones are 0 for ever.")
+                  looks=[_LOOKS[k] for k in used], x_label="hidden layer", y_label="share of its units", seams=seams,
+                  caption="Proved from the weights: tied units are one unit for ever, dead ones are 0 for ever."
+                          + " Lines part the groups." * any(seams))
 
 
 def _phase(report: Any) -> Html:
@@ -81,9 +85,24 @@ def _phase(report: Any) -> Html:
     series = [Line("critical line", inside[:, 0], np.minimum(inside[:, 1], up.high), 5, marked=False)][:len(inside)]
     kept = d.points[np.linspace(0, len(d.points) - 1, min(len(d.points), 120)).astype(int)]
     series.append(Line("hidden layers", kept[:, 0], kept[:, 1], 3, dots=True, hollow=True))
-    return lines(f"Order and chaos, {d.activation}", series, x_axis=across, y_axis=up,
+    return lines(f"Order and chaos, {d.activation}", series, x_axis=across, y_axis=up, regions=_regions(d),
                  x_label="weight variance x inputs, sigma_w2", y_label="bias variance, sigma_b2",
                  caption=f"Left of the line gradients vanish with depth, right of it they explode. {d.said}.")
+
+
+def _regions(d: PhaseDisplay) -> list[Region]:
+    """The phases as boxes around the points of a grid; neighbours in a column that agree are one box."""
+    diagram = d.regions(*_GRID)
+    w, b = diagram.sigma_w2, diagram.sigma_b2
+    middle = np.sqrt(w[1:] * w[:-1]) if d.reach[0] else (w[1:] + w[:-1]) / 2
+    x, y = np.concatenate([d.reach[:1], middle, w[-1:]]), np.concatenate([b[:1], (b[1:] + b[:-1]) / 2, b[-1:]])
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    for i, column in enumerate(diagram.phase):
+        cuts = [0, *(np.flatnonzero(column[1:] != column[:-1]) + 1), len(column)]
+        for first, last in zip(cuts, cuts[1:]):
+            boxes.setdefault(str(column[first]), []).append((x[i], x[i + 1], y[first], y[last]))
+    return [Region("no fixed point" if phase == "none" else phase, boxes[phase], look)
+            for phase, look in d.shades.items() if phase in boxes]
 
 
 def layer_table(report: Any) -> Html:

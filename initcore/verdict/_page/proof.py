@@ -6,6 +6,7 @@ from typing import Any
 
 from ..._page.html import Html, rows, table, tag
 from ...errors import InitcoreError
+from ...plots import TiesDisplay
 
 _EXPLAINED = 6              # layers whose evidence is spelt out
 _LONGEST = 6000             # characters of one piece of evidence
@@ -20,9 +21,10 @@ def proof(report: Any) -> Html:
                          tag("p", tag("strong", found.verdict))]
     bad = [i for i, la in enumerate(found.layers) if not la.ok or la.count("proportional")]
     if bad:
-        body = rows(([found.layers[i].name, found.layers[i].verdict] for i in bad[:100]), head=1)
-        parts.append(table(f"{len(bad)} of {len(found.layers)} hidden layers are not free", ("layer", "verdict"), body,
-                           "words"))
+        cells = TiesDisplay.from_report(found)
+        body = rows(([found.layers[i].name, found.layers[i].verdict, cells.cells(i)] for i in bad[:100]), head=1)
+        parts.append(table(f"{len(bad)} of {len(found.layers)} hidden layers are not free",
+                           ("layer", "verdict", "its groups"), body, "words"))
     parts += [_evidence(found, i) for i in bad[:_EXPLAINED]]
     late = {k: v for k, v in found.zero_flow.items() if v != 0}
     if late:
