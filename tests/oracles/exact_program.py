@@ -125,8 +125,10 @@ def _reduce(a, x):
 def _normalize(a, x, gamma=None, beta=None, mean=None, var=None):
     method, eps = a["method"], a["eps"]
     if method == "batch":
-        return F.batch_norm(x, None if a["training"] else mean, None if a["training"] else var, gamma, beta,
-                            a["training"], 0.0, eps)
+        x = x.movedim(a["channel"], 1)
+        y = F.batch_norm(x, None if a["training"] else mean, None if a["training"] else var, gamma, beta,
+                         a["training"], 0.0, eps)
+        return y.movedim(1, a["channel"])
     if method == "layer":
         return F.layer_norm(x, [x.shape[d] for d in a["dims"]], gamma, beta, eps)
     if method == "rms":

@@ -132,6 +132,28 @@ def zipped(members, compression=zipfile.ZIP_STORED):
     return out.getvalue()
 
 
+def keras(layers=None, weights=None, kind="Sequential", **more):
+    """Bytes of a .keras archive (needs h5py): layers as (class, name, config), weights by their paths."""
+    import h5py
+    layers = [("Dense", "fc1", {"activation": "tanh"}), ("Dense", "fc2", {})] if layers is None else layers
+    weights = {f"layers/{folder}/vars/{i}": ARRAYS[f"{name}.{part}"].T.copy() for folder, name in (
+        ("dense", "fc1"), ("dense_1", "fc2")) for i, part in enumerate(("weight", "bias"))
+        } if weights is None else weights
+    described = [{"module": "keras.layers", "class_name": "InputLayer", "config": {"batch_shape": [None, 8],
+                  "dtype": "float32", "name": "input"}, "registered_name": None}] + [
+        {"module": "keras.layers", "class_name": c, "config": {"name": n, "trainable": True, "use_bias": True,
+         "activation": "linear", **a}, "registered_name": None, "build_config": {"input_shape": [None, 8]}}
+        for c, n, a in layers]
+    held = io.BytesIO()
+    with h5py.File(held, "w") as file:
+        for path, a in weights.items():
+            file[path] = a
+        for folder, (_, name, _) in zip(("dense", "dense_1"), layers):
+            file.require_group(f"layers/{folder}/vars").attrs["name"] = name
+    config = {"module": "keras", "class_name": kind, "config": {"name": "net", "layers": described, **more}}
+    return zipped({"metadata.json": b"{}", "config.json": json.dumps(config), "model.weights.h5": held.getvalue()})
+
+
 def gguf(tensors=None, facts=None, version=3, alignment=32):
     """Bytes of a .gguf file; ``tensors``: name -> (type code, shape as NumPy has it, bytes)."""
     tensors = {k: (0, v.shape, v.tobytes()) for k, v in ARRAYS.items()} if tensors is None else tensors

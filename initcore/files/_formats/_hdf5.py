@@ -7,7 +7,6 @@ config.json of a ``.keras`` file is data: no layer is built of it, nothing is im
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,8 @@ import numpy as np
 
 from ..._types import Array
 from ...errors import FileFormatError, MissingExtraError
+from .._graphs._keras import keras_graph
+from .._graphs._keras_names import keras_name
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect
 from .._text import parse_json, shown_name
 from ._zip import Archive
@@ -23,13 +24,6 @@ _NODES, _DEEPEST = 1_000_000, 100
 _RATIO, _SMALL = 100, 64 << 20          # declared bytes over stored ones, and what may be declared anyhow
 _EMBEDDED = 4 << 30                     # bytes of the weights inside a .keras file
 _HOW = "save it again with Keras: model.save_weights(\"FILE.weights.h5\")"
-# What Keras 3 numbers vars/0, vars/1, ... in a layer whose folder is called so.
-_VARIABLES = ((r"(lstm|gru|simple_rnn|rnn)_cell|cell", ("kernel", "recurrent_kernel", "bias")),
-              (r"batch_normalization", ("gamma", "beta", "moving_mean", "moving_variance")),
-              (r"(layer|group|rms|unit)_normalization", ("gamma", "beta")),
-              (r"embedding", ("embeddings",)),
-              (r"(separable|depthwise)_conv\dd", ("depthwise_kernel", "pointwise_kernel", "bias")),
-              (r".*", ("kernel", "bias")))
 
 
 def read_hdf5(path: Any) -> Weights:
@@ -51,10 +45,15 @@ def read_keras(path: Any) -> Weights:
     if name.endswith(".npz"):
         raise FileFormatError(f"{archive.shown} holds its weights as .npz; unpack {name} and give that file.")
     data = archive.read(name, _EMBEDDED)
-    return _read(archive.shown, io.BytesIO(data), len(data), "Keras", config=config if isinstance(config, dict) else {})
+    folders: dict[str, str] = {}
+    found = _read(archive.shown, io.BytesIO(data), len(data), "Keras", folders,
+                  config=config if isinstance(config, dict) else {})
+    found.graph = keras_graph(config, folders)
+    return found
 
 
-def _read(shown: str, source: Any, size: int, kind: str, **more: Any) -> Weights:
+def _read(shown: str, source: Any, size: int, kind: str, folders: dict[str, str] | None = None,
+          **more: Any) -> Weights:
     try:
         import h5py
     except ImportError:
@@ -62,7 +61,7 @@ def _read(shown: str, source: Any, size: int, kind: str, **more: Any) -> Weights
                                 "'initcore[files]'") from None
     try:
         handle = h5py.File(source, "r", locking=False)
-        tensors = [_tensor(shown, handle, path, size) for path in _datasets(h5py, handle, shown)]
+        tensors = [_tensor(shown, handle, path, size) for path in _datasets(h5py, handle, shown, folders)]
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError, AttributeError) as error:
         if isinstance(error, FileFormatError):
             raise
@@ -70,13 +69,19 @@ def _read(shown: str, source: Any, size: int, kind: str, **more: Any) -> Weights
     return collect(shown, kind, tensors, **more)
 
 
-def _datasets(h5py: Any, handle: Any, shown: str) -> Iterator[str]:
-    """Paths of all datasets; a node that is reached twice is named once, so that cycles end."""
+def _datasets(h5py: Any, handle: Any, shown: str, folders: dict[str, str] | None) -> Iterator[str]:
+    """Paths of all datasets; a node that is reached twice is named once, so that cycles end.
+
+    folders : is told the folder of each layer, by the path of its model and its name.
+    """
     seen: set[Any] = set()
     todo: list[tuple[str, int]] = [("/", 0)]
     while todo:
         path, depth = todo.pop()
         group = handle[path]
+        owner, _, last = path.strip("/").rpartition("/")
+        if folders is not None and last == "vars" and isinstance(named := group.attrs.get("name"), str):
+            folders[f"{owner.rpartition('/')[0]}/{named[:500]}"] = owner
         for key in sorted(group, reverse=True):
             link = group.get(key, getlink=True)
             below = f"{path.rstrip('/')}/{key}"
@@ -99,7 +104,7 @@ def _datasets(h5py: Any, handle: Any, shown: str) -> Iterator[str]:
 
 def _tensor(shown: str, handle: Any, path: str, size: int) -> Tensor:
     data = handle[path]
-    name = _keras_name(path)
+    name = keras_name(path)
     if data.external or data.is_virtual:
         raise FileFormatError(f"{shown}: {shown_name(path)!r} keeps its values in another file, which is not opened; "
                               f"{_HOW}.")
@@ -142,15 +147,3 @@ def _stream(shown: str, data: Any, dtype: str) -> Stream:
 def _words(values: Any, dtype: str) -> Array:
     a = np.ascontiguousarray(values)
     return (a.view(np.uint16) if dtype == "bfloat16" else a.astype(a.dtype.newbyteorder("="), copy=False)).reshape(-1)
-
-
-def _keras_name(path: str) -> str:
-    """The path with Keras 3's numbered variables named as Keras 2 did: layers/dense_1/vars/0 is its kernel."""
-    bare = path.strip("/")
-    match = re.fullmatch(r"(?:_layer_checkpoint_dependencies/|model_weights/)?(.*?)/vars/(\d{1,6})", bare)
-    if not match:
-        return bare.removeprefix("model_weights/")
-    owner = match[1].rsplit("/", 1)[-1]
-    names = next(names for pattern, names in _VARIABLES if re.fullmatch(rf"(?:{pattern})(?:_\d+)?", owner))
-    number = int(match[2])
-    return f"{match[1]}/{names[number]}" if number < len(names) else bare

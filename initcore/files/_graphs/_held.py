@@ -66,6 +66,22 @@ class Held:
             self._by_place[place] = self.parameters[value] = made
         return self._by_place[place]
 
+    def derived(self, whole: Parameter, key: Any, shape: tuple[int, ...], move: Callable[[Any], Any]) -> Parameter:
+        """A part of a parameter, or its rows in another order, as a parameter of the same names."""
+        if (whole.names[0], key) not in self._by_place:
+            value = Value(shape, whole.value.dtype, whole.value.name)
+            made = Parameter(value, whole.names, lambda: np.ascontiguousarray(move(np.asarray(whole.read()))),
+                             whole.trainable, whole.buffer)
+            self._by_place[whole.names[0], key] = self.parameters[made.value] = made
+        return self._by_place[whole.names[0], key]
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Parameter:
+        """Zeros that are not trained, where an operation has a weight that the file's layer lacks."""
+        if ("zeros", shape, dtype) not in self._by_place:
+            made = Parameter(Value(shape, dtype, "zeros"), ("zeros",), lambda: np.zeros(
+                shape, "float64" if dtype == "float64" else "float32"), False, True)
+            self._by_place["zeros", shape, dtype] = self.parameters[made.value] = made
+        return self._by_place["zeros", shape, dtype]
 
     def same(self, name: str, first: str) -> None:
         """Say that a tensor holds another's numbers: it counts once."""

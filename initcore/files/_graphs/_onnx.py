@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from ..._aten import Build, NotUnderstood
-from ..._types import Array
 from ...errors import FileFormatError, InitcoreError
 from ...program import Parameter, Place, Program, Value
 from .._tensor import Tensor, Weights, checked_shape
@@ -57,7 +56,6 @@ class _Model:
         self.held, self.build = Held(weights), Build(1 << 28)
         self.values: dict[str, Value] = {}
         self.parameters: dict[Value, Parameter] = {}
-        self._made: dict[tuple[str, Any], Parameter] = {}
         self._shapes: dict[str, Any] | None = None
         self._symbols: dict[str, int] = {}
         self._fixed = {t.name for t in self.graph.initializer} | {
@@ -158,18 +156,12 @@ class _Model:
         whole = next((p for v, p in self.parameters.items() if v is value), None)
         if whole is None:
             raise NotUnderstood
-        key = (whole.names[0], (way, gates, part))
-        if key not in self._made:
-            rows = value.shape[1] // (1 if part is None else 2)
-            h, start = rows // len(gates), (part or 0) * rows
-
-            def read() -> Array:
-                a = np.asarray(whole.read())[way, start:start + rows]
-                return np.concatenate([a[g * h:(g + 1) * h] for g in gates])
-            made = Value((rows, *value.shape[2:]), value.dtype, value.name)
-            self._made[key] = Parameter(made, whole.names, read, whole.trainable, whole.buffer)
-            self.parameters[made] = self._made[key]
-        return self._made[key].value
+        rows = value.shape[1] // (1 if part is None else 2)
+        h, start = rows // len(gates), (part or 0) * rows
+        made = self.held.derived(whole, (way, gates, part), (rows, *value.shape[2:]), lambda a: np.concatenate(
+            [a[way, start + g * h:start + (g + 1) * h] for g in gates]))
+        self.parameters[made.value] = made
+        return made.value
 
     def _node(self, node: Any) -> None:
         build = self.build

@@ -59,6 +59,8 @@ def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     """Cells: a unit is what its gates make of it, at all times alike."""
     x, h0, c0, *weights = tracks
     assert x is not None
+    if x.ids is not None and any(f.kind == UNIT for d in x.dims[:-1] for f in d):
+        raise Unsaid("units in the place of time")
     a = op.attributes
     cell, layers, both = a["cell"], int(a.get("layers", 1)), bool(a.get("bidirectional", False))
     per, ways, biased = CELLS[cell], 1 + both, bool(a.get("biases", True))
