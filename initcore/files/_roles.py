@@ -18,7 +18,7 @@ _PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern i
                   rf"{_END}|(?:^|/)(?:mu|nu)/"),
     ("ema", rf"{_EDGE}(?:ema|ema_model|model_ema|ema_params|shadow\w*|swa_model|teacher\w*|target_network)(?:$|[._/])"),
     ("buffer", rf"{_EDGE}(?:\w*mask\w*|position_ids|inv_freq|num_batches_tracked|rotary_emb|rope_freqs|"
-               rf"relative_position_index|attn\.bias|attention\.bias|masked_bias|total_ops|total_params){_END}"),
+               rf"relative_position_index|(?<!_)attn\.bias|(?<!_)attention\.bias|masked_bias|total_ops|total_params){_END}"),
     ("position_bias", rf"{_EDGE}(?:\w*position_bias\w*|\w*bias_table){_END}"),
     ("adapter", rf"{_EDGE}(?:lora_?\w*|\w*adapter\w*|ia3\w*){_END}|lora_[ab]"),
     ("norm", rf"{_EDGE}(?:\w*norm\d*|\w*_norm_\w*|\w*layernorm\w*|\w*batchnorm\w*|\w*batch_normalization\w*|"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import FileFormatError
+from .._graphs._transformers import told, transformers_graph
 from .._tensor import RegularFile, Tensor, Weights, collect
 from .._text import parse_json, shown_name
 
@@ -44,6 +45,8 @@ def read_folder(path: Any, reader_of: Callable[[Path], Reader | None]) -> Weight
         weights = _merged(folder, parts, reader_of)
     if "config.json" in names:
         weights.config = {**weights.config, **_config(folder)}
+        weights.graph = weights.graph or transformers_graph(weights.config)
+        weights.notes += [said for said in [told(weights.config)] if said]
     weights.source = shown_name(path)
     return weights
 
