@@ -38,9 +38,10 @@ def test_the_folder_holds_what_the_model_computes_and_the_same_proof(name, tmp_p
     with torch.no_grad():
         for name_, p in module.named_parameters():              # two hidden units of one layer, drawn twice
             if name_.endswith(("layers.1.mlp.gate_proj.weight", "layers.1.mlp.up_proj.weight",
-                               "layer.1.intermediate.dense.weight")):
+                               "layer.1.intermediate.dense.weight", "layers.1.mlp.fc1.weight")):
                 p[3] = p[2]
-            if name_.endswith(("layers.1.mlp.down_proj.weight", "layer.1.output.dense.weight", "h.1.mlp.c_fc.weight")):
+            if name_.endswith(("layers.1.mlp.down_proj.weight", "layer.1.output.dense.weight", "h.1.mlp.c_fc.weight",
+                               "layers.1.mlp.fc2.weight")):
                 p[:, 3] = p[:, 2]
             if name_.endswith("h.1.mlp.c_proj.weight"):
                 p[3] = p[2]
