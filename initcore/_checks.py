@@ -157,17 +157,6 @@ def shape(name: str, value: Any) -> tuple[int, ...]:
     return out
 
 
-def float_dtype(name: str, value: Any) -> np.dtype:
-    """float32 or float64, from anything NumPy takes as a dtype."""
-    try:
-        dt = np.dtype(value)
-    except TypeError:
-        raise DTypeError(f"{name}={value!r} is not a dtype; use 'float32' or 'float64'.") from None
-    if dt not in FLOATS:
-        raise DTypeError(f"{name} must be float32 or float64, got {dt}; cast with .astype(np.float32).")
-    return dt
-
-
 def array(name: str, value: Any) -> np.ndarray:
     """What NumPy makes of a value; where it makes nothing of it, that is said in our words."""
     if isinstance(value, np.ndarray):

@@ -1,14 +1,11 @@
 """The plain NumPy twin of src/variant/random: stream v1 spelled out, slowly. Specification, oracle, benchmark rival."""
 
-from statistics import NormalDist
-
 import numpy as np
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _LOW32 = np.uint64(0xFFFFFFFF)
 _SHIFT32 = np.uint64(32)
-_STANDARD = NormalDist()
 
 
 def philox4x32(counter: list[np.ndarray], key: tuple[int, int], rounds: int = 10) -> list[np.ndarray]:
@@ -42,13 +39,3 @@ def uniform_of(words: tuple[int, int, int, int], index: np.ndarray, dtype: str) 
     if dtype == "float64":
         return (words64_of(words, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return (words_of(words, index) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
-
-
-def normal_of(words: tuple[int, int, int, int], index: np.ndarray, dtype: str) -> np.ndarray:
-    """Standard normal by the inverse CDF, in float64 (to about 1e-15)."""
-    bits = 64 if dtype == "float64" else 32
-    w = words64_of(words, index) if bits == 64 else words_of(words, index)
-    flat = [int(v) for v in w.ravel()]
-    top = 1 << (bits - 1)
-    z = [_STANDARD.inv_cdf(((v & (top - 1)) + 0.5) / (2 * top)) if v & (top - 1) < top - 1 else -0.0 for v in flat]
-    return np.array([-x if v & top else x for x, v in zip(z, flat, strict=True)]).reshape(w.shape)

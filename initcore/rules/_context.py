@@ -33,7 +33,9 @@ class Context:
     steps: Walk | None = None
     trace: Trace | None = None
     predicted: SignalReport | None = None
-    blamed: dict[int, Blame] = field(default_factory=dict)       # causes of saturated layers, found once
+    blamed: dict[str, dict[int, Blame]] = field(default_factory=dict)      # causes by question and layer, found once
+    trials: dict[str, list[Any]] = field(default_factory=dict)             # the searches made for them
+    open_paths: float | None = None        # share of paths on which no slope is gone, once a rule asks
     signal: SignalReport | None = None     # measured when there is data, else predicted
     taken: str | None = None               # the loss that the targets were measured with
     value: float | None = None             # that loss on (x, y)

@@ -19,7 +19,8 @@ from ._finding import Finding
       fails where over all hidden layers the product of the shares that are left (the paths on which no slope is gone)
       is below `paths`, or, for Adam and its kin, which make up for small gradients, below `adam_paths`; by calibration
       most of the others train. Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only:
-      their slope is 0 by design.""",
+      their slope is 0 by design. Layers that are alike in their weights, biases and signal share one search for the
+      cause; the number in a cure is the layer's own.""",
       cure="""The finding names the cause (weights too large, weights not centred, inputs not scaled or centred, bias,
       activation) and the number that mends it.""",
       thresholds={"fail_share": 0.5, "paths": 1e-3, "adam_paths": 1e-6, "warn_share": 0.2, "warn_slope": 0.3})

@@ -43,6 +43,12 @@ def moments(activation: Activation, mean: Array, std: Array) -> Moments:
     return Moments(first, variance, size / activation.max_slope, *rest)
 
 
+def relative_slope(activation: Activation, mean: Array, std: Array) -> Array:
+    """``E |phi'| / max |phi'|`` alone, as in :class:`Moments`."""
+    found = expectations(_profile(activation), mean, std, ("size",), order=ORDER, shrink=_SHRINK)
+    return np.asarray(found["size"] / activation.max_slope)
+
+
 @functools.lru_cache(maxsize=64)
 def _profile(activation: Activation) -> Profile:
     """phi and phi' as they are; of a callable the kinks near 0 are found, its own scale is taken to be 1."""

@@ -70,7 +70,8 @@ def from_steps(net: Network, state: State, assumed: str = "", walk: Walk | None 
         slope.append(done.found.dmean)
         slope2.append(done.found.slope2)
     norms = gradient_norms(net, slope, slope2)
-    outputs = Outputs(done.after.mean, done.after.cov, None if done.drawn is None else done.after.sample)
+    outputs = Outputs(done.after.mean, done.after.cov, None if done.drawn is None or done.after.sample is None else
+                      done.after.sample.whole)
     with np.errstate(all="ignore"):
         rms = math.sqrt(state.second_moment)
     return SignalReport("predicted", tuple(replace(la, gradient=g) for la, g in zip(layers, norms, strict=True)), rms,

@@ -8,6 +8,7 @@ the variances, on units merged where their incoming weights are equal (theory: t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,12 @@ from ..network import Dense, Network
 from . import _draws
 from ._layer_moments import Moments, moments, output_covariance
 from ._products import congruence, diagonal_of_congruence
-from ._state import Glance, State, Step
+from ._state import Glance, Sample, State, Step
 from ._statistics import layer_statistics
 
 FULL = 1600          # units up to which covariances are kept whole (two such matrices: 40 MB)
 _ROWS = 1024
+_MANY = 64           # inputs from which on a look for equal ones costs less than they do
 
 
 def _count(state: State) -> int:
@@ -88,32 +90,58 @@ def step(layer: Dense, state: State) -> Step:
             after = State(found.mean, output_covariance(z.cov, found))
         else:
             after = State(found.mean, found.variance, equal_columns(layer.w, layer.b, hashes=hashes_of(layer)))
-        if _draws.few_directions(z.cov, after.cells):
-            sample = _draws.normal_draws(layer.activation, z.mean, z.cov, after.cells, layer.dtype)
-            after = after._replace(sample=sample)
+        if _draws.few_directions(z.cov, after.cells) and _holds(layer, found):
+            drawn = _draws.normal_draws(layer.activation, z.mean, z.cov, after.cells, layer.dtype)
+            after = after._replace(sample=Sample(drawn))
     return Step(state, z.mean, std, found, after)
 
 
-def _drawn_step(layer: Dense, state: State, sample: Array) -> Step | None:
-    """One layer on draws of its input; None where they overflow."""
-    sample = _draws.thinned(sample, layer.fan_out)
-    z = np.empty((len(sample), layer.fan_out), layer.dtype)
+def _holds(layer: Dense, found: Moments) -> bool:
+    """Are the layer's outputs, two deviations out, numbers of its dtype? Draws beyond would be infinite."""
+    size = np.abs(found.mean) + 2 * np.sqrt(found.variance)
+    return bool(np.all(size < float(np.finfo(layer.dtype).max)))
+
+
+def _merged(layer: Dense, rows: Array | None, columns: Array | None) -> Dense:
+    """The layer with inputs of one label in ``rows`` summed, and one unit for each label in ``columns``."""
+    w, b = layer.w, layer.b
+    if columns is not None:
+        first = np.unique(columns, return_index=True)[1]
+        w, b = w[:, first], None if b is None else b[first]
+    if rows is not None:
+        order = np.argsort(rows, kind="stable")
+        starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+        w = np.add.reduceat(w[order].astype(np.float64), starts, axis=0).astype(layer.dtype)
+    return layer if w is layer.w else layer.replace(w=w, b=b)
+
+
+def _drawn_step(layer: Dense, state: State, sample: Sample) -> Step | None:
+    """One layer on draws of its input; None where they overflow. Units of equal weights are computed once."""
+    values = _draws.thinned(sample.values, layer.fan_out)
+    labels = equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
+    each: Any = slice(None) if labels is None else labels
     with np.errstate(all="ignore"):
-        a = layer.forward(sample, z_out=z)
+        merged = _merged(layer, sample.labels, labels)
+        z = np.empty((len(values), merged.fan_out), layer.dtype)
+        a = merged.forward(values, z_out=z)
         if not (np.isfinite(z).all() and np.isfinite(a).all()):
             return None
         f = layer_statistics(layer.activation, z, a)
-        mean = a.mean(axis=0, dtype=np.float64)
+        one = a.mean(axis=0, dtype=np.float64)
+        f = f._replace(**{k: v[each] for k, v in f._asdict().items() if k != "histogram"})
+        mean = one[each]
         variance = np.maximum(f.a2 - np.square(mean), 0)
         found = Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
                         np.empty((layer.fan_out, 0)), f.signed_slope)
         cov, cells = variance, None
         if layer.fan_out <= FULL:
-            centred = a - mean
+            centred = a - one
             cov = kernels.matmul(centred.T, centred) / len(a)
+            cov = cov if labels is None else cov[labels[:, None], labels]
         else:
-            cells = equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
-        return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found, State(mean, cov, cells, a), f)
+            cells = labels
+        return Step(state, f.z, np.sqrt(np.maximum(f.z2 - np.square(f.z), 0)), found,
+                    State(mean, cov, cells, Sample(a, labels)), f)
 
 
 def glance(layer: Dense, state: State) -> Glance:
@@ -126,7 +154,16 @@ def glance(layer: Dense, state: State) -> Glance:
             variance = diagonal_of_congruence(layer.w, state.cov)
         mean = mean if layer.b is None else mean + layer.b
         std = np.sqrt(np.maximum(variance, 0))
-        return Glance(mean, std, moments(layer.activation, mean, std))
+        return Glance(mean, std, layer.activation)
+
+
+def _carried(w: Array, back: Array) -> Array:
+    """``w back w'``; inputs that leave by equal weights get one row."""
+    labels = equal_columns(w.T) if len(w) >= _MANY else None
+    if labels is None:
+        return congruence(w.T.astype(np.float64), back)
+    rows = w[np.unique(labels, return_index=True)[1]].astype(np.float64)
+    return congruence(rows.T, back)[labels[:, None], labels]
 
 
 def gradient_norms(net: Network, slope: Sequence[Array], slope2: Sequence[Array]) -> list[float]:
@@ -152,7 +189,7 @@ def gradient_norms(net: Network, slope: Sequence[Array], slope2: Sequence[Array]
                 back *= slope[i][:, None]
                 back *= slope[i]
                 np.fill_diagonal(back, own)
-                back = congruence(w.T.astype(np.float64), back) if i else back
+                back = _carried(w, back) if i else back
             else:
                 delta = back * slope2[i]
                 norms[i] = float(np.sqrt(delta.sum()))
