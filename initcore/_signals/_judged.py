@@ -54,5 +54,6 @@ def reported(title: str, judged: Judged, mend: Any, fail_level: str, baseline: A
     signal = None if judged.context is None else judged.context.signal
     proof = None if judged.context is None else judged.context.symmetry
     report = ModuleReport(title, judged.findings, signal=signal, symmetry=proof, fail_level=fail_level, mend=mend,
-                          conditions=judged.conditions, notes=judged.notes, whole=judged.whole)
+                          conditions=judged.conditions, notes=judged.notes, whole=judged.whole,
+                          way=() if judged.context is None else judged.context.steps)
     return report if baseline is None else report.setting_aside(baseline)

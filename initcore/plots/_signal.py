@@ -35,12 +35,16 @@ def kind_of(report: Any) -> str:
 class SignalDisplay(Display):
     """Spread of the pre-activations and size of the gradient, layer by layer, on a logarithmic axis.
 
+    Of a module of a framework: size of the signal and of the back-signal after every step of its main way.
+
     Attributes
     ----------
     names : of the layers.   kind : "predicted" or "measured".
     spread : sqrt(q), root mean square of z.
     gradient : norm of the back-signal at z, 1 at the last hidden output.
     typical : the same for the typical path: the product of the typical factors above, times the top's gradient.
+        NaN for modules, whose back-signal is 1 at the end of the way.
+    along : what is counted, "layer" or "step of the main way".
     """
 
     names: tuple[str, ...]
@@ -48,10 +52,23 @@ class SignalDisplay(Display):
     gradient: Floats
     typical: Floats
     kind: str = ""
+    along: str = "layer"
+
+    @property
+    def quantity(self) -> str:
+        """What :attr:`spread` is of."""
+        return "spread of z" if self.along == "layer" else "size of the signal"
 
     @classmethod
     def from_report(cls, report: Any) -> SignalDisplay:
         """From a report of :func:`initcore.check`, ``saturation.predict`` or ``saturation.measure``."""
+        way = getattr(report, "way", ())
+        if way:
+            gradient = np.array([s.gradient_after for s in way], dtype=np.float64)
+            with np.errstate(all="ignore"):
+                gradient = gradient / gradient[-1]
+            return cls(tuple(s.name for s in way), np.array([s.after for s in way], dtype=np.float64), gradient,
+                       np.full(len(way), np.nan), kind_of(report), "step of the main way")
         layers = layers_of(report)
         with np.errstate(all="ignore"):
             spread = np.sqrt([la.q for la in layers])
@@ -62,11 +79,12 @@ class SignalDisplay(Display):
 
     def _draw(self, ax: Any) -> None:
         n = len(self.names)
-        for k, (label, y) in enumerate((("spread of z", self.spread), ("gradient, root mean square", self.gradient),
+        for k, (label, y) in enumerate(((self.quantity, self.spread), ("gradient, root mean square", self.gradient),
                                         ("gradient, typical path", self.typical))):
-            ax.plot(np.arange(n), positive(y), label=label, **look(k, n))
+            if not np.isnan(y).all():
+                ax.plot(np.arange(n), positive(y), label=label, **look(k, n))
         ax.set_yscale("log")
-        ax.set(xlabel="layer", ylabel="size (1: unit back-signal, unit spread)",
+        ax.set(xlabel=self.along, ylabel="size (1: unit back-signal, unit spread)",
                title=f"Signal and gradient by depth{f', {self.kind}' if self.kind else ''}")
         whole_numbers(ax.xaxis)
         ax.legend()

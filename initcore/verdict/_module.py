@@ -13,22 +13,28 @@ from ..saturation import SignalReport
 from ._baseline import fingerprints
 from ._report import SCHEMA, Report
 
+_SIZES = ("before", "after", "gradient_before", "gradient_after")
+
 
 class ModuleReport(Report):
     """The verdict on a module.
 
     All of :class:`Report`, and besides: ``title`` names the module, ``coverage`` says in words how much of it was
     judged and how, ``notes`` what was assumed. ``layers`` holds the signal at the input of every activation.
-    ``symmetry`` is the proof, where there is one. ``findings`` carry ``place`` (module path, file and line).
+    ``symmetry`` is the proof, where there is one. ``way`` : the steps of the main way through the module, from input to
+    output: ``name``, ``place``, root mean squares ``before`` and ``after``, norms of the back-signal there
+    (``gradient_before``, ``gradient_after``; NaN: none was sent). ``findings`` carry ``place`` (module path, file
+    and line).
     """
 
     def __init__(self, title: str, findings: list[Finding], *, signal: SignalReport | None = None, symmetry: Any = None,
                  fail_level: str = "fail", suppressed: tuple[Finding, ...] = (), mend: Any = None,
                  conditions: tuple[str, ...] = (), coverage: str = "", notes: tuple[str, ...] = (),
-                 whole: bool = True) -> None:
+                 whole: bool = True, way: tuple[Any, ...] = ()) -> None:
         super().__init__(None, findings, signal=signal, symmetry=symmetry, fail_level=fail_level,
                          suppressed=suppressed, mend=mend, conditions=conditions)
         self.title, self.coverage, self.notes, self.whole = title, coverage, tuple(notes), whole
+        self.way = tuple(way)
 
     @property
     def head(self) -> str:
@@ -54,7 +60,9 @@ class ModuleReport(Report):
                 "assumed": "" if self.signal is None else self.signal.assumed, "conditions": list(self.conditions),
                 "findings": [f.to_dict() for f in self.findings],
                 "suppressed": [f.to_dict() for f in self.suppressed],
-                "layers": [{k: plain(v) for k, v in la.to_dict().items()} for la in self.layers]}
+                "layers": [{k: plain(v) for k, v in la.to_dict().items()} for la in self.layers],
+                "way": [{"name": s.name, "place": str(s.place), **{k: plain(getattr(s, k)) for k in _SIZES}}
+                        for s in self.way]}
 
     @quiet
     def repair(self, *, rng: Any = None, fold: bool = True) -> Any:
@@ -76,4 +84,5 @@ class ModuleReport(Report):
         keep = [f for f in self.findings if f.fingerprint not in known]
         return ModuleReport(self.title, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
                             suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend,
-                            conditions=self.conditions, coverage=self.coverage, notes=self.notes, whole=self.whole)
+                            conditions=self.conditions, coverage=self.coverage, notes=self.notes, whole=self.whole,
+                            way=self.way)

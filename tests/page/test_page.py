@@ -13,7 +13,9 @@ from initcore import demo, files
 from initcore._page.axes import Axis, decades, linear, round_values
 from initcore._page.charts import Line, lines, shares, sparkline
 from initcore._page.html import Html, escaped, tag
+from initcore.plots import SignalDisplay
 from initcore.program import Place
+from initcore.rules.nodes._facts import Step
 from initcore.verdict._module import ModuleReport
 
 HOSTILE = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"'><svg/onload=x>", "a&amp;b",
@@ -198,3 +200,11 @@ def test_page_of_a_module(report):
     assert "Up: 96% seen; the signal at 5 activations, measured; no proof of symmetry." in said
     assert "model.py:41" in said and "Note: traced once" in said and "1 (tanh)" in said
     assert not {"chi", "gradient", "stay different", "gradient, typical path"} & set(page.data)
+    assert "gradient, root mean square" not in page.data and "The main way, 2 steps" not in page.data
+    way = [Step(n, Place(n), 1.0, size, 1.0, size / 4, False) for n, size in (("up.0", 2.0), ("up.1", 8.0))]
+    module = ModuleReport("Up", found, signal=dataclasses.replace(report.signal, layers=layers), way=tuple(way))
+    page = Checker(module.to_html())
+    assert {"gradient, root mean square", "size of the signal", "The main way, 2 steps", "up.1"} <= set(page.data)
+    assert json.loads(page.json)["way"][1]["gradient_after"] == 2.0
+    drawn = SignalDisplay.from_report(module.setting_aside(module))
+    assert drawn.gradient.tolist() == [0.25, 1.0] and drawn.spread.tolist() == [2.0, 8.0]

@@ -39,11 +39,12 @@ def _made(draw: Callable[[Any], Html], report: Any) -> Html:
 def _signal(report: Any) -> Html:
     d = SignalDisplay.from_report(report)
     x = range(len(d.names))
+    end = "last hidden output" if d.along == "layer" else "end of the way"
     return lines("Signal and gradient by depth", [
-        Line("spread of z", x, d.spread, 0), Line("gradient, root mean square", x, d.gradient, 1),
-        Line("gradient, typical path", x, d.typical, 2)], x_label="layer", y_label="size (log scale)", log=True,
-        caption=f"{'Foretold' if d.kind == 'predicted' else 'Measured'}. Gradient: of a unit back-signal at the last "
-                "hidden output. Level lines are healthy; marks at the foot are exactly 0.")
+        Line(d.quantity, x, d.spread, 0), Line("gradient, root mean square", x, d.gradient, 1),
+        Line("gradient, typical path", x, d.typical, 2)], x_label=d.along, y_label="size (log scale)", log=True,
+        caption=f"{'Foretold' if d.kind == 'predicted' else 'Measured'}. Gradient: of a unit back-signal at the {end}. "
+                "Level lines are healthy; marks at the foot are exactly 0.")
 
 
 def _saturated(report: Any) -> Html:
@@ -110,7 +111,7 @@ def layer_table(report: Any) -> Html:
     layers: Sequence[Any] = tuple(getattr(report, "layers", ()))
     if not layers or not hasattr(layers[0], "slope_below_1pct"):
         return Html("")
-    proof = getattr(report, "symmetry", None)
+    proof = getattr(report, "symmetry", None) if getattr(report, "net", None) is not None else None
     widths = {la.layer: la.effective_width for la in proof.layers} if proof is not None else {}
     pictures = _histograms(report) if len(layers) <= _PICTURES else {}
     signal = getattr(report, "signal", None) or report
@@ -132,7 +133,20 @@ def layer_table(report: Any) -> Html:
               "than that share of the greatest slope. Chi: factor on the mean square of the gradient. Typical: factor "
               "on the gradient of the typical path.")
     return tag("section", tag("h2", "Layers"), table(caption, [headings[k] for k in used], join(body)),
-               tag("p", legend, class_="soft"))
+               tag("p", legend, class_="soft"), way_table(report))
+
+
+def way_table(report: Any) -> Html:
+    """A row a step of a module's main way, unfolded on demand."""
+    way: Sequence[Any] = tuple(getattr(report, "way", ()))
+    if not way:
+        return Html("")
+    kept = [*range(min(len(way), _ENDS)), *range(max(_ENDS, len(way) - _ENDS), len(way))]
+    cells = rows(([s.name, str(s.place), *map(short, (s.before, s.after, s.gradient_before, s.gradient_after))]
+                  for s in (way[i] for i in kept)), head=1)
+    what = f"The main way, {len(way)} steps" + (f", the first and the last {_ENDS}" if len(kept) < len(way) else "")
+    return tag("details", tag("summary", what), table(
+        what, ("step", "where", "signal before", "after", "back-signal before", "after"), cells, "words"))
 
 
 def _row(la: Any, i: int, widths: dict[int, int], pictures: dict[str, Html]) -> list[Any]:
