@@ -76,6 +76,7 @@ class Structure:
         self.activations: dict[Value, Activation] = {}
         self.sums: list[Sum] = []
         self.norms: dict[Value, Value] = {}              # the norm's result -> the value in it that holds the root
+        self._sources: dict[Value, Value] = {}           # a norm written out -> what it normalises
         self.inside: set[Value] = set()                  # of norms written out
         self.main: dict[Value, Value | None] = {}
         self.channels: dict[Value, int] = {}
@@ -133,6 +134,8 @@ class Structure:
         if root is not None:
             self.norms[v] = root
             self._enclose(v, root)
+        elif op.kind in ("add", "subtract") and len(seen) == 2 and before in self._sources:
+            self._shift(v, before, seen[1] if before is seen[0] else seen[0])
         if op.kind == "activation":
             self.activations[v] = activation_named(op.attributes["activation"])
         if op.kind == "add" and len(seen) == 2 and seen[0].shape == seen[1].shape and seen[0] is not seen[1]:
@@ -173,6 +176,17 @@ class Structure:
         mask, bit = self._ancestors[v], self.order[source]
         self.inside |= {u for u in self.live if u is not source and u is not v and mask >> self.order[u] & 1
                         and self._ancestors[u] >> bit & 1}
+
+        self._sources[v] = source
+
+    def _shift(self, v: Value, norm: Value, other: Value) -> None:
+        """A norm whose mean is taken off afterwards: x r + (b - mean r)."""
+        source = self._sources[norm]
+        if self.is_ancestor(source, other) and not self.between(source, other):
+            mask, bit = self._ancestors[other], self.order[source]
+            self.inside |= {u for u in self.live if u is not source and mask >> self.order[u] & 1
+                            and self._ancestors[u] >> bit & 1}
+            self.norms[v], self._sources[v] = self.norms[norm], source
 
     def is_ancestor(self, a: Value, b: Value) -> bool:
         """Does b depend on a?"""

@@ -21,6 +21,7 @@ from ._further import (
 )
 from ._models import initialize
 from ._plain import Constant, Identity, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal, Zeros
+from ._programs import check, program
 from ._scaling import (
     GlorotNormal,
     GlorotUniform,
@@ -35,6 +36,6 @@ from ._streams import Initializer
 __all__ = ["Constant", "DeltaOrthogonal", "Dirac", "Embedding", "GlorotNormal", "GlorotUniform", "HeNormal",
            "HeUniform", "Identity", "Initializer", "LecunNormal", "LecunUniform", "MupStd", "Ones", "Orthogonal",
            "RandomNormal", "RandomUniform", "Siren", "SmallInit", "Sparse", "Spectral", "Table", "TorchDefault",
-           "TruncatedNormal", "VarianceScaling", "WangInit", "Zeros", "initialize"]
+           "TruncatedNormal", "VarianceScaling", "WangInit", "Zeros", "check", "initialize", "program"]
 
 called_by(globals())

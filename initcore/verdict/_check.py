@@ -110,7 +110,8 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
 # A framework's class of modules -> the room above that judges them, opened when one is given.
 _ROOMS = {("torch.nn.modules.module", "Module"): "initcore.torch", ("initcore.jax", "Model"): "initcore.jax",
           ("flax.nnx.module", "Module"): "initcore.jax", ("flax.linen.module", "Module"): "initcore.jax",
-          ("equinox._module._module", "Module"): "initcore.jax"}
+          ("equinox._module._module", "Module"): "initcore.jax",
+          ("keras.src.models.model", "Model"): "initcore.keras", ("keras.src.layers.layer", "Layer"): "initcore.keras"}
 
 
 def _room(net: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import rules
@@ -72,6 +73,19 @@ class ModuleReport(Report):
         they start from. ``fold``: an input's wrong scale is undone in the weights that read it.
         """
         return self._mender()(self.findings, rng, fold)
+
+    def repairing(self, build: Callable[[Any], Any] = lambda mended: mended,
+                  told: Callable[[Finding], Finding] = lambda finding: finding) -> ModuleReport:
+        """The report of which :meth:`repair` gives ``build`` of what it gave, with every finding as ``told`` makes
+        it: a framework's own form of a module, and its words."""
+        mender = self._mend
+
+        def mend(findings: Any, rng: Any, fold: bool) -> Any:
+            return build(mender(findings, rng, fold))
+        return ModuleReport(self.title, [told(f) for f in self.findings], signal=self.signal, symmetry=self.symmetry,
+                            fail_level=self.fail_level, suppressed=tuple(told(f) for f in self.suppressed),
+                            mend=None if mender is None else mend, conditions=self.conditions,
+                            coverage=self.coverage, notes=self.notes, whole=self.whole)
 
     def standardise(self, x: Any) -> Any:
         """Not for modules: their inputs may be anything. Raises ArgumentError."""

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import tempfile
+import unittest.mock
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
@@ -231,6 +232,54 @@ def a_distribution_makes_each_shard_alone():
     assert tuple(kernel.sharding.spec) == (None, "model"), kernel.sharding
     assert kernel.addressable_shards[0].data.shape == (16, 8), kernel.sharding
     assert (np.asarray(kernel) == numbers(plain.layers[0].kernel)).all()
+
+
+def models_are_programs_and_are_checked():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.up, self.norm, self.down = (keras.layers.Dense(24, "gelu", name="up"),
+                                             keras.layers.LayerNormalization(name="norm"),
+                                             keras.layers.Dense(3, name="down"))
+
+        def call(self, x):
+            return self.down(self.norm(self.up(x)))
+
+    layers = keras.layers
+    net = keras.Sequential([keras.Input((8,)), layers.Dense(24, "tanh", name="up"), layers.Dropout(0.1),
+                            layers.Dense(24, name="mid"), layers.BatchNormalization(name="bn"),
+                            layers.Activation("relu"), layers.Dense(3, name="down")])
+    own = Own()
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 8)), rng.integers(0, 3, 32)
+    own(x)
+    for model, buffers in ((own, 0), (net, 2)):
+        ik.initialize(model, {"*/bias": "zeros", keras.layers.Dense: "glorot_normal", "*": None}, rng=KEY)
+        program = ik.program(model, x)
+        assert program.coverage.share == 1, program.coverage
+        assert {"up/kernel", "down/bias"} <= {n for p in program.parameters for n in p.names if p.trainable}
+        assert sum("moving" in n for p in program.parameters for n in p.names if not p.trainable) == buffers
+        assert ic.symmetry.analyze(program, optimizer="adam").ok
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    report = ic.check(net, x, y)
+    assert report.ok and any("crossentropy" in c for c in report.conditions), report.conditions
+    before = numbers(net.layers[0].kernel).copy()
+    net.layers[0].kernel.assign(60 * before)
+    report = ic.check(net, x, y)
+    found = next(f for f in report.findings if f.tensor == "up/kernel")
+    assert found.cause == "weight_scale" and found.place.module == "up" and not found.place.file, found
+    assert "up/kernel.assign(keras.random.normal(up/kernel.shape" in found.cure, found.cure
+    mended = report.repair(rng=0)
+    assert type(mended) is type(net) and ic.check(mended, x, y).ok
+    assert (numbers(net.layers[0].kernel) == 60 * before).all()         # the user's own was left alone
+    raises(lambda: ik.program(keras.Sequential([keras.layers.Dense(3)]), x), errors.ArgumentError, "is not built")
+    raises(lambda: ik.check(3, x), errors.ArgumentTypeError, "model must be a keras.Model")
+    raises(lambda: ik.check(net, x, y, loss="hinged"), errors.ArgumentError, "nor a loss of Keras")
+    raises(lambda: ik.check(net, "abc", y), errors.ArgumentTypeError, "x must be an array")
+    for name, text in (("tensorflow", "KERAS_BACKEND"), ("numpy", "cannot be traced")):
+        with unittest.mock.patch("keras.backend.backend", return_value=name):
+            raises(lambda: ic.check(net, x, y), errors.UsageError, text)
+            raises(lambda: ik.program(net, x), errors.UsageError, text)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import jax
@@ -32,11 +33,11 @@ from ._tape import Known, Step, bound, whole
 
 _MOST_STEPS = 64                        # of a scan
 _MOST_CONSTANT = 1 << 16                # elements of what is worked out from constants
-_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(jax.__file__),
-              os.path.dirname(__file__))
+_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(jax.__file__))
+_OURS = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))      # behind it stands who called, not what
 
 
-def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
+def program(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str] = ()) -> Program:
     """A function ``fn(params, *inputs)`` as a :class:`initcore.program.Program`.
 
     Parameters
@@ -49,6 +50,7 @@ def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
         of two names. Leaves that are not floating point (counters) are no weights. ShapeDtypeStructs may be read, not
         proved.
     inputs : example inputs, pytrees of arrays or ShapeDtypeStructs; only shapes and dtypes count.
+    frozen : patterns of names of params that are not trained. Of Flax linen's variables all but "params" are not.
 
     Raises ProgramError where JAX cannot trace the function, ArgumentTypeError for what is no function.
 
@@ -59,7 +61,7 @@ def program(fn: Callable[..., Any], params: Any, *inputs: Any) -> Program:
     >>> print(p.coverage)
     100% of the parameters covered
     """
-    return read(fn, params, *inputs).program
+    return read(fn, params, *inputs, frozen=frozen).program
 
 
 class Reading(NamedTuple):
@@ -79,7 +81,7 @@ class Reading(NamedTuple):
         return jax.tree_util.tree_structure(self.shapes)
 
 
-def read(fn: Callable[..., Any], params: Any, *inputs: Any) -> Reading:
+def read(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str] = ()) -> Reading:
     """:func:`program`, with what it takes to run it."""
     if not callable(fn):
         raise ArgumentTypeError(f"fn must be a function of (params, *inputs), got {type(fn).__name__}; of a Flax "
@@ -96,7 +98,7 @@ def read(fn: Callable[..., Any], params: Any, *inputs: Any) -> Reading:
                            "for the values of arrays.") from error
     reader = _Reader()
     own = reader.weights([(path_name(path), leaf) for path, leaf in weights])
-    reader.freeze(params)
+    reader.freeze(params, tuple(frozen))
     given = [reader.input(leaf, f"input{k}") for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs))]
     outputs = reader.run(closed.jaxpr, [np.asarray(c) if not hasattr(c, "aval") or c.size <= _MOST_CONSTANT
                                         else reader.table(c) for c in closed.consts], [*own, *given], "")
@@ -143,12 +145,13 @@ class _Reader:
             out.append(self.parameters[id(leaf)].value)
         return out
 
-    def freeze(self, params: Any) -> None:
-        """Collections of Flax linen beside "params" (running statistics, caches) are not trained."""
-        if not isinstance(params, Mapping) or "params" not in params:
-            return
+    def freeze(self, params: Any, patterns: tuple[str, ...]) -> None:
+        """Parameters that are not trained: those named, and the collections of Flax linen beside "params" (running
+        statistics, caches)."""
+        linen = isinstance(params, Mapping) and "params" in params
         for key, own in self.parameters.items():
-            if not own.names[0].startswith("params."):
+            name = own.names[0]
+            if (linen and not name.startswith("params.")) or any(fnmatchcase(name, p) for p in patterns):
                 self.parameters[key] = replace(own, trainable=False, buffer=True)
 
     def table(self, array: Any) -> Value:
@@ -360,6 +363,8 @@ def _place(eqn: Any, module: str) -> Place:
     traceback = eqn.source_info.traceback
     if traceback is not None:
         for frame in traceback.frames:
+            if frame.file_name.startswith(_OURS):
+                break
             if not any(part in frame.file_name for part in _LIBRARIES) and not frame.file_name.startswith("<"):
                 return Place(module, frame.file_name, frame.line_num)
     return Place(module)

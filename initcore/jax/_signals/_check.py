@@ -143,7 +143,7 @@ def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], Non
 
 
 def _traced(model: Model, call: Call, options: Options) -> Traced:
-    reading = read(model.fn, model.params, *call.inputs)
+    reading = read(model.fn, model.params, *call.inputs, frozen=model.frozen)
     return Traced(reading, Runner(reading, loss_of(reading.shapes, options.y, options.loss)))
 
 

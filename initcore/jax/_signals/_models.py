@@ -18,6 +18,7 @@ class Model:
 
     fn : ``fn(params, *inputs)``. params : pytree of arrays. name : what reports call it, by default the function's.
     build : makes of mended parameters what :meth:`initcore.verdict.ModuleReport.repair` gives back; by default a Model.
+    frozen : names of params that are not trained (patterns).
 
     >>> import jax
     >>> model = Model(lambda p, x: jax.numpy.tanh(x @ p["w"]), {"w": jax.numpy.zeros((3, 4))}, name="small")
@@ -29,6 +30,7 @@ class Model:
     params: Any
     name: str = ""
     build: Callable[[Any], Any] | None = field(default=None, repr=False)
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -38,7 +40,7 @@ class Model:
 
     def of(self, params: Any) -> Any:
         """The same with other parameters, in the form it was given in."""
-        return Model(self.fn, params, self.name) if self.build is None else self.build(params)
+        return Model(self.fn, params, self.name, None, self.frozen) if self.build is None else self.build(params)
 
 
 def model_of(given: Any) -> Model:
