@@ -12,6 +12,7 @@ import importlib
 import inspect
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -189,15 +190,17 @@ def _loss(model: Any, y: Any, loss: Any) -> Any:
 
     def swapped(output: Any, target: Any) -> Any:
         return keras.ops.mean(loss(target, output))
-    swapped.__name__ = getattr(loss, "name", None) or getattr(loss, "__name__", "loss")
+    swapped.__name__ = str(getattr(loss, "name", None) or getattr(loss, "__name__", "loss"))
     return swapped
 
 
 def _copy(model: Any, values: Mapping[str, Any]) -> Any:
     """A copy of a model with other values."""
+    plain = isinstance(model, keras.Sequential) or type(model) is keras.Model
     try:
-        made = keras.models.clone_model(model) if isinstance(model, keras.Sequential) or hasattr(model, "_functional") \
-            or type(model) is keras.Model else copy.deepcopy(model)
+        with warnings.catch_warnings():                 # Keras' own conversions between its arrays and NumPy's
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made = keras.models.clone_model(model) if plain else copy.deepcopy(model)
     except Exception as error:
         raise UsageError(f"{model.name} cannot be copied ({type(error).__name__}: {error}); give its class get_config "
                          "and from_config, or draw the weights that the report names.") from error
