@@ -196,7 +196,7 @@ def _loss(model: Any, y: Any, loss: Any) -> Any:
 
 def _copy(model: Any, values: Mapping[str, Any]) -> Any:
     """A copy of a model with other values."""
-    plain = isinstance(model, keras.Sequential) or type(model) is keras.Model
+    plain = isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     try:
         with warnings.catch_warnings():                 # Keras' own conversions between its arrays and NumPy's
             warnings.simplefilter("ignore", DeprecationWarning)
