@@ -198,7 +198,9 @@ def _copy(model: Any, values: Mapping[str, Any]) -> Any:
     """A copy of a model with other values."""
     plain = isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     try:
-        with warnings.catch_warnings():                 # Keras' own conversions between its arrays and NumPy's
+        own = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+        with warnings.catch_warnings(), keras.saving.custom_object_scope(own):
+            # Keras' own conversions between its arrays and NumPy's
             warnings.simplefilter("ignore", DeprecationWarning)
             made = keras.models.clone_model(model) if plain else copy.deepcopy(model)
     except Exception as error:
