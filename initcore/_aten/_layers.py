@@ -77,13 +77,16 @@ def _recur(cell: str) -> Entry:
               dropout: Number, train: bool, bidirectional: bool, batch_first: bool) -> tuple[Value, ...]:
         h, c = (hx[0], hx[1]) if cell == "lstm" else (hx, None)
         ways = 2 if bidirectional else 1
-        if len(params) != num_layers * ways * (4 if has_biases else 2) or len(input.shape) != 3:
-            raise NotUnderstood                         # projections (proj_size), packed sequences
+        each = 4 if has_biases else 2
+        projected = cell == "lstm" and len(params) == num_layers * ways * (each + 1)
+        if not (projected or len(params) == num_layers * ways * each) or len(input.shape) != 3:
+            raise NotUnderstood                         # packed sequences
         size = params[1].shape[1]
         outputs = [((*input.shape[:2], ways * size), None), (h.shape, None)]
         return b.several("recur", input, h, c, *params, outputs=[*outputs, *([(c.shape, None)] if c else [])],
                          cell=cell, layers=num_layers, bidirectional=bool(bidirectional), biases=bool(has_biases),
-                         batch_first=bool(batch_first), dropout=float(dropout) if train else 0.0)
+                         batch_first=bool(batch_first), dropout=float(dropout) if train else 0.0,
+                         **({"projected": True} if projected else {}))
     return entry
 
 

@@ -137,7 +137,16 @@ def _convolution(b: Build, input: Value, weight: Value, bias: Value | None, stri
     return out if x is input else b.reshape(out, out.shape[1:])
 
 
+def _grouped(b: Build, x: Value, w: Value, ends: Value | None) -> Value:
+    if ends is None or len(x.shape) != 2 or len(w.shape) != 3:
+        raise NotUnderstood
+    return b.emit("route", x, w, ends, shape=(x.shape[0], w.shape[2]))
+
+
 ENTRIES: dict[str, Entry] = {
+    "transformers.grouped_mm_fallback": lambda b, input, weight, offs: _grouped(b, input, weight, offs),
+    "_grouped_mm": lambda b, self, mat2, offs=None, bias=None, out_dtype=None:
+        _grouped(b, self, mat2, offs if bias is None else None),
     "linear": _linear, "mm": _mm, "bmm": _mm, "matmul": matmul, "addmm": _addmm, "bilinear": _bilinear,
     "mv": lambda b, self, vec: matmul(b, self, vec), "dot": lambda b, self, tensor: matmul(b, self, tensor),
     "vdot": lambda b, self, other: matmul(b, self, other),

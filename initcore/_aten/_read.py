@@ -249,11 +249,11 @@ def _is_inplace(target: str) -> bool:
 
 
 def _handler(target: str) -> Callable[..., Any] | None:
-    """The table's entry of an overload, or of all overloads of its name; nothing outside ATen."""
+    """The table's entry of an overload, or of all overloads of its name; outside ATen under the whole name."""
     space, _, rest = target.partition(".")
-    if space != "aten":
-        return None
     name, _, overload = rest.partition(".")
+    if space != "aten":
+        return TABLE.get(f"{space}.{name}")
     if _is_inplace(target):
         name = name[:-1]
     return TABLE.get(f"{name}.{overload}") or TABLE.get(name)

@@ -330,7 +330,7 @@ class Refinement:
         """Split by the make-up of groups (theory 4.5, heads and GroupNorm); the axes that changed."""
         label = self.groups_of(coupling)
         changed = []
-        for i, owner in coupling.members:
+        for i, owner in coupling.places:
             state = self.states[i]
             axis = self.system.axes[i]
             if (axis.fixed is None or axis.coloured) and not state.discrete:

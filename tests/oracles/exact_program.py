@@ -40,6 +40,11 @@ def _typed(tensor, value):
     return tensor.to(getattr(torch, value.dtype))
 
 
+def _route(x, w, ends):
+    edges = [0, *ends.tolist()]
+    return torch.cat([x[a:b] @ m for a, b, m in zip(edges, edges[1:], w, strict=False)])
+
+
 def _run(op, x):
     a, kind = op.attributes, op.kind
     if kind in _BINARY:
@@ -188,7 +193,7 @@ def _spread(kind, a, x, shape):
 _PLAIN = {
     "elementwise": _elementwise, "contract": _contract, "convolve": _convolve, "slice": _slice, "broadcast": _broadcast,
     "reduce": _reduce, "normalize": _normalize, "attention": _attention, "recur": _recur, "scatter": _scatter,
-    "look_up": _look_up, "pad": _pad, "logical": _logical,
+    "look_up": _look_up, "route": lambda a, x, w, ends: _route(x, w, ends), "pad": _pad, "logical": _logical,
     "compare": lambda a, x, y: getattr(torch, a["function"])(x, y),
     "choose": lambda a, c, x, y: torch.where(c, x, y), "reshape": lambda a, x: x.reshape(a["shape"]),
     "permute": lambda a, x: x.permute(a["dims"]), "concatenate": lambda a, *xs: torch.cat(xs, a["dim"]),

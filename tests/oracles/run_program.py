@@ -52,6 +52,9 @@ def _run(op, x):
         return _contract(x[0], x[1], a["contracting"], a.get("batch") or ((), ()))
     if kind == "convolve":
         return _convolve(a, x[0], x[1])
+    if kind == "route":
+        edges = [0, *(int(n) for n in x[2])]
+        return torch.cat([x[0][a:b] @ w for a, b, w in zip(edges, edges[1:], x[1])])
     if kind == "look_up":
         d, (table, index) = a.get("dim", 0), x
         picked = table.index_select(d, index.reshape(-1).long())
@@ -243,8 +246,9 @@ def _recur(a, x):
     x, h0, c0, *weights = [None if t is None else t.double() for t in x]
     cell = a["cell"]
     ways = 1 + bool(a.get("bidirectional"))
-    size = (a.get("layers", 1) * ways, x.shape[0] if a.get("batch_first") else x.shape[1], weights[1].shape[1])
+    size = [a.get("layers", 1) * ways, x.shape[0] if a.get("batch_first") else x.shape[1], weights[1].shape[1]]
     h0 = torch.zeros(size, dtype=x.dtype) if h0 is None else h0
+    size[2] = weights[1].shape[0] // 4 if cell == "lstm" else size[2]
     common = (weights, bool(a.get("biases", True)), a.get("layers", 1), 0.0, True, ways == 2,
               bool(a.get("batch_first")))
     if cell == "lstm":

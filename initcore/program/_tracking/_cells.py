@@ -69,13 +69,14 @@ def recur(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
         steps = x.shape[:-1][1 if a.get("batch_first") else 0] if len(x.shape) == 3 else 1
         if steps != 1 or layers * ways != 1 or None in state[:2 if cell == "lstm" else 1]:
             raise Unsaid("an initial state that learns")
-    each = 4 if biased else 2
+    projected = bool(a.get("projected", False))
+    each = (4 if biased else 2) + projected
     if len(weights) != each * layers * ways or any(w is None or w.weights is None for w in weights):
         raise Unsaid("a cell with other weights than its own")
     lead = x.dims[:-1]
     finals = []
     for layer in range(layers):
-        outs = [_cell(trace, x, weights[each * (layer * ways + way):][:each], cell, per, state)  # type: ignore[arg-type]
+        outs = [_cell(trace, x, weights[each * (layer * ways + way):][:each], cell, per, state, projected)  # type: ignore[arg-type]
                 for way in range(ways)]
         if layer < layers - 1 and a.get("dropout"):
             for k, t in enumerate(outs):
@@ -104,12 +105,16 @@ def _states(trace: Trace, finals: list[Track], shape: tuple[int, ...]) -> Track:
     return data(shape)
 
 
-def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, start: list[Track | None]) -> Track:
-    """The units of one layer in one direction; from a state ``start`` that learns, one step."""
+def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, start: list[Track | None],
+          projected: bool) -> Track:
+    """The units of one layer in one direction; from a state ``start`` that learns, one step.
+
+    projected : the last weight makes other units of the cell's, which are what the next step and the others see.
+    """
     w_ih, w_hh, *biases = weights
-    n = w_hh.shape[1]
-    if w_hh.shape[0] != per * n:
-        raise Unsaid("a projected state")
+    n = w_hh.shape[0] // per
+    if projected and any(t is not None for t in start):
+        raise Unsaid("a projected state that learns")
     parts = (0, 1, 2, 3) if cell == "lstm" else (0, 1, 2, 3) if cell == "gru" else (0,)
     gates = [trace.family((n,), "weigh", ("gate", p)) for p in parts]
     given = [_own(t, n) for t in start if t is not None]
@@ -117,11 +122,20 @@ def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, sta
     for ids in (*(g.ids for g in gates), *given):
         trace.unions.append((state.ids, ids))
         state.operands.append(("in", ids))
-    before = given[0] if given else state.ids
+    seen = Track((*x.dims[:-1], *plain_dims((n,), UNIT)), state.ids)
+    if projected:
+        last = biases.pop().weights
+        assert last is not None
+        m, wide = w_hh.shape[1], last.array
+        short = trace.family((m,), "weigh", "projection")
+        trace.use(last, lambda a: wide(a).T.reshape(1, 1, n, m), state.ids.reshape(1, 1, n), short.ids.reshape(1, 1, m))
+        seen = Track((*x.dims[:-1], *plain_dims((m,), UNIT)), short.ids)
+    assert seen.ids is not None
+    before = given[0] if given else seen.ids
     into = list(range(per))
     within = [0, 1, 3] if cell == "gru" else into
     over = Track((x.dims[-1],), x.ids)
-    for w, target, source in ((w_ih, into, over), (w_hh, within, Track(plain_dims((n,), UNIT), before))):
+    for w, target, source in ((w_ih, into, over), (w_hh, within, Track((seen.dims[-1],), before))):
         for k, p in enumerate(target):
             _gate(trace, source, w, slice(k * n, (k + 1) * n), gates[p].ids)
     for b, target in zip(biases, (into, within)):
@@ -130,7 +144,7 @@ def _cell(trace: Trace, x: Track, weights: list[Track], cell: str, per: int, sta
             bare, rows = b.weights.array, slice(k * n, (k + 1) * n)
             trace.use(b.weights, lambda m, bare=bare, rows=rows: bare(m)[rows].reshape(1, 1, 1, n), None,  # type: ignore
                       gates[p].ids.reshape(1, 1, -1), lift=True)
-    return Track((*x.dims[:-1], *plain_dims((n,), UNIT)), state.ids)
+    return seen
 
 
 def _own(t: Track, n: int) -> Array:

@@ -36,6 +36,8 @@ def weigh(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     some = [t for t in tracks if t is not None]
     if op.kind == "look_up":
         return [_look_up(trace, op, *some)]
+    if op.kind == "route":
+        return [_route(trace, *some)]
     if op.kind == "convolve":
         return [_convolve(trace, op, *some)]
     a = op.attributes
@@ -169,6 +171,16 @@ def _look_up(trace: Trace, op: Op, table: Track, index: Track) -> Track:
     bare_dims = tuple(tuple(Factor(f.size, DATA) for f in row) if d <= i < d + k else row
                       for i, row in enumerate(bare_dims))
     return trace.alike(table, "spread", "linear", dims=bare_dims)
+
+
+def _route(trace: Trace, x: Track, w: Track, ends: Track) -> Track:
+    """Which matrix a row meets is data: the matrices are to a unit what the taps of a convolution are."""
+    if w.weights is None or not ends.data:
+        raise Unsaid("experts that are no parameter")
+    bare, (experts, n, out) = w.weights.array, w.shape
+    x = trace.as_units(x) if x.weights is not None else x
+    return _between(trace, x, 0, 1, [], list(x.dims[-1]), (out,), w.weights,
+                    lambda a: bare(a).reshape(1, experts, n, out))
 
 
 def _convolve(trace: Trace, op: Op, x: Track, w: Track) -> Track:

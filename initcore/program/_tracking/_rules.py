@@ -236,6 +236,19 @@ def spread(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     return [y, *(data(v.shape) for v in op.outputs[1:])]
 
 
+def topk(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
+    """Along data: a function of each unit. Along units: the largest, of which only data say whose they are."""
+    x, d = trace.as_units(_some(tracks)[0]), int(op.attributes["dim"])
+    if x.ids is None or not any(f.kind == UNIT for f in x.dims[d]):
+        return spread(trace, op, tracks)
+    new, units = _reduced(x, (d,), True)
+    trace.discrete(x.ids)                       # equal units may be cut apart
+    y = trace.sum_over(x, units, new, "reduce", "topk")
+    k = _shape(op)[d]
+    y = Track((*new[:d], *plain_dims((k,)), *new[d + 1:]), y.ids)
+    return [y, *(data(v.shape) for v in op.outputs[1:])]
+
+
 def gather(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """Elements along a dim of data; which ones may differ from unit to unit."""
     x, index = _some(tracks)
@@ -287,7 +300,7 @@ RULES: dict[str, Rule] = {
     "elementwise": elementwise, "compare": compare, "reduce": reduce, "softmax": softmax, "normalize": normalize,
     "dropout": dropout, "detach": detach, "data": fresh, "spread": spread, "gather": gather, "scatter": scatter,
     "opaque": opaque, "relocate": moves.relocate, "weigh": products.weigh, "attention": cells.attention,
-    "recur": cells.recur,
+    "recur": cells.recur, "topk": topk,
 }
 
 

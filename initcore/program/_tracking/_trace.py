@@ -168,7 +168,7 @@ class Trace:
             if t.weights is not None:
                 t, x = self._lift(t, x, dims)
             wide.append(None if t.ids is None else _spread(t.ids, x, dims, full))
-            if t.ids is None and (own := _own(x, dims, full)) is not None:
+            if (own := _own(x, dims, full)) is not None:
                 colours.append(own)
         made = self.family(full, role, call, grows)
         for ids in wide:
@@ -275,9 +275,7 @@ def aligned(t: Track, shape: Sequence[int]) -> list[list[Factor]]:
 
 def _kind(parts: list[tuple[Track, str]]) -> str:
     kinds = {k for t, k in parts if t.weights is None}
-    if UNIT in kinds:
-        if any(k == DATA and t.ids is not None for t, k in parts):
-            raise Unsaid("units of one value along data of another")
+    if UNIT in kinds:                        # data of another value there: each place is a unit's own
         return UNIT
     if DATA in kinds:
         return DATA

@@ -311,7 +311,7 @@ class Lowering:
             axis.odd = axis.even = axis.homogeneous = axis.zero = axis.forward_zero = axis.half_line = False
             axis.plain = frozenset()
         if len(keys) > 1:
-            self.couplings.append(Coupling(members, shared.n + 1))
+            self.couplings.append(Coupling(members, shared.n + 1, rest=True))
 
 
 def _entries(family: Family, step: Any, one: Array) -> list[int]:

@@ -5,6 +5,7 @@ richer systems (taps of a convolution are blocks, a residual stream is one axis 
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,12 +141,28 @@ class Coupling:
     its units' labels; a unit takes its group's colour. ``one_to_one``: the groups are single units, so the
     axes share one partition.
     together : units of a group are zero only all of them.
+    rest : the last group is no group, but the units of no group.
     """
 
     members: list[tuple[int, Array]]
     groups: int
     name: str = ""
     together: bool = False
+    rest: bool = False
+
+    @cached_property
+    def places(self) -> list[tuple[int, Array]]:
+        """The members; those of one axis as one where each unit is in one of them only (copies of a shared weight)."""
+        by_axis: dict[int, list[Array]] = {}
+        for i, owner in self.members:
+            by_axis.setdefault(i, []).append(owner)
+        out: list[tuple[int, Array]] = []
+        for i, owners in by_axis.items():
+            inside = np.stack([o < self.groups - 1 for o in owners])
+            if self.rest and len(owners) > 1 and (inside.sum(axis=0) <= 1).all():
+                owners = [np.min(owners, axis=0)]
+            out += [(i, o) for o in owners]
+        return out
 
 
 class Slice(NamedTuple):
