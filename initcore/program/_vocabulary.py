@@ -71,7 +71,7 @@ _ENTRIES = (
           {"groups": 1, "transposed": False, "stride": None, "dilation": None, "padding": None, "output_padding": None},
           meaning="convolution of any dimension, no bias"),
     Entry("look_up", "weigh", _PAIR, (), {"dim": 0}, meaning="rows of a table at indices"),
-    Entry("route", "weigh", (3, 3), meaning="x (rows, in), w (experts, in, out), ends: w[e] for the rows up to ends[e]"),
+    Entry("route", "weigh", (3, 3), meaning="x (rows, in), w (experts, in, out), ends: w[e] for rows up to ends[e]"),
     Entry("activation", "elementwise", _ONE, ("activation",), meaning="an activation of initcore's table"),
     Entry("elementwise", "elementwise", _ONE, ("function",),
           {"exponent": None, "low": None, "high": None, "factor": None, "offset": None},
