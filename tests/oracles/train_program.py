@@ -73,6 +73,7 @@ class Experiment:
                       for p in self.program.parameters}
         trained = [t for t in parameters.values() if t.requires_grad]
         step = OPTIMIZERS[self.optimizer](trained)
+        never = [p.value for p in self.program.parameters if self.report.zero_flow.get(p.names[0], 0) is None]
         for _ in range(self.steps):
             at = values(self.program, [torch.as_tensor(x) for x in self.draw(self.rng)], parameters)
             loss = 0.0
@@ -84,6 +85,8 @@ class Experiment:
             if not loss.requires_grad:
                 break
             loss.backward()
+            for v in never:                      # rounding; tried under plain descent by first_gradients
+                parameters[v].grad = None
             # By one factor for all: what is equal stays equal, and nothing leaves the range of numbers.
             norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
             if not torch.isfinite(norm):

@@ -11,7 +11,7 @@ from train_program import OPTIMIZERS, Experiment  # noqa: E402
 
 import initcore as ic  # noqa: E402
 import initcore.torch as it  # noqa: E402
-from initcore.program import Op, Value  # noqa: E402
+from initcore.program import Op, Place, Value  # noqa: E402
 
 
 def alike(a, dim, units=(1, 3)):
@@ -56,8 +56,8 @@ def projected(rng):
     x, y = b.input(3, 4, 2), Value((3, 4, m), "float64")
     rest = Value((1, 3, m), "float64"), Value((1, 3, n), "float64")
     b.ops.append(Op("recur", (x, None, None, *(b.weight(f"w{k}", a) for k, a in enumerate(ws))), (y, *rest),
-                    {"cell": "lstm", "batch_first": True, "projected": True}))
-    return b.program(b.dense("head", y, 2)), "recur"
+                    {"cell": "lstm", "batch_first": True, "projected": True}, Place("cells")))
+    return b.program(b.dense("head", y, 2)), "cells"
 
 
 def mixed(rng):
