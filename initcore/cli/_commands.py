@@ -60,8 +60,8 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 @guarded
 def check(
     file: Annotated[Path, typer.Argument(metavar="TARGET", help="A file or folder of weights (.safetensors, .npz, .pt, "
-                                         ".pt2, .gguf, .h5, .keras, .onnx, .msgpack), or package.module:factory, a PyTorch "
-                                         "module or what makes one.")],
+                                         ".pt2, .gguf, .h5, .keras, .onnx, .msgpack), or package.module:factory, a "
+                                         "PyTorch module or what makes one.")],
     input: Annotated[str | None, typer.Option(help="Shape of a module's inputs: 2x3x224x224; several with commas.")
                      ] = None,
     activation: Annotated[str | None, typer.Option(

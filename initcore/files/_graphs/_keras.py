@@ -20,8 +20,9 @@ from ._held import Graph, Held, Unread, counted, field_of
 from ._keras_cells import ENTRIES as CELLS
 from ._keras_layers import ENTRIES as LAYERS
 from ._keras_layers import Layer
+from ._keras_spatial import ENTRIES as SPATIAL
 
-_ENTRIES = {**LAYERS, **CELLS}
+_ENTRIES = {**LAYERS, **SPATIAL, **CELLS}
 _OPERATIONS = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Divide": "divide", "TrueDivide": "divide",
                "Maximum": "maximum", "Minimum": "minimum"}
 _MODELS = ("Functional", "Sequential", "Model")
