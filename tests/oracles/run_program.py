@@ -26,7 +26,9 @@ _COMPARE = {"lt": torch.lt, "le": torch.le, "ge": torch.ge, "eq": torch.eq, "ne"
 def values(program, inputs, parameters):
     """Every value of a program, given its inputs and parameters (tensors by :class:`Value`)."""
     at = {**dict(zip(program.inputs, inputs)), **parameters}
-    at.update({v: torch.as_tensor(np.array(a)) for v, a in program.constants.items()})
+    kind = next((t.dtype for t in parameters.values() if t.is_floating_point()), torch.float64)
+    constants = {v: torch.as_tensor(np.array(a)) for v, a in program.constants.items()}
+    at.update({v: t.to(kind) if t.is_floating_point() and t.ndim else t for v, t in constants.items()})
     for op in program.ops:
         given = [None if v is None else at[v] for v in op.inputs]
         made = _run(op, given)
