@@ -153,13 +153,17 @@ def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) 
     """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs with
     Adam, as far as it takes to call the network's own progress small: is there anything to learn in these rows?
 
-    Whoever gets loose from a plateau late does so by the luck of the order: it must do it again with the rows reversed.
+    Whoever shows nothing for a while is on a plateau and leaves it, or not, by the luck of the order: it must do so
+    in other orders of the rows too.
     """
     own = rehearse(net, data, family, limits)
     if own is None:
         return None
-    if own.explained(limits) >= limits["enough"] and own.steps > limits["late"]:
-        own = min(own, rehearse(net, backwards(data), family, limits) or own, key=lambda p: p.explained(limits))
+    if own.steps > limits["late"]:
+        for k in range(int(limits["orders"])):
+            if own.explained(limits) < limits["enough"]:
+                break
+            own = min(own, rehearse(net, reordered(data, k), family, limits) or own, key=lambda p: p.explained(limits))
     if own.explained(limits) >= limits["enough"]:
         return Outcome(own, None, data)
     scaled = standardised(data)
@@ -167,10 +171,10 @@ def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) 
     return Outcome(own, good, data)
 
 
-def backwards(data: Rows) -> Rows:
-    """The same rows to learn from, the last first."""
-    x, y, constant = (np.ascontiguousarray(a[::-1]) for a in (data.x, data.y, data.constant))
-    return data._replace(x=x, y=y, constant=constant)
+def reordered(data: Rows, k: int) -> Rows:
+    """The same rows to learn from in another order: the last first, then random ones."""
+    order = np.arange(len(data.x))[::-1] if k == 0 else permutation(len(data.x), rng=k)
+    return data._replace(**{name: np.ascontiguousarray(getattr(data, name)[order]) for name in ("x", "y", "constant")})
 
 
 def standardised(data: Rows) -> Rows:

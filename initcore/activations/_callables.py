@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Callable
@@ -37,10 +38,12 @@ def from_callable(phi: Callable[[Any], Any], dphi: Function | None = None, **fac
     if unknown:
         raise ArgumentError(f"{unknown[0]}= is no fact of an Activation; known: "
                             f"{', '.join(Activation.__dataclass_fields__)}.")
+    if isinstance(phi, type) and phi.__module__.partition(".")[0] not in ("builtins", "numpy"):
+        raise ArgumentTypeError(f"activation {phi.__name__} is a class; give one of its kind: {phi.__name__}().")
     name = str(facts.pop("name", None) or getattr(phi, "__name__", type(phi).__name__))
     vector = _elementwise(phi, name)
     slope = _differences(vector) if dphi is None else _slope(dphi, name)
-    return Activation(name=name, code=None, phi=vector, dphi=slope, **{**_look(vector, slope), **facts})
+    return Activation(name=name, code=None, phi=vector, dphi=slope, **{**_look(vector, slope, name), **facts})
 
 
 def _slope(dphi: Any, name: str) -> Function:
@@ -62,16 +65,21 @@ def _slope(dphi: Any, name: str) -> Function:
 def _elementwise(phi: Callable[[Any], Any], name: str) -> Function:
     """phi as a function from arrays to float64 arrays, by the first way of calling it that works."""
     tries: list[Callable[[Floats], Any]] = [phi, *_frameworks(phi)]
+    raised: Exception | None = None
     for way in tries:
         try:
             with np.errstate(all="ignore"):
                 answer = way(_PROBE.copy())
             y = np.asarray(answer)
-        except Exception:                   # whatever it raises for an array, it may still take numbers
+        except Exception as error:          # whatever it raises for an array, it may still take numbers
+            raised = error
             continue
         if y.shape == _PROBE.shape and y.dtype.kind in "fiub" and not (y.dtype.kind == "f" and y.dtype.itemsize < 8):
             _alone(way, np.asarray(y, np.float64), name)
             return quiet(_checked(way, phi, name))
+    if type(phi).__module__.startswith("torch.nn.") and raised is not None:
+        raise ArgumentError(f"activation {name} takes no tensor of {len(_PROBE)} numbers ({raised}); an activation must "
+                            "act on each number by itself.") from raised
     return quiet(_one_by_one(phi, name))
 
 
@@ -83,8 +91,9 @@ def _alone(way: Callable[[Floats], Any], y: Floats, name: str) -> None:
             again = np.asarray(way(_PROBE.copy()), np.float64)
     except Exception:                       # it takes no arrays of one number
         return
-    if not np.array_equal(again, y, equal_nan=True):       # noise: nothing can be said
-        return
+    if not np.array_equal(again, y, equal_nan=True):
+        raise ArgumentError(f"activation {name} gives other numbers for the same ones (dropout, noise); an activation "
+                            "must be a function.")
     if alone.shape == y.shape and not np.allclose(alone, y, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise ArgumentError(f"activation {name} is not elementwise: the value of one number depends on those beside it "
                             "(softmax, a normalisation). A Network's activations act on each unit by itself; as an "
@@ -96,10 +105,16 @@ def _frameworks(phi: Callable[[Any], Any]) -> list[Callable[[Floats], Any]]:
     ways: list[Callable[[Floats], Any]] = []
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
     if torch is not None:
+        module = isinstance(phi, torch.nn.Module) and next(phi.parameters(), None) is not None
+        # parameters of its own (PReLU) must have the numbers' dtype, and the user's stay as they are
+        taken = copy.deepcopy(phi).double() if module else phi  # type: ignore[attr-defined]
+
         def by_torch(z: Floats) -> Any:
             with torch.no_grad():
-                return phi(torch.from_numpy(z)).numpy()
+                return taken(torch.from_numpy(z)).numpy()
         ways.append(by_torch)
+        if isinstance(phi, torch.nn.Module):
+            return ways
     if jax is not None:
         def by_jax(z: Floats) -> Any:
             with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
@@ -142,17 +157,36 @@ def _one_by_one(phi: Callable[[Any], Any], name: str) -> Function:
 
 
 def _differences(phi: Function) -> Function:
+    def central(z: Floats, h: Floats) -> Floats:
+        return (8 * (phi(z + h) - phi(z - h)) - (phi(z + 2 * h) - phi(z - 2 * h))) / (12 * h)
+
     def slope(z: Any) -> Floats:
         z = np.asarray(z, dtype=np.float64)
         h: Floats = 2.0 ** -13 * np.maximum(1, np.abs(z))
-        return (8 * (phi(z + h) - phi(z - h)) - (phi(z + 2 * h) - phi(z - 2 * h))) / (12 * h)
+        d = central(z, h)
+        steep = np.flatnonzero(np.abs(d) * h > 1e-3)
+        if steep.size:                      # a slope is the same with a smaller step, the height of a jump over it not
+            d = np.array(d)
+            near, step = z.ravel()[steep], h.ravel()[steep]
+            coarse, fine = np.abs(d.ravel()[steep]), np.abs(central(near, step / 8))
+            jump = (fine > 4 * coarse) | (4 * fine < coarse)
+            at, near, step = steep[jump], near[jump], step[jump]
+            if at.size:
+                sides = np.stack([(phi(near + 2 * step) - phi(near + step)) / step,
+                                  (phi(near - step) - phi(near - 2 * step)) / step])
+                d.reshape(-1)[at] = np.take_along_axis(sides, np.abs(sides).argmin(axis=0)[None], 0)[0]
+        return d
     return quiet(slope)
 
 
-def _look(phi: Function, dphi: Function) -> dict[str, Any]:
+def _look(phi: Function, dphi: Function, name: str) -> dict[str, Any]:
     """The facts that values on [-8, 8] and far out show."""
     grid = np.linspace(-8, 8, 4001)
-    v, s = phi(grid), np.abs(dphi(grid))
+    v = phi(grid)
+    if np.isnan(v).any():
+        raise ArgumentError(f"activation {name} gives nan for z={grid[np.isnan(v)][0]:g}; it must give a number for "
+                            "every real number.")
+    s = np.abs(dphi(grid))
     facts: dict[str, Any] = {
         "odd": bool(np.allclose(v, -v[::-1], rtol=1e-12, atol=1e-14)), "phi0": float(phi(np.zeros(1))[0]),
         "dphi0": float(np.ravel(dphi(np.zeros(1)))[0]), "max_slope": float(s.max()) or 1.0}

@@ -8,12 +8,13 @@ import numpy as np
 
 from ..network import Dense, Network
 from ..saturation import LayerSignal
+from ..saturation._predict import from_steps
 from ..saturation._propagate import glance, gradient_norms
 from ..saturation._state import State
 from ..saturation._walk import slopes, steps
 from ._blame import layer_blame, saturation_severity
 from ._context import Context
-from ._weights import call, deviation, spread, start, wrong_layout, zero_bias
+from ._weights import call, deviation, off_centre, spread, start, wrong_layout, zero_bias
 
 _SETTLED = 64
 
@@ -71,11 +72,69 @@ def _misfits(c: Context, up: bool) -> tuple[int, ...]:
     return tuple(off)
 
 
+def _too_large(c: Context) -> tuple[int, ...]:
+    """The saturating layers so large that their slopes are gone."""
+    return tuple(i for i in c.hidden if c.net.layers[i].activation.saturating
+                 and spread(c.net.layers[i])[1] > 1.25 * start(c.net, i).std)
+
+
+def _unbiased(net: Network) -> Network:
+    """The net without the biases of its hidden layers."""
+    return Network([*[layer.replace(b=None) for layer in net.layers[:-1]], net.layers[-1]], check_finite=False)
+
+
+def _biases(c: Context) -> tuple[int, ...]:
+    """The hidden layers whose bias outweighs what it is added to, the worst first."""
+    assert c.state is not None
+    biases = {i: b for i in c.hidden if (b := c.net.layers[i].b) is not None and b.any()}
+    sizes = {}
+    if biases:
+        walk = steps(_unbiased(c.net), c.state)
+        for i, b in biases.items():
+            z = math.sqrt(float(np.mean(np.square(walk[i].mean) + np.square(walk[i].std)))) or 1e-300
+            sizes[i] = float(np.sqrt(np.mean(np.square(b, dtype=np.float64)))) / z
+    worst = max(sizes.values(), default=0.0)
+    return tuple(sorted((i for i, size in sizes.items() if size >= 0.3 * worst), key=lambda i: -sizes[i]))
+
+
+def _blamed_biases(layers: tuple[int, ...], c: Context) -> tuple[int, str, tuple[int, ...]]:
+    """The worst of them, the cure, and all."""
+    also = f"; likewise layers {_listed(layers[1:])}" if len(layers) > 1 else ""
+    return layers[0], zero_bias(c.net, layers[0]) + also, layers
+
+
+def _bias_mends_gradient(c: Context) -> tuple[int, ...]:
+    """The layers whose biases make the back-signal die or explode; none where it does so without them."""
+    assert c.state is not None
+    low, high = c.numbers["SIG303"]["product"], c.numbers["SIG304"]["product"]
+    layers = _biases(c)
+    if layers and not low <= _gradient(c.net, c.state) <= high \
+            and low <= _gradient(_unbiased(c.net), c.state) <= high:
+        return layers
+    return ()
+
+
+def _bias_mends_activations(c: Context, la: LayerSignal, reference: float) -> tuple[int, ...]:
+    """The layers below ``la`` whose biases hide the inputs from it; none where it is as small without them."""
+    assert c.state is not None
+    layers = tuple(i for i in _biases(c) if i <= la.index)
+    if not layers:
+        return ()
+    plain = _unbiased(c.net)
+    then = from_steps(plain, c.state, "", steps(plain, c.state)).layers[la.index]
+    size = min(then.activation_rms, math.sqrt(max(then.variance, 0.0)))
+    limits = c.numbers["SIG301"]
+    per_layer = (size / reference) ** (1 / (la.index + 1))
+    small = size < limits["total"] * reference or (size < limits["short_total"] * reference
+                                                   and per_layer < limits["per_layer"])
+    return () if small else layers
+
+
 def gradient_blame(c: Context, up: bool) -> tuple[str, str, tuple[int, ...]]:
     """Cause, cure and every layer to be mended."""
     assert c.signal is not None
     spreads = [spread(c.net.layers[k]) for k in c.hidden]
-    worst = next((k for k, (mean, std) in enumerate(spreads) if abs(mean) > 0.5 * std), None)
+    worst = next((k for k in c.hidden if off_centre(c.net.layers[k])), None)
     if worst is not None:
         return "weight_mean", call(c.net, worst), (worst,)
     own = {layer_blame(c, la.index).cause: la.index for la in c.signal.layers[:-1]
@@ -83,8 +142,11 @@ def gradient_blame(c: Context, up: bool) -> tuple[str, str, tuple[int, ...]]:
     if own and not set(own) & {"weight_scale", "layout", "activation"}:
         cause, i = next(iter(own.items()))
         return cause, layer_blame(c, i).cure, (i,)
+    biased = _bias_mends_gradient(c)
+    if biased:
+        return "bias", *_blamed_biases(biased, c)[1:]
     gain, name = _mending_gain(c), c.net.layers[worst_layer(c, up)].activation.name      # dear: the whole depth, often
-    layers = _misfits(c, up)
+    layers = _misfits(c, up) or (() if up else _too_large(c))
     if gain is None or not 0.6 <= gain <= 1.6:
         other = "" if c.net.layers[0].activation.odd else "use tanh or ReLU, or "
         how = (f"no scale of random weights mends {len(c.hidden)} layers of {name}" if gain is None else
@@ -94,8 +156,9 @@ def gradient_blame(c: Context, up: bool) -> tuple[str, str, tuple[int, ...]]:
     if not layers:                                  # of the usual scale already, which is not enough
         i = worst_layer(c, up)
         usual, std = start(c.net, i).std, spreads[i][1]
-        if gain == 1.0:
-            return "bias", zero_bias(c.net, i), tuple(c.hidden)
+        biased = _biases(c)
+        if gain == 1.0 and biased:
+            return "bias", *_blamed_biases(biased, c)[1:]
         return "weight_scale", (f"standard deviation {gain * usual:.4g} instead of {std:.4g}, in every hidden layer: "
                                 f"{gain:g} * {call(c.net, i)}"), tuple(c.hidden)
     i = max(layers, key=lambda k: abs(math.log(spreads[k][1] / start(c.net, k).std)) if spreads[k][1] else math.inf)
@@ -126,7 +189,7 @@ def activation_blame(c: Context, la: LayerSignal, reference: float,
     layer = c.net.layers[i]
     mean, std = spread(layer)
     bias = 0.0 if layer.b is None else float(np.sqrt(np.mean(np.square(layer.b, dtype=np.float64))))
-    if (abs(mean) if up else -mean) > 0.5 * std:    # a negative mean switches units off, a positive one does not
+    if off_centre(layer) and (up or mean < 0):      # a negative mean switches units off, a positive one does not
         return i, "weight_mean", f"subtract the mean {mean:.4g}, or {call(c.net, i)}", (i,)
     if bias > 0:
         done = glance(layer.replace(b=None), c.steps.before(i))
@@ -134,6 +197,10 @@ def activation_blame(c: Context, la: LayerSignal, reference: float,
         shift = sizes[i + 1] / size
         if (bias > 0.5 * sizes[i + 1] and shift > 2) if up else shift < 0.5:
             return i, "bias", zero_bias(c.net, i), (i,)
+    hiding = () if up else _bias_mends_activations(c, la, reference)
+    if hiding:
+        worst, cure, layers = _blamed_biases(hiding, c)
+        return worst, "bias", cure, layers
     if wrong_layout(c.net, i, c.numbers["SIG305"]["layout_ratio"]):
         return i, "layout", call(c.net, i), (i,)
     layers = tuple(k for k in _misfits(c, up) if k <= la.index and k != i)

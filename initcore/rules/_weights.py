@@ -20,6 +20,12 @@ def spread(layer: Dense) -> tuple[float, float]:
     return seen.total_mean, seen.std
 
 
+def off_centre(layer: Dense) -> bool:
+    """Is the weights' mean large beside their deviation, and larger than so many draws make it?"""
+    mean, std = spread(layer)
+    return abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(max(layer.w.size, 1))
+
+
 def fits(layer: Dense, fan: float, constants: tuple[float, ...]) -> bool:
     """Is fan times the mean square of the weights one of the constants, within four standard errors (and 1%)?"""
     value = fan * layer.look().mean_square
@@ -44,6 +50,23 @@ def wrong_layout(net: Network, i: int, ratio: float) -> bool:
     return _fits_fan_out(layer, ratio) and not (
         len(net.layers) > 1 and all(fits(la, la.fan_out, (2.0, max(la.activation.squared_gain, 1.0)))
                                     for la in net.layers))
+
+
+def maybe_meant(net: Network, ratio: float) -> bool:
+    """May ``mode="fan_out"`` have been asked for, for all one can tell?
+
+    So it is where no layer that tells the fans apart was drawn by fan_in: one hidden layer alone, or several below a
+    last layer that is zero or a library's default. A last layer of He's or LeCun's own scale by fan_in says that the
+    same call was meant for the others.
+    """
+    hidden, head = net.layers[:-1], net.layers[-1]
+    telling = [la for la in hidden if la.w.size >= 256
+               and max(la.fan_in, la.fan_out) >= ratio * min(la.fan_in, la.fan_out)]
+    if not all(_fits_fan_out(la, ratio) for la in telling):
+        return False
+    mean_fan = (head.fan_in + head.fan_out) / 2
+    same_call = fits(head, head.fan_in, (1.0, 2.0)) and not fits(head, mean_fan, (1.0, 2.0))
+    return not same_call and (len(hidden) == 1 or head.look().nonzero == 0 or library_scale(head))
 
 
 def _fits_fan_out(layer: Dense, ratio: float) -> bool:

@@ -56,12 +56,17 @@ def unscaled(c: Context) -> Iterator[Finding]:
         order = large[np.argsort(-size[large], kind="stable")]
         even = len(large) > n / 2 and size.max() < 30 * np.median(size)
         factor = 255.0 if even and c.x.min() >= 0 and 100 < c.x.max() <= 255 else float(rms if even else size[order[0]])
-        what = "the inputs" if even else f"feature {int(order[0])}"
+        constant = not even and std[order[0]] == 0         # there is nothing to divide by
+        what = "is constant at" if constant else "standard deviation"
+        value = mean[order[0]] if constant else size[order[0]]
+        k = int(order[0])
         yield c.finding(
-            None, f"The inputs are not scaled: {_named(order, n)}: standard deviation "
-            f"{float(size[order[0]]):.3g}{'' if len(order) == 1 else ' and below'}.", severity=severity,
+            None, f"The inputs are not scaled: {_named(order, n)}: {what} {float(value):.3g}"
+            f"{'' if len(order) == 1 else ' and others as large' if constant else ' and below'}.", severity=severity,
             measured=float(size.max()), expected=limits["large"], cause="input_scale",
-            cure=f"divide {what} by {factor:.4g}" + ("" if even else ": x = (x - x.mean(0)) / x.std(0)"), tensor="x")
+            cure=(f"leave feature {k} out, or subtract {float(value):.4g}: it says nothing" if constant else
+                  f"divide the inputs by {factor:.4g}" if even else
+                  f"divide feature {k} by {factor:.4g}: x = (x - x.mean(0)) / x.std(0)"), tensor="x")
     elif 0 < rms < limits["small"]:
         yield c.finding(None, f"The inputs are tiny: root mean square {rms:.3g}.", severity=severity, measured=rms,
                         expected=f"at least {limits['small']:g}", cause="input_scale",

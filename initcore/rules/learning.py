@@ -27,16 +27,17 @@ ESTIMATES = ("SAT", "SIG30", "OUT", "INP701")
       gradient, momentum 0.9, Adam), at three or four learning rates a factor of ten apart, on at most 2048 rows (give
       all there are: a few hundred are learnt by heart). Compared is the share explained of the loss of the best
       constant output, on rows kept apart (a quarter, at most 256, from 128 rows on) or `heart` times that on the rows
-      learnt from, if that is more; one that takes more than `late` steps must do so again with the rows in reverse, and
-      the smaller share counts. Where it stays below `enough` and a good start of the same architecture (orthogonal
-      weights, inputs and z centred and scaled, Adam, as many steps) explains at least `good`: fail below `share` times
-      what the good start explains, else warn. Where the good start gets nowhere nothing is said, for the rows may hold
-      nothing to learn. A network so large that fewer than half of `steps` can be paid for (6e9 multiplications a
-      learning rate) gets a warning at most, with fewer than 60 steps it is left out, as trained networks are. Findings
-      of other rules that only estimate (SAT, SIG, OUT, INP701) are warnings where the rehearsal learns.""", cure="""
+      learnt from, if that is more; one that takes more than `late` steps, and so left a plateau, must do so again in
+      `orders` other orders of the rows, and the smallest share counts. Where it stays below `enough` and a good start
+      of the same architecture (orthogonal weights, inputs and z centred and scaled, Adam, as many steps) explains at
+      least `good`: fail below `share` times what the good start explains, else warn. Where the good start gets nowhere
+      nothing is said, for the rows may hold nothing to learn. A network so large that fewer than half of `steps` can be
+      paid for (6e9 multiplications a learning rate) gets a warning at most, with fewer than 60 steps it is left out, as
+      trained networks are. Findings of other rules that only estimate (SAT, SIG, OUT, INP701) are warnings where the
+      rehearsal learns.""", cure="""
       The finding names what mends it in a rehearsal of its own: scaled inputs, zero biases, or new weights;
       `report.repair(rng=key)` does it.""",
-      thresholds={"steps": 480, "share": 0.3, "enough": 0.1, "good": 0.05, "heart": 0.3, "late": 120})
+      thresholds={"steps": 480, "share": 0.3, "enough": 0.1, "good": 0.05, "heart": 0.3, "late": 40, "orders": 3})
 def rehearsed(c: Context) -> Iterator[Finding]:
     """SIG307."""
     done = outcome(c)

@@ -96,9 +96,13 @@ def half_precision(c: Context) -> Iterator[Finding]:
     for la in c.signal.layers if c.signal is not None else ():
         high = math.sqrt(la.q) * 6 if la.q == la.q else 0.0
         if high > numbers["largest"]:
+            rms = c.signal.input_rms if c.signal is not None else 1.0
+            fed = rms > 100 and high < 1000 * rms             # it is the inputs that are large
             yield c.finding(la.index, f"Pre-activations of layers[{la.index}] reach about {high:.3g}, infinite in "
-                            "float16.", measured=high, expected=numbers["largest"], cause="weight_scale",
-                            cure=_call(c, la.index, ".w"), tensor=f"layers[{la.index}].z")
+                            "float16.", measured=high, expected=numbers["largest"],
+                            cause="input_scale" if fed else "weight_scale",
+                            cure=f"divide the inputs by {rms:.4g}" if fed else _call(c, la.index, ".w"),
+                            tensor=f"layers[{la.index}].z")
             break
 
 

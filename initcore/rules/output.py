@@ -44,12 +44,23 @@ def _cause(c: Context) -> tuple[int, str, str]:
             return i, "weight_mean", f"subtract the mean {mean:.4g} from the weights, or {call(c.net, i)}"
         if std > 3 * start(c.net, i).std:
             return i, "weight_scale", deviation(c.net, i, std)
+        if _biased(c, i):
+            return i, "bias", zero_bias(c.net, i)
     if c.signal is not None and c.signal.input_rms > 3:
         offset, scale = _offset(c)
         if offset > 3 * scale:
             return last, "input_offset", f"subtract each feature's mean from the inputs (root mean square {offset:.3g})"
         return last, "input_scale", f"divide the inputs by {c.signal.input_rms:.3g}"
     return last, "weight_scale", f"the layers before it send large values; mend them first, or {quiet}"
+
+
+def _biased(c: Context, i: int) -> bool:
+    """Is a hidden layer's bias large, and larger than what it is added to?"""
+    b = c.net.layers[i].b
+    if b is None or c.steps is None or not b.any():
+        return False
+    size = math.sqrt(float(np.mean(np.square(b, dtype=np.float64))))
+    return size > 3 and size > 2 * math.sqrt(float(np.mean(np.square(c.steps[i].std))))
 
 
 def _offset(c: Context) -> tuple[float, float]:
@@ -169,8 +180,7 @@ def _certain(c: Context, last: int) -> Iterator[Finding]:
         yield c.finding(i, f"The logits have root mean square {size:.3g}: the network is certain before it has learnt "
                         "anything.", measured=size, expected=c.limits["logit_std"], cause=cause, cure=cure)
     softmax = (c.loss or c.taken) == "softmax_cross_entropy"
-    if softmax and last and not c.zero(last) and (layer.w == layer.w[:, :1]).all() \
-            and (layer.b is None or (layer.b == layer.b[0]).all()):
+    if softmax and last and not c.zero(last) and (layer.w == layer.w[:, :1]).all():     # whatever the biases
         yield c.finding(last, "All outputs have the same weights: under softmax cross entropy their errors cancel, and "
                         "the layers below get no gradient in the first step.", measured="equal columns",
                         expected="random or zero ones", cause="symmetry", cure=call(c.net, last))

@@ -19,8 +19,9 @@ from ._finding import Finding
       fails where over all hidden layers the product of the shares that are left (the paths on which no slope is gone)
       is below `paths`, or, for Adam and its kin, which make up for small gradients, below `adam_paths`; by calibration
       most of the others train. Activations with flat pieces (hard_tanh, hard_sigmoid) warn by the mean slope only:
-      their slope is 0 by design. Layers that are alike in their weights, biases and signal share one search for the
-      cause; the number in a cure is the layer's own.""",
+      their slope is 0 by design. Of a trained network what would warn is information: its weights have grown. Layers
+      that are alike in their weights, biases and signal share one search for the cause; the number in a cure is the
+      layer's own.""",
       cure="""The finding names the cause (weights too large, weights not centred, inputs not scaled or centred, bias,
       activation) and the number that mends it.""",
       thresholds={"fail_share": 0.5, "paths": 1e-3, "adam_paths": 1e-6, "warn_share": 0.2, "warn_slope": 0.3})
@@ -31,6 +32,8 @@ def saturated(c: Context) -> Iterator[Finding]:
         severity = saturation_severity(c, la)
         if severity is None:
             continue
+        if c.trained and severity == "warn":
+            severity = "info"                  # weights grow as they learn, and certain units saturate
         why = layer_blame(c, la.index)
         limit = numbers["fail_share"] if severity == "fail" else numbers["warn_share"]
         yield c.finding(
@@ -46,7 +49,8 @@ def saturated(c: Context) -> Iterator[Finding]:
       why="""Computed as 1 - y y the slope of tanh is exactly 0 from |z| = 9.01 on in float32 (19.06 in float64), that
       of sigmoid above 17.33 (37.43): no gradient passes at all.""",
       measured="""Hidden layers of smooth saturating activations: the share of pairs beyond these points. Warn above
-      `share`, fail above `fail_share`: by calibration most networks with fewer get loose.""",
+      `share`, fail above `fail_share`: by calibration most networks with fewer get loose; information in a trained
+      network.""",
       cure="As for SAT201.", thresholds={"share": 0.01, "fail_share": 0.99})
 def zero_slope(c: Context) -> Iterator[Finding]:
     """Layers whose slopes are exactly 0."""
@@ -57,18 +61,21 @@ def zero_slope(c: Context) -> Iterator[Finding]:
             why = layer_blame(c, la.index)
             yield c.finding(
                 la.index, f"{100 * la.slope_zero:.1f}% of {la.activation} slopes are exactly 0 in {layer.dtype.name} "
-                "when taken from the output.", severity="fail" if la.slope_zero > c.limits["fail_share"] else None,
+                "when taken from the output.",
+                severity="fail" if la.slope_zero > c.limits["fail_share"] else "info" if c.trained else None,
                 measured=la.slope_zero, expected=c.limits["share"], cause=why.cause, cure=why.cure)
 
 
 @rule("SAT203", title="dead ReLU units", severity="warn",
-      why="A ReLU unit that is negative on all the data has no gradient and does not come back by itself.",
-      measured="""Hidden ReLU layers, on data of at least `rows` rows: the share of units with slope 0 on all the data
-      (predicted: with probability 0.9999). Warn above `share` (plus four standard errors of the width: random
-      networks may reach one half with depth); fail when the whole layer, of at least `units` units, is dead. With
-      targets, fail for a dead layer of any width on any number of rows when no weight gets a gradient. In a module, on
-      fewer than `rows` rows, warn of a whole layer of `units` units whose weights get no gradient. Layers that receive
-      nothing but zeros are not blamed.""",
+      why="""A ReLU unit that is negative on all the data has no gradient and does not come back by itself; nor does a
+      GELU, SiLU, softplus or ELU so far below 0 that its slope rounds to 0.""",
+      measured="""Hidden layers of ReLU and of unbounded activations, on data of at least `rows` rows: the share of
+      units with slope 0 on all the data (predicted: with probability 0.9999). Warn above `share` (plus four standard
+      errors of the width: random networks may reach one half with depth); fail when the whole layer, of at least
+      `units` units, is dead. With targets, fail for a dead layer of any width on any number of rows when no weight gets
+      a gradient. In a module, on fewer than `rows` rows, warn of a whole layer of `units` units whose weights get no
+      gradient. Layers that receive nothing but zeros are not blamed; of a trained network some dead units are
+      information.""",
       cure="Zero or small positive biases, weights centred at zero, inputs centred.",
       thresholds={"share": 0.55, "rows": 32, "units": 8})
 def dead_relu(c: Context) -> Iterator[Finding]:
@@ -77,7 +84,9 @@ def dead_relu(c: Context) -> Iterator[Finding]:
     for la in c.signal.layers if c.signal is not None else ():
         layer, fed = c.net.layers[la.index], not silent
         silent = la.activation_rms == 0
-        if la.index not in c.hidden or not layer.activation.dies or not la.units or c.zero(la.index) or not fed:
+        phi = layer.activation
+        if la.index not in c.hidden or not la.units or c.zero(la.index) or not fed \
+                or len(phi.flat_pieces) > 1 or not (phi.dies if phi.saturating or phi.homogeneous else True):
             continue
         stuck = la.dead_units == 1 and c.motionless and c.y is not None
         if c.trace is not None and len(c.trace.x) < c.limits["rows"] and not stuck:
@@ -86,6 +95,8 @@ def dead_relu(c: Context) -> Iterator[Finding]:
         whole = la.dead_units == 1 and (la.units >= c.limits["units"] or stuck)
         if la.dead_units > limit or whole:
             why = offset_blame(c, la.index)
-            yield c.finding(la.index, f"{100 * la.dead_units:.0f}% of the {la.activation} units are 0 on all of the "
-                            "data.", severity="fail" if whole else "warn", measured=la.dead_units,
+            zero = la.activation_rms == 0 or (phi.dies and phi.homogeneous)
+            yield c.finding(la.index, f"{100 * la.dead_units:.0f}% of the {la.activation} units "
+                            f"{'are 0' if zero else 'have slope 0'} on all of the data.",
+                            severity="fail" if whole else "info" if c.trained else "warn", measured=la.dead_units,
                             expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure)

@@ -10,7 +10,7 @@ from ._catalogue import rule
 from ._context import Context
 from ._depth import activation_blame, gradient_blame, worst_layer
 from ._finding import Finding
-from ._weights import call, deviation, fits, library_scale, spread, start, wrong_layout
+from ._weights import call, deviation, fits, library_scale, maybe_meant, spread, start, wrong_layout
 
 
 def _gradients(c: Context, *, up: bool) -> Iterator[Finding]:
@@ -141,8 +141,9 @@ def exploding_gradient(c: Context) -> Iterator[Finding]:
       one draw in 10000 reaches, if that is less), and above `high` for unbounded activations (SAT201 judges the
       bounded). The layout is blamed when the variance of at least 256 weights fits fan_out within sampling error, fits
       fan_in not, and the two differ by more than `layout_ratio`; not where every layer fits fan_out, where a round
-      number was picked by hand, or where the weights take a few values only. One layer alone drawn with
-      mode="fan_out" looks the same as a wrong layout: the finding names both.""",
+      number was picked by hand, or where the weights take a few values only. Information where mode="fan_out" may have
+      been asked for, which looks the same: one hidden layer alone, or all of them below a last layer that is zero or a
+      library's default.""",
       cure="""The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or
       layout="oi".""",
       thresholds={"low": 0.02, "high": 20.0, "layout_ratio": 2.0, "weights": 4})
@@ -157,10 +158,12 @@ def variance_misfit(c: Context) -> Iterator[Finding]:
         gain2, square, (n, m) = layer.activation.squared_gain, mean * mean + std * std, layer.w.shape
         offset = abs(mean) > 0.5 * std and abs(mean) > 6 * std / math.sqrt(layer.w.size)
         layers: tuple[int, ...] = (i,)
+        severity = None
         if offset and n * n * mean * mean > 4 * gain2:
             cause, cure = "weight_mean", f"subtract the mean {mean:.3g}, or {call(c.net, i)}"
             text = f"The weights' mean {mean:.3g} is not small beside their standard deviation {std:.3g}."
         elif wrong_layout(c.net, i, limits["layout_ratio"]):
+            severity = "info" if maybe_meant(c.net, limits["layout_ratio"]) else None
             cause, cure = "layout", f"if it was not meant, pass w.T or layout=\"oi\": {call(c.net, i)}"
             text = (f"fan_in std^2 = {n * square:.3g}, but fan_out std^2 = {m * square:.3g} is what "
                     f"{start(c.net, i).initializer} gives: the layout was read the wrong way round, or "
@@ -170,7 +173,8 @@ def variance_misfit(c: Context) -> Iterator[Finding]:
             text = f"fan_in std^2 = {n * square:.3g}; {layer.activation.name} wants about {gain2:.3g}."
         else:
             continue
-        yield c.finding(i, text, measured=n * square, expected=gain2, cause=cause, cure=cure, layers=layers)
+        yield c.finding(i, text, severity=severity, measured=n * square, expected=gain2, cause=cause, cure=cure,
+                        layers=layers)
 
 
 def _scale_is_off(c: Context, i: int, square: float) -> bool:

@@ -23,14 +23,15 @@ def _status(c: Context, *words: str) -> Iterator[Finding]:
         n, layer, dead = len(la.status), c.net.layers[la.layer], words == ("dead",)
         cells = Counter(la.labels[units].tolist())
         lost = (len(units) if dead else len(units) - len(cells)) / n
-        few = lost < (0.5 if c.trained else c.limits["fail_share"])
+        pruned = not any(layer.w[:, k].any() or c.net.layers[la.layer + 1].w[k].any() for k in units)
+        few = lost < (0.5 if c.trained or pruned else c.limits["fail_share"])
         what = " and ".join(w for w in words if w in la.status)
         text = (f"{len(units)} of {n} units are dead: output and gradient stay 0 for ever" if dead else
                 f"{len(units)} of {n} units are {what}, in {len(cells)} group{'s' * (len(cells) != 1)}: each group is "
                 f"one unit for ever under {c.optimizer}; effective width {la.effective_width}")
         if few:
             text += f" ({100 * lost:.2g}% lost: units {_named(la, units, dead)})"
-            if dead and not any(layer.w[:, k].any() for k in units[:64]):
+            if pruned:
                 text += "; zero weights on both sides are what structured pruning leaves"
         yield c.finding(la.layer, text + ".", severity="warn" if few else "fail", measured=la.effective_width,
                         expected=n, cause="symmetry",
@@ -59,7 +60,8 @@ def _above_dead(c: Context, i: int) -> bool:
       weights alone, in exact arithmetic). Any cell of two or more units is a finding. Equal rows with different
       outgoing weights separate at the first step and are not reported here.
       A share of units lost (units beyond the first of each group) of `fail_share` or more fails; less, as after
-      rounding or pruning, is a warning that names the units; a trained network may lose half.""",
+      rounding or pruning, is a warning that names the units; a trained network may lose half, and so may one whose
+      tied units have zero weights on both sides, as structured pruning leaves them.""",
       cure="""Draw the weights at random; one tensor at random on either side of the layer is enough. A few tied units
       are set free by `ic.symmetry.break_ties(net, rng=key)`.""", thresholds={"fail_share": 0.02})
 def tied(c: Context) -> Iterator[Finding]:
