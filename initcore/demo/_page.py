@@ -65,7 +65,8 @@ def _before(e: dict[str, Any], widths: list[int]) -> Html:
         Line("different units", x, units, 0), Line("found", x, found, 0, dots=True, hollow=True),
         Line("flat", x, p["saturated"], 1), Line("found", x, m["saturated"], 1, dots=True, hollow=True)],
         y_axis=_SHARES, x_label="hidden layer", y_label="share of units",
-        caption=f"{_verdict(e['verdict'])} {e['why']}")
+        caption=f"{_verdict(e['verdict'])} With data, {', '.join(f'{k}: {v}' for k, v in e['judged'].items())}. "
+                f"{e['why']}")
 
 
 def _verdict(found: list[dict[str, Any]]) -> str:

@@ -3,9 +3,11 @@
 Design
 A. A forecast comes from the weights and the training inputs' mean and covariance alone: units that stay
    different from :func:`symmetry.analyze`, saturation and gradient factors from :func:`saturation.predict`.
-B. Then the start is trained twice, by plain momentum and by Adam, and the same quantities are counted bitwise
+B. Beside it stands what :func:`check` says of each optimizer when it is given the training images: it rehearses a
+   few hundred steps, so its verdict is the calibrated one.
+C. Then the start is trained twice, by plain momentum and by Adam, and the same quantities are counted bitwise
    and measured on the data. Nothing of the outcome enters the forecast.
-C. :func:`run` returns one document of plain numbers (what ``--json`` writes) and tells a :class:`View` as it goes.
+D. :func:`run` returns one document of plain numbers (what ``--json`` writes) and tells a :class:`View` as it goes.
 """
 
 from __future__ import annotations
@@ -129,9 +131,10 @@ def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STAR
     view : told of every step; default says nothing.
 
     Returns the document that ``initcore demo --json`` writes: settings, ``fan_in`` (see :func:`growth`) and, for each
-    of ``starts``, ``verdict`` (rule, severity, layer), ``predicted`` and ``measured`` (one number a hidden layer, see
-    :func:`signals`; predicted also ``distinct_units`` and ``effective_width``), ``saturation_error`` and, under
-    ``runs``, for each optimizer the last epoch's numbers and, under ``epochs``, those of each.
+    of ``starts``, ``verdict`` (rule, severity, layer), ``judged`` (see :func:`judged`), ``predicted`` and ``measured``
+    (one number a hidden layer, see :func:`signals`; predicted also ``distinct_units`` and ``effective_width``),
+    ``saturation_error`` and, under ``runs``, for each optimizer the last epoch's numbers and, under ``epochs``, those
+    of each.
     """
     epochs, seed = integer("epochs", epochs, low=1), integer("seed", seed, low=0)
     view = view or View()
@@ -146,7 +149,7 @@ def run(*, epochs: int = EPOCHS, seed: int = 0, starts: tuple[Start, ...] = STAR
     for number, start in enumerate(starts, 1):
         net = start.network(seed)
         entry: dict[str, Any] = {"name": start.name, "activation": start.activation, "weights": start.weights,
-                                 "why": start.why, **forecast(net, data)}
+                                 "why": start.why, **forecast(net, data), "judged": judged(net, data)}
         document["starts"].append(entry)
         view.forecast(entry, number, len(starts))
         entry["measured"] = signals(saturation.measure(net, data.x_train, threads=threads))
@@ -170,6 +173,12 @@ def forecast(net: Network, data: Split) -> dict[str, Any]:
     verdict = [{"rule": rule, "severity": severity, "layer": layer}
                for rule, severity, layer in sorted(findings, key=lambda f: (f[1] != "fail", f[0], str(f[2])))]
     return {"verdict": verdict, "predicted": predicted}
+
+
+def judged(net: Network, data: Split) -> dict[str, str]:
+    """What :func:`check` says of each optimizer, given the training images: "cannot learn", "fit to train", ..."""
+    return {name: check(net, data.x_train, data.y_train, loss="softmax_cross_entropy", optimizer=name).verdict
+            for name in OPTIMIZERS}
 
 
 def signals(report: saturation.SignalReport) -> dict[str, list[float]]:

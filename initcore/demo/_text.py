@@ -21,7 +21,8 @@ INTRO = (
     "units that start equal stay equal, sums that start large leave no slope, signals that start small die on the "
     "way. All three can be read off the weights. Below, {starts} starts of one network ({shape}, float32) on "
     "{train} handwritten digits, {test} more to test; each is judged from its weights and the inputs' mean and "
-    "covariance, then trained twice for {epochs} epochs, by momentum and by Adam, and counted.")
+    "covariance, rehearsed by check on the training images, then trained twice for {epochs} epochs, by momentum and by "
+    "Adam, and counted.")
 GROWTH = ("Weights of standard deviation 1 and n inputs of size 1: the sum has standard deviation sqrt(n). "
           "Flat: units with less than 1% of their greatest slope left; drawn: counted on random numbers.")
 LEGEND = ("f: foretold from weights and input moments. m: counted or measured. units: different ones per hidden "
@@ -66,6 +67,12 @@ def extent(values: Iterable[int]) -> str:
 def geometric_mean(values: list[float]) -> float:
     """The factor per layer of a product over layers."""
     return 0.0 if min(values) <= 0 else math.exp(sum(map(math.log, values)) / len(values))
+
+
+def _judged(optimizer: str, verdict: str) -> Text:
+    """One optimizer's verdict in the colour of its severity."""
+    bad, fit = verdict == "cannot learn", verdict == "fit to train"
+    return Text(f"{optimizer}: {'NOT OK, ' * bad}{verdict}", style="red" if bad else "green" if fit else "yellow")
 
 
 class TextView(View):
@@ -113,6 +120,7 @@ class TextView(View):
             f"flat {per_layer(map(percent, p['saturated']))}; "
             f"gradient x {per_layer(map(short, p['gradient_factor']))} per layer, "
             f"typical unit x {per_layer(map(short, p['typical_factor']))}"))
+        grid.add_row("with data", Text("; ").join([_judged(*one) for one in entry["judged"].items()]))
         self.console.print(grid)
         if self.console.is_terminal:
             self.bar = Progress(TextColumn("{task.description:<9}"), BarColumn(bar_width=18),

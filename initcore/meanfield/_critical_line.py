@@ -74,7 +74,7 @@ def _critical(p: Profile, q: float) -> CriticalPoint:
         raise ArgumentError(f"activation {p.activation.name} has slope 0 almost everywhere at q={q:g}; "
                             "no weight variance makes chi = 1.")
     w, b, v = 1 / m["slope2"], m["excess"] / m["slope2"], m["growth"] / m["slope2"]
-    if abs(b) < 1e-12 * q:                      # the rounding of E phi'^2: ReLU written by hand is critical without bias
+    if abs(b) < 1e-12 * q:                      # rounding: a ReLU written by hand is critical without bias
         b = 0.0
     half = False
     if abs(v - 1) < 1e-9 and homogeneous_slope(p) is None:

@@ -22,7 +22,11 @@ _PASSED = (2.0, 0.85)       # nothing found, and about as far as a good start in
 
 
 class Standard(NamedTuple):
-    """``(x - mean) / scale`` for every feature; ``scale`` is one number where the features' sizes are alike."""
+    """``(x - mean) / scale`` for every feature.
+
+    ``scale`` is one number where the features' sizes are alike (pixels: quiet ones stay quiet), else each feature's
+    own, but for one that is constant in all but a few rows, which would become huge there.
+    """
 
     mean: Array
     scale: Array
@@ -35,9 +39,11 @@ class Standard(NamedTuple):
         varying = std[std > 0]
         if not varying.size:
             return cls(mean, np.ones_like(std))
-        if varying.max() > 30 * np.median(varying):
-            return cls(mean, np.where(std > 0, std, 1.0))
-        return cls(mean, np.full_like(std, math.sqrt(float(np.mean(np.square(std))))))
+        common = math.sqrt(float(np.mean(np.square(std))))
+        if varying.max() > 3 * np.median(varying):
+            rare = np.abs(x - mean).max(axis=0) > 20 * std
+            return cls(mean, np.where(std > 0, np.where(rare, np.maximum(std, common), std), 1.0))
+        return cls(mean, np.full_like(std, common))
 
     def __call__(self, x: Array) -> Array:
         return (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
@@ -121,10 +127,11 @@ class _Plan:
         if self.x is not None and len(self.x) > 1:
             standard = self.standard
             x = np.asarray(self.x if standard is None else standard(self.x), dtype=np.float64)
-            fitted = _rehearsal.good_start(self.net, x, self.key.child("fitted"))
-            folded = fitted.layers[0] if standard is None else standard.folded(fitted.layers[0])
-            if folded is not None and all(np.isfinite(a).all() for _, _, a in fitted.parameters()):
-                yield Network([folded, *fitted.layers[1:]])
+            for name in ("fitted", "fitted again"):
+                fitted = _rehearsal.good_start(self.net, x, self.key.child(name))
+                folded = fitted.layers[0] if standard is None else standard.folded(fitted.layers[0])
+                if folded is not None and all(np.isfinite(a).all() for _, _, a in fitted.parameters()):
+                    yield Network([folded, *fitted.layers[1:]])
 
     def network(self) -> Network:
         """The network of the plan."""

@@ -162,6 +162,18 @@ def test_slope_of_a_callable():
     assert f.odd and f.code is None and f.dphi0 == pytest.approx(3, rel=1e-10)
 
 
+def test_a_jump_has_no_slope():
+    """What is flat beside a jump has slope 0 next to it too; a steep slope stays what it is."""
+    near = np.concatenate([np.linspace(-1, 1, 401) * 2.0 ** -12, [-3.0, 0.7]])
+    for jump in (np.sign, lambda z: (z > 0) * 1.0, lambda z: np.where(z >= 0, 5.0, -2.0)):
+        f = activations.from_callable(jump)
+        assert not f.dphi(near).any() and not f.dphi(near.reshape(13, 31)).any()
+    bent = activations.from_callable(lambda z: np.where(z > 0, z + 1, z / 2))
+    np.testing.assert_allclose(bent.dphi(np.array([-1e-4, 1e-4, 2.0])), [0.5, 1, 1], rtol=1e-9)
+    steep = activations.from_callable(lambda z: np.tanh(200 * z))
+    np.testing.assert_allclose(steep.dphi(np.array([0.0, 0.01])), 200 / np.cosh([0.0, 2.0]) ** 2, rtol=1e-4)
+
+
 # --- facts the other modules reason with ---------------------------------------------------------------------------
 
 @every
@@ -275,6 +287,13 @@ def test_callables_that_are_none():
             activations.get(bad)
     with pytest.raises(ArgumentError, match=r"activation inverse raised ZeroDivisionError for z=0\.0"):
         activations.from_callable(lambda z: 1 / z if isinstance(z, float) else None, name="inverse")
+    with np.errstate(all="ignore"), pytest.raises(ArgumentError, match="gives nan for z=-8"):
+        activations.get(np.log)
+    rng = np.random.default_rng(0)
+    with pytest.raises(ArgumentError, match="other numbers for the same"):
+        activations.from_callable(lambda z: z * (rng.random(np.shape(z)) < 0.5), name="dropout")
+    with pytest.raises(ArgumentTypeError, match=r"Relu is a class; give one of its kind: Relu\(\)"):
+        activations.get(type("Relu", (), {"__call__": lambda self, z: np.maximum(z, 0)}))
     with pytest.raises(ArgumentError, match="slope= is no fact"):
         activations.from_callable(np.tanh, slope=1.0)
 

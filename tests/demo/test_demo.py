@@ -110,6 +110,19 @@ def test_verdicts_name_the_fault(told):
     assert {v["rule"] for v in start(told[0], "std 0.001, tanh")["verdict"]} & {"SIG301", "SIG303", "SIG305"}
 
 
+def test_verdicts_with_data_come_true(told):
+    """What check says of each optimizer before training, given the images, beside what became of it."""
+    for entry in told[0]["starts"]:
+        for optimizer, run in entry["runs"].items():
+            right, verdict = run["test_accuracy"], entry["judged"][optimizer]
+            assert {"cannot learn": right < 0.7, "fit to train": right >= 0.95}.get(verdict, right < 0.95)
+    assert set(start(told[0], "std 10, tanh")["judged"].values()) == {"cannot learn"}
+    assert start(told[0], "std 0.001, tanh")["judged"]["momentum"] == "cannot learn"
+    assert set(start(told[0], "good, tanh")["judged"].values()) == {"fit to train"}
+    assert told[1].count("NOT OK, cannot learn") == 9
+    assert "with data momentum: fit to train; adam: fit to train" in told[1]
+
+
 def test_forecast_uses_moments_only(told):
     """The forecast of a network does not change when the images are replaced by others of the same moments."""
     net = demo.STARTS[3].network(0)

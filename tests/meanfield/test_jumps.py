@@ -90,3 +90,9 @@ def test_what_has_no_answer_is_said():
                                       lambda x: x / np.sqrt(1 + x * x), lambda x: np.tanh(50 * x)])
 def test_corners_and_steep_places_are_no_jumps(function):
     assert math.isfinite(mf.chi(function, 1.0, sigma_w2=1.0))
+
+
+def test_a_relu_written_by_hand_is_critical_without_bias():
+    """The rounding of E phi'^2 makes no negative bias variance."""
+    point = mf.critical_line(lambda z: np.maximum(z, 0), q=1.0)
+    assert point.sigma_b2 == 0 and point.admissible and point.sigma_w2 == pytest.approx(2, rel=1e-12)
