@@ -184,7 +184,9 @@ def test_ties_at_random_shapes_and_packing_edges(dtype):
 
 @both
 def test_rows_do_not_know_their_batch(dtype):
-    for shape in sample(60, 70, 21) + [(191, 10, 40), (193, 385, 33), (25, 769, 17), (300, 20, 700), (2, 900, 260)]:
+    turned = [(9, 30, 60), (16, 40, 33), (24, 800, 64), (32, 200, 64), (48, 385, 700), (64, 50, 130)]
+    edges = [(191, 10, 40), (193, 385, 33), (25, 769, 17), (300, 20, 700), (2, 900, 260)]
+    for shape in sample(60, 70, 21) + turned + edges:
         batch_rows(*shape, dtype)
 
 

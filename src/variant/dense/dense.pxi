@@ -47,6 +47,10 @@ cdef enum:
     DIRECT_ROWS = 64            # nor, for at most so many rows (where the cache's sets are used evenly),
     DIRECT_FEW = 262144         # while it fits the second
     DIRECT_ALIAS = 4096         # bytes between rows that fall into the same sets
+    TURN_LEAST = 8              # rows of dz from which dx is made as the transposed of w dz',
+    TURN_MOST = 64              # up to which,
+    TURN_WASTE = 8              # columns of its tiles that may stay unused,
+    TURN_SIZE = 16384           # and elements made at a time
     STOP_WORK = LANES_F32 << 25
     STOPPED = -3
 
@@ -362,6 +366,38 @@ cdef int take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows,
     return 0
 
 
+cdef inline bint turned(Py_ssize_t batch, Py_ssize_t fan_out, Py_ssize_t width) noexcept nogil:
+    """Whether dx' = w dz' is cheaper than dx = dz w': w is not packed, which costs as much as eight rows of dz, while
+    its tiles are as wide as half a tile of that many rows at least."""
+    return TURN_LEAST < batch <= TURN_MOST and 2 * batch <= fan_out and (-batch & (width // 2 - 1)) < TURN_WASTE
+
+
+cdef int product_turned(const real* dz, Py_ssize_t dz_row, const real* w, Py_ssize_t w_row, real* dx,
+                        Py_ssize_t dx_row, Py_ssize_t batch, Py_ssize_t fan_in, Py_ssize_t fan_out,
+                        const StopCheck* stop) noexcept nogil:
+    """dx := dz w' as the transposed of w dz', some columns at a time: the same chains, so the same bits."""
+    cdef real[ROOM_SIZE] room
+    cdef Py_ssize_t j, n, step = TURN_SIZE // batch
+    cdef void* work = NULL
+    cdef real* part = room
+    cdef int status = 0
+    step = smaller(step, fan_in)
+    if step * batch > ROOM_SIZE:
+        work = malloc(step * batch * sizeof(real))
+        if work == NULL:
+            return -1
+        part = <real*> work
+    for j from 0 <= j < fan_in by step:
+        n = smaller(step, fan_in - j)
+        status = product(w + j * w_row, w_row, 1, dz, 1, dz_row, NULL, <real*> NULL, part, batch, False, NULL, n,
+                         fan_out, batch, stop)
+        if status != 0:
+            break
+        turn(part, batch, n, batch, dx + j, dx_row)
+    free(work)
+    return status
+
+
 cdef int dense_backward_until(const real* x, Py_ssize_t x_row, Py_ssize_t x_col, const real* w, Py_ssize_t w_row,
                               Py_ssize_t w_col, int code, double alpha, const real* z, Py_ssize_t z_row,
                               const real* y, Py_ssize_t y_row, const real* dy, Py_ssize_t dy_row,
@@ -401,7 +437,10 @@ cdef int dense_backward_until(const real* x, Py_ssize_t x_row, Py_ssize_t x_col,
         at_once = slope
         if slope.code != ACT_IDENTITY and dw != NULL and batch <= fan_in:
             status = take_slopes(&at_once, dw, dw_row, batch, fan_out, stop)
-        if status == 0:
+        if status == 0 and at_once.code == ACT_IDENTITY and w_col == 1 and turned(batch, fan_out, tile_width(w)):
+            status = product_turned(<const real*> at_once.dy, at_once.dy_row, w, w_row, dx, dx_row, batch, fan_in,
+                                    fan_out, stop)
+        elif status == 0:
             status = product(<const real*> at_once.dy if at_once.code == ACT_IDENTITY else NULL, at_once.dy_row, 1,
                              w, w_col, w_row, &at_once, <real*> NULL, dx, dx_row, False, NULL, batch, fan_out, fan_in,
                              stop)

@@ -169,3 +169,15 @@ cdef void pack_rows(const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_
         for p in range(k):
             for r in range(TILE_ROWS):
                 panels[whole * k + TILE_ROWS * p + r] = a[smaller(whole + r, m - 1) * a_row + p * a_col]
+
+
+cdef void turn(const real* a, Py_ssize_t a_row, Py_ssize_t m, Py_ssize_t n, real* out,
+               Py_ssize_t out_row) noexcept nogil:
+    """out[j, i] := a[i, j] for a of m x n."""
+    cdef Py_ssize_t block = 32 // sizeof(real), i, j, whole_m = m // block * block, whole_n = n // block * block
+    for j from 0 <= j < whole_n by block:
+        for i from 0 <= i < whole_m by block:
+            transpose_block(a + i * a_row + j, a_row, out + j * out_row + i, out_row)
+    for j in range(n):
+        for i in range(whole_m if j < whole_n else 0, m):
+            out[j * out_row + i] = a[i * a_row + j]
