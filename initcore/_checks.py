@@ -195,7 +195,7 @@ def float_array(name: str, value: Any, *, ndim: int | None = None, dtype: Any = 
         raise unlike(name, a.dtype, dtype)
     if ndim is not None and a.ndim != ndim:
         raise ShapeError(f"{name} must have {ndim} dimension(s), got shape {a.shape}.")
-    return a
+    return a if type(a) is np.ndarray else np.asarray(a)        # the numbers of a subclass, without its operations
 
 
 def finite(name: str, a: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ def from_data(n: int, x: Any) -> State:
     if not len(a):
         raise ShapeError("x has no rows; moments need at least one.")
     with np.errstate(all="ignore"):
-        a = a.astype(np.float64)
+        a = a.astype(np.float64, order="C")            # the same sums for every layout
         centre = a.mean(axis=0)
         a -= centre
         return State(centre, kernels.matmul(a.T, a) / len(a) if n <= 4 * FULL else np.mean(np.square(a), axis=0))
