@@ -22,7 +22,7 @@ def drawn(program, rng):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", ["mlp", "cnn", "experts"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "experts", "lstm"])
 def test_ties_of_a_constant_start_hold(name, optimizer):
     fn, make, inputs = FAMILIES[name]
     program = ij.program(fn, constant(make()), *inputs)
