@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import symmetry
 from .._checks import flag, number, one_of
-from ..errors import InitcoreError
+from ..errors import FileFormatError, InitcoreError
 from ..program import Program
 from ..rules import learning, nodes
 from ..verdict import ModuleReport
@@ -18,6 +18,7 @@ from ._graphs._held import Unread
 from ._tensor import Weights
 
 _MOST_UNITS = 1 << 22       # that a proof holds facts of
+_NONSENSE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _ROLES = {"contract": "dense", "convolve": "conv", "look_up": "embedding", "normalize": "norm", "recur": "recurrent"}
 
 
@@ -32,6 +33,11 @@ def wiring(weights: Weights) -> Wired | None:
     except Unread as why:
         weights.notes.append(f"The wiring is not read: {why}")
         return None
+    except InitcoreError:
+        raise
+    except _NONSENSE:
+        raise FileFormatError(f"{weights.source}: its graph is not as its library writes it; the file is damaged.") \
+            from None
     return found if found.covered else None
 
 

@@ -75,6 +75,18 @@ def test_a_layer_that_cannot_be_read_is_opaque(put, kind, config):
     assert report.coverage.nothing == 0 and report.line
 
 
+@pytest.mark.parametrize("layer", [None, 7, "Dense", [], True])
+def test_a_layer_that_is_none_is_refused(put, layer):
+    path = put()
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1] = layer
+    path.write_bytes(makers.zipped({**members, "config.json": json.dumps(config)}))
+    with pytest.raises(errors.FileFormatError, match="is no layer"):
+        check_file(path)
+
+
 def test_a_model_of_a_class_of_its_own_is_judged_by_its_tensors(put):
     report = check_file(put(kind="MyModel"))
     assert any("class of its own" in note for note in report.notes) and report.coverage.nothing == 0

@@ -132,7 +132,8 @@ def test_a_graph_that_lies_is_refused_or_opaque(tmp_path, nodes, tensors, said):
     ("Softmax", {}, {"axis": 77}),
     ("MaxPool", {}, {"kernel_shape": [9, 9]}), ("Einsum", {"n": drawn(2)}, {"equation": "->->,,"}),
     ("LSTM", {"n": drawn(1, 8, 8)}, {"hidden_size": -4}), ("Pad", {"n": np.array([-5, 1, 1, 1 << 50])}, {}),
-    ("ConstantOfShape", {}, {}), ("Range", {"n": np.array(1), "m": np.array(1)}, {}), ("Resize", {"n": drawn(2)}, {}),
+    ("ConstantOfShape", {}, {}), ("Constant", {}, {}),
+    ("Range", {"n": np.array(1), "m": np.array(1)}, {}), ("Resize", {"n": drawn(2)}, {}),
     ("Clip", {"n": drawn(3)}, {}), ("Pow", {"n": drawn(3)}, {}), ("Cast", {}, {"to": 9999}), ("Where", {}, {}),
 ], ids=lambda v: v if isinstance(v, str) else "")
 def test_nonsense_is_not_understood(tmp_path, kind, tensors, more):

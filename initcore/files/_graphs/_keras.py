@@ -68,6 +68,8 @@ class _Model:
             raise FileFormatError(f"{self.shown}: its models are nested more than {_DEEPEST} deep; no library writes "
                                   "this.")
         layers = field_of(config, "layers", list, self.shown, "a model")
+        if not all(isinstance(one, dict) for one in layers):
+            raise FileFormatError(f"{self.shown}: a layer of its model is no layer; the file is damaged.")
         self.calls += len(layers)
         counted(self.shown, self.calls)
         run = self._sequential if kind == "Sequential" else self._functional

@@ -22,7 +22,9 @@ def folded(kind: str, given: Sequence[Value | None], a: dict[str, Any], b: Build
         shape = np.array(given[0].shape if given[0] is not None else (), np.int64)
         return [_constant(b, shape[a.get("start", 0):a.get("end")] if kind == "Shape" else shape.prod(), "int64")]
     if kind == "Constant":
-        value = next(a[w] for w in ("value_int", "value_ints", "value_float", "value_floats") if w in a)
+        value = next((a[w] for w in ("value_int", "value_ints", "value_float", "value_floats") if w in a), None)
+        if value is None:
+            raise NotUnderstood
         return [_constant(b, np.asarray(value), "int64" if "int" in "".join(a) else "float32")]
     rule = _FOLDS.get(kind)
     if rule is None or not all(v is None or v in b.constants for v in given) or not given:
