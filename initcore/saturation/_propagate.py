@@ -8,7 +8,6 @@ the variances, on units merged where their incoming weights are equal (theory: t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -115,11 +114,17 @@ def _merged(layer: Dense, rows: Array | None, columns: Array | None) -> Dense:
     return layer if w is layer.w else layer.replace(w=w, b=b)
 
 
+def _equal_units(layer: Dense) -> Array | None:
+    """:func:`equal_columns` of a layer; where all weights of the first input differ, no two units are equal."""
+    if len(layer.w) and len(set(layer.w[0].tolist())) == layer.fan_out:
+        return None
+    return equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
+
+
 def _drawn_step(layer: Dense, state: State, sample: Sample) -> Step | None:
     """One layer on draws of its input; None where they overflow. Units of equal weights are computed once."""
     values = _draws.thinned(sample.values, layer.fan_out)
-    labels = equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
-    each: Any = slice(None) if labels is None else labels
+    labels = _equal_units(layer)
     with np.errstate(all="ignore"):
         merged = _merged(layer, sample.labels, labels)
         z = np.empty((len(values), merged.fan_out), layer.dtype)
@@ -128,8 +133,10 @@ def _drawn_step(layer: Dense, state: State, sample: Sample) -> Step | None:
             return None
         f = layer_statistics(layer.activation, z, a)
         one = a.mean(axis=0, dtype=np.float64)
-        f = f._replace(**{k: v[each] for k, v in f._asdict().items() if k != "histogram"})
-        mean = one[each]
+        mean = one
+        if labels is not None:
+            f = f._replace(**{k: v[labels] for k, v in f._asdict().items() if k != "histogram"})
+            mean = one[labels]
         variance = np.maximum(f.a2 - np.square(mean), 0)
         found = Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
                         np.empty((layer.fan_out, 0)), f.signed_slope)
