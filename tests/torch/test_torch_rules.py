@@ -263,3 +263,13 @@ def test_a_large_tensor_is_hashed_in_pieces():
             marks.add(it.fingerprint({"w": w.view(shape)}))
             w[place] -= 1
     assert len(marks) == 16
+
+
+def test_modules_as_activations_of_a_chain():
+    """One with parameters of its own is called in float64 and stays as it is; what is no activation is refused."""
+    prelu = torch.nn.PReLU(init=0.125)
+    assert ic.activations.get(prelu).phi(np.array([-2.0, 3.0])).tolist() == [-0.25, 3.0]
+    assert prelu.weight.dtype == torch.float32
+    for bad, words in ((torch.nn.Linear(4, 4), "takes no tensor"), (torch.nn.Dropout(), "other numbers for the same")):
+        with pytest.raises(ic.errors.ArgumentError, match=words):
+            ic.activations.get(bad)
