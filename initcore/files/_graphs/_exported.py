@@ -15,7 +15,7 @@ from ...errors import FileFormatError
 from ...program import Parameter, Place, Program, Value
 from .._tensor import Weights, checked_shape
 from .._text import shown_name
-from ._held import Graph, Held, Unread, counted, field_of
+from ._held import MOST_NODES, Graph, Held, Unread, counted, field_of
 
 MAJORS = range(5, 9)        # of the document's schema that are read
 DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -48,7 +48,7 @@ class _Document:
         self.held, self.reading = Held(weights), Reading(untrusted=True)
         self.parameters: dict[Value, Parameter] = {}
         self.inputs: list[str] = []
-        self.nodes = 0
+        self.nodes = self.taken = 0
 
     def program(self) -> Program:
         """Placeholders, calls, outputs."""
@@ -210,6 +210,10 @@ class _Flat:
         if not self.reading.knows(name):
             raise FileFormatError(f"{self.shown}: its graph uses {shown_name(name)[:80]!r} before anything makes it; "
                                   "the file is damaged.")
+        self.document.taken += 1
+        if self.document.taken > 4 * MOST_NODES:
+            raise FileFormatError(f"{self.shown}: its operations take more than {4 * MOST_NODES} tensors; no library "
+                                  "writes this.")
         return Ref(name)
 
     def _number(self, x: Any) -> Any:
