@@ -273,7 +273,7 @@ def long_graphs():
             ("unbind.int", {"self": tensor("a"), "dim": {"as_int": 0}}, 1 << 30),
             ("tril.default", {"self": tensor("a")}, 1000), ("eye.default", {"n": {"as_int": 1000}}, 1000),
             ("outer.default", {"self": tensor("a"), "vec2": tensor("a")}, 1 << 15),
-            ("broadcast_tensors.default", {"tensors": {"as_tensors": [{"name": "a"}] * 2000}}, 4)):
+            ("broadcast_tensors.default", {"tensors": {"as_tensors": [{"name": "a"}] * 700}}, 4)):
         document = makers.exported_document()
         graph = document["graph_module"]["graph"]
         last, nodes = "x", []
