@@ -1,8 +1,9 @@
 """Many examples for every hypothesis test: ``python tools/examples.py --minutes 60 [PATH ...]``.
 
-Tests take turns, a round of about a minute each with a seed of its own (so a round is made again by the command that is
-printed when it fails), until each has had 10^5 examples or the time is over. ``--record FILE`` holds what every test
-has had, over all runs that named it; a test has no more to give when its own strategies run dry.
+The test that can be done soonest comes first, in rounds of a few minutes with a seed of their own (so a round is made
+again by the command that is printed when it fails), until each has had 10^5 examples or the time is over. ``--record
+FILE`` holds what every test has had, over all runs that named it; a test has no more to give when its own strategies
+run dry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROUND = 60.0                                    # seconds that one turn of a test should take
+ROUND = 240.0                                    # seconds that one turn of a test should take
 
 
 def pytest(*arguments: str, limit: float | None = None, **environment: str) -> tuple[int, str]:
@@ -50,8 +51,14 @@ def turn(test: str, row: dict[str, Any]) -> str:
     row["round"] = max(1, min(round(examples * min(8.0, ROUND / took)), 20_000))
     if code in (0, -1):
         return ""
-    row.setdefault("failures", []).append({"seed": seed, "examples": examples})
+    row["failures"] = [*(row.get("failures") or []), {"seed": seed, "examples": examples}]
     return f"INITCORE_EXAMPLES={examples} pytest {test} --hypothesis-seed={seed}\n{said}"
+
+
+def needed(row: dict[str, Any], aim: int) -> float:
+    """Seconds until a test has had all its examples, by what it took so far; a new one comes first."""
+    had = row.get("examples", 0)
+    return (aim - had) * float(row.get("seconds", 0.0)) / (had or 1)
 
 
 def main() -> int:
@@ -70,7 +77,7 @@ def main() -> int:
         open_ = [t for t in rows if rows[t].get("examples", 0) < given.examples and not rows[t].get("exhausted")]
         if not open_:
             break
-        wrong = turn(test := min(open_, key=lambda t: rows[t].get("seconds", 0.0)), rows[test])
+        wrong = turn(test := min(open_, key=lambda t: needed(rows[t], given.examples)), rows[test])
         failed = failed or bool(wrong)
         print(wrong or f"{test}: {rows[test]['examples']}", flush=True)
         given.record.write_text(json.dumps(rows, indent=1) + "\n")

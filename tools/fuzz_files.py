@@ -1,28 +1,47 @@
-"""Mutate small valid files of every format and judge them: ``python tools/fuzz_files.py SECONDS [SEED]``.
+"""Fuzz the readers of files: ``python tools/fuzz_files.py --minutes 10 --format safetensors`` (or ``all``, in turn).
 
-Anything but a report or one printable sentence, and anything that takes over 3 seconds, is kept in a scratch folder and
-counted; exit code 1 where there was any. Mutations are blind: bytes set, words of extremes, parts cut out and doubled.
+With atheris (libFuzzer for Python) mutations are led by the coverage of initcore's own lines; members of archives are
+changed inside, so that a checksum hides nothing. Without it bytes are changed blindly. A format has a process of its
+own. A fault is anything but a report or one printable sentence, over 5 seconds, over 1 GB, a process that dies; the
+files stay in a scratch folder, and exit code 1 says that there are any. ``--record FILE`` notes what was tried.
 """
 
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
 import pathlib
 import random
+import re
+import resource
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
+import zipfile
+from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "oracles"))
 import file_corpus
 
-from initcore import errors
-from initcore.files import check_file
+try:
+    import atheris
+except ImportError:
+    atheris = None
 
 EXTREMES = (b"\xff" * 8, bytes(8), b"\x7f" * 8, b"\x01" + bytes(7))
+LONGEST = 1 << 16                       # bytes of a mutated file
+SECONDS, MEGABYTES = 5, 1024            # what a file may take
+Change = Callable[[bytes], bytes]
 
 
-def mutated(data: bytes, rng: random.Random) -> bytes:
+def blind(data: bytes, rng: random.Random) -> bytes:
     """The file with one to nine changes, half of them near its start."""
-    out = bytearray(data)
+    out = bytearray(data or b"x")
     for _ in range(rng.choice((1, 1, 2, 4, 9))):
         at = rng.randrange(len(out) if rng.random() < 0.5 else min(len(out), 700))
         kind = rng.random()
@@ -38,36 +57,154 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def fault(path: pathlib.Path) -> str | None:
+def inside(data: bytes, change: Change, rng: random.Random) -> bytes:
+    """The file changed below its own checks: one member of an archive, the header of a .safetensors with its length
+    put right; any other, and one time in three, the bytes as they are."""
+    if rng.random() < 0.35:
+        return change(data)
+    if data[:2] == b"PK":
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = [(entry, archive.read(entry)) for entry in archive.infolist()]
+        except Exception:
+            return change(data)
+        held, chosen = io.BytesIO(), rng.randrange(max(len(members), 1))
+        with zipfile.ZipFile(held, "w") as archive:
+            for i, (entry, value) in enumerate(members):
+                archive.writestr(entry.filename, change(value) if i == chosen else value,
+                                 entry.compress_type if entry.compress_type in (0, 8) else 0)
+        return held.getvalue()
+    if data[8:9] == b"{":
+        length = int.from_bytes(data[:8], "little")
+        head = change(data[8:8 + length])
+        return len(head).to_bytes(8, "little") + head + data[8 + length:]
+    return change(data)
+
+
+def fault(path: pathlib.Path, check_file: Callable[..., object]) -> str | None:
     """What is wrong with how a file was answered."""
+    from initcore import errors
     start = time.process_time()
     try:
-        str(check_file(path, partial=True))
+        report = check_file(path, partial=True)
+        shown = "".join(map(str, (report, report.to_json(), report.to_sarif()))).replace("\n", "")
+        if not shown.isprintable():
+            return "a report that is not printable"
     except errors.InitcoreError as error:
         if not str(error).isprintable():
             return f"no printable sentence: {str(error)!r}"
     except Exception:
-        return traceback.format_exc(limit=-3)
-    return "slow" if time.process_time() - start > 3 else None
+        return traceback.format_exc(limit=-4)
+    return "slow" if time.process_time() - start > SECONDS else None
 
 
-def main(seconds: float, seed: int = 0) -> int:
-    """Fuzz for so long; print what was found."""
-    rng, valid, tried, bad = random.Random(seed), file_corpus.valid(), 0, 0
-    folder, end = pathlib.Path(tempfile.mkdtemp(prefix="initcore-fuzz-")), time.time() + seconds
-    while time.time() < end:
-        suffix = rng.choice(sorted(valid))
-        path = folder / f"last.{suffix}"
-        path.write_bytes(mutated(valid[suffix], rng))
-        tried += 1
-        wrong = fault(path)
-        if wrong is not None:
-            bad += 1
-            path.rename(folder / f"{tried}.{suffix}")
-            print(folder / f"{tried}.{suffix}", wrong, sep="\n")
-    print(f"{tried} files, {bad} faults (seed {seed}; kept in {folder})")
-    return int(bad > 0)
+class Trial:
+    """Files of one format tried one after the other; each kind of fault is kept once."""
+
+    def __init__(self, kind: str, folder: pathlib.Path) -> None:
+        if atheris is not None:
+            with atheris.instrument_imports(include=["initcore", "zipfile", "json"]):
+                from initcore.files import check_file
+        else:
+            from initcore.files import check_file
+        self.check_file, self.tried, self.seen = check_file, 0, set()
+        self.path, self.kept = folder / f"last.{kind}", folder / "kept"
+        self.kept.mkdir()
+
+    def __call__(self, data: bytes) -> None:
+        self.path.write_bytes(data)
+        self.tried += 1
+        wrong = fault(self.path, self.check_file)
+        mark = re.sub(r"[\d'\"].*", "", wrong.strip().splitlines()[-1]) if wrong else ""
+        if wrong and mark not in self.seen and len(self.seen) < 50:
+            self.seen.add(mark)
+            keep = self.kept / f"{len(self.seen)}.{self.path.name.removeprefix('last.')}"
+            keep.write_bytes(data)
+            print(f"FAULT {keep}\n{wrong}", flush=True)
+        if self.tried % 50 == 0:
+            (self.path.parent / "tried").write_text(str(self.tried))
+
+
+def seeds(kind: str) -> list[bytes]:
+    """Files to start from: the valid one and the broken ones of a format."""
+    found = [data for name, data in file_corpus.corpus() if name.endswith(f".{kind}") and len(data) <= LONGEST]
+    return [data for suffix, data in file_corpus.valid().items() if suffix.endswith(kind)] + found
+
+
+def child(kind: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
+    """Try files of a format for so long. libFuzzer ends the process itself."""
+    trial, starts = Trial(kind, folder), seeds(kind)
+    if atheris is None:
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        rng, end = random.Random(seed), time.time() + seconds
+        while time.time() < end:
+            signal.alarm(4 * SECONDS)
+            trial(inside(rng.choice(starts), lambda data: blind(data, rng), rng))
+        (folder / "tried").write_text(str(trial.tried))
+        return
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for i, data in enumerate(starts):
+        (corpus / str(i)).write_bytes(data)
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        out = inside(data, lambda part: atheris.Mutate(part, max(len(part) + 64, 256)), rng)
+        return out if len(out) <= most else data[:most]
+
+    atheris.Setup([sys.argv[0], f"-max_total_time={round(seconds)}", f"-timeout={2 * SECONDS}", f"-seed={seed + 1}",
+                   f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST}",
+                   f"-artifact_prefix={folder}/kept/", str(corpus)], trial, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+def formats() -> list[str]:
+    """Endings of which there is a valid file here."""
+    return sorted({suffix.rpartition(".")[2] for suffix in file_corpus.valid()})
+
+
+def run(kind: str, seconds: float, seed: int) -> dict[str, object]:
+    """Fuzz one format in a process of its own; what came of it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"initcore-fuzz-{kind}-"))
+    with (folder / "log").open("w") as log:
+        done = subprocess.run([sys.executable, __file__, "--child", str(folder), "--format", kind, "--minutes",
+                               str(seconds / 60), "--seed", str(seed)], stdout=log, stderr=log, check=False,
+                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    said = (folder / "log").read_text(errors="replace")
+    kept = sorted(map(str, (folder / "kept").glob("*"))) if (folder / "kept").exists() else []
+    tried = int((folder / "tried").read_text()) if (folder / "tried").exists() else 0
+    covered = re.findall(r"\bcov: (\d+)", said)
+    for file in kept or [str(folder / "log")] * (done.returncode != 0):
+        print(file)
+    print(said[-3000:] if kept or done.returncode else f"{kind}: {tried} files, no fault", flush=True)
+    return {"minutes": round(seconds / 60, 2), "seed": seed, "files": tried,
+            "covered": int(covered[-1]) if covered else None,
+            "faults": len(kept) or int(done.returncode != 0), "guided": atheris is not None}
+
+
+def main() -> int:
+    """Fuzz the formats named; 1 where there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each format")
+    parser.add_argument("--format", default="all", help=f"all or one of {', '.join(formats())}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=pathlib.Path)
+    parser.add_argument("--child", type=pathlib.Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child is not None:
+        child(given.format, given.child, 60 * given.minutes, given.seed)
+        return 0
+    if atheris is None:
+        print("atheris is not here: bytes are changed blindly")
+    rows = json.loads(given.record.read_text()) if given.record and given.record.exists() else {}
+    faults = 0
+    for kind in formats() if given.format == "all" else given.format.split(","):
+        rows[kind] = run(kind, 60 * given.minutes, given.seed)
+        faults += int(rows[kind]["faults"])
+        if given.record:
+            given.record.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+    return int(faults > 0)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(float(sys.argv[1]), *map(int, sys.argv[2:3])))
+    raise SystemExit(main())

@@ -33,6 +33,10 @@ LAZY = {
     "torch/_draw.py ._triton": "Triton, only where a CUDA tensor is filled: 300 ms",
     "keras/_streams.py ..jax": "JAX, only where Keras lays a variable out over its devices",
     "cli/_commands.py contextlib": "beside rich",
+    "files/_formats/_hdf5_library.py subprocess": "only an HDF5 file needs it: 5 ms",
+    "files/_formats/_hdf5_process.py numpy": "a script that is told where its modules are",
+    "files/_formats/_hdf5_process.py resource": "not on every system",
+    "files/_formats/_hdf5_process.py signal": "only as a script",
     "network.py ._page.card": "only a notebook shows it: escaping loads html, 2 ms",
 }
 
