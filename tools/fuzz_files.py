@@ -34,8 +34,9 @@ except ImportError:
     atheris = None
 
 EXTREMES = (b"\xff" * 8, bytes(8), b"\x7f" * 8, b"\x01" + bytes(7))
-LONGEST = 1 << 16                       # bytes of a mutated file
-SECONDS, MEGABYTES = 5, 1024            # what a file may take
+LONGEST = 1 << 14                       # bytes of a mutated file
+SECONDS, MEGABYTES = 5, 1024            # of processor time and memory, what a file may take
+HUNG = 120                              # seconds by the clock, on a machine that may do other things
 Change = Callable[[bytes], bytes]
 
 
@@ -138,7 +139,7 @@ def child(kind: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         rng, end = random.Random(seed), time.time() + seconds
         while time.time() < end:
-            signal.alarm(4 * SECONDS)
+            signal.alarm(HUNG)
             trial(inside(rng.choice(starts), lambda data: blind(data, rng), rng))
         (folder / "tried").write_text(str(trial.tried))
         return
@@ -152,9 +153,10 @@ def child(kind: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
         out = inside(data, lambda part: atheris.Mutate(part, max(len(part) + 64, 256)), rng)
         return out if len(out) <= most else data[:most]
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={round(seconds)}", f"-timeout={2 * SECONDS}", f"-seed={seed + 1}",
+    atheris.Setup([sys.argv[0], f"-max_total_time={round(seconds)}", f"-timeout={HUNG}", f"-seed={seed + 1}",
                    f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST}",
-                   f"-artifact_prefix={folder}/kept/", str(corpus)], trial, custom_mutator=mutate)
+                   f"-report_slow_units={HUNG}", f"-artifact_prefix={folder}/kept/", str(corpus)], trial,
+                  custom_mutator=mutate)
     atheris.Fuzz()
 
 

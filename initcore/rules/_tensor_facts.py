@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +61,9 @@ class TensorFacts:
 
     @property
     def std(self) -> float:
-        """Of the finite values."""
-        return float(np.sqrt(max(self.mean_square - self.mean ** 2, 0.0)))
+        """Of the finite values; infinite where their squares are."""
+        variance = self.mean_square - self.mean * self.mean      # a product may be infinite, where a power would raise
+        return math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.inf
 
     @property
     def largest(self) -> float:

@@ -1,6 +1,7 @@
 """Reading networks from files: names, order, layout, element types, and every way to be wrong."""
 
 import itertools
+import json
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from initcore import errors
 from initcore.files import _chains as _files
-from initcore.files import _naming
+from initcore.files import _naming, check_file, compare
 
 WIDTHS = (7, 5, 4, 3)
 RNG = np.random.default_rng(0)
@@ -308,3 +309,16 @@ def test_inputs_from_an_npy(tmp_path):
     for name in ("text.npy", "objects.npy"):
         with pytest.raises(errors.FileFormatError, match=r"not an \.npy array of numbers"):
             _files.load_data(tmp_path / name, net)
+
+
+@pytest.mark.parametrize("values", [[1e308, -1e308, 1e308, 1.0], [1.7e308] * 4, [-1.7e308, 1.7e308] * 2,
+                                    [1e200, 3.0, 4.0, 5.0]])
+def test_sums_beyond_the_largest_float(tmp_path, values):
+    """Values whose sum or squares overflow are a finding, in every form the report has."""
+    for name, factor in (("a", 1.0), ("b", 0.5)):
+        np.savez(tmp_path / f"{name}.npz", **{"conv.weight": np.resize(values, (6, 4, 1, 1)) * factor})
+    report = check_file(tmp_path / "a.npz", partial=True)
+    assert not report.ok and "NUM402" in str(report)
+    assert json.loads(report.to_json())["tensors"][0]["std"] is None and report.to_sarif() and report.to_html()
+    compared = compare(tmp_path / "a.npz", tmp_path / "b.npz")
+    assert str(compared) and compared.to_json() and compared.to_html()
