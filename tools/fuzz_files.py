@@ -16,6 +16,7 @@ import pathlib
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ except ImportError:
 EXTREMES = (b"\xff" * 8, bytes(8), b"\x7f" * 8, b"\x01" + bytes(7))
 LONGEST = 1 << 14                       # bytes of a mutated file
 SECONDS, MEGABYTES = 5, 1024            # of processor time and memory, what a file may take
+QUICK = 0.1                             # seconds of a file that others are made of
 HUNG = 120                              # seconds by the clock, on a machine that may do other things
 Change = Callable[[bytes], bytes]
 
@@ -65,21 +67,26 @@ def inside(data: bytes, change: Change, rng: random.Random) -> bytes:
         return change(data)
     if data[:2] == b"PK":
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = [(entry, archive.read(entry)) for entry in archive.infolist()]
-        except Exception:
+            return _packed_again(data, change, rng)
+        except Exception:                       # not as an archive
             return change(data)
-        held, chosen = io.BytesIO(), rng.randrange(max(len(members), 1))
-        with zipfile.ZipFile(held, "w") as archive:
-            for i, (entry, value) in enumerate(members):
-                archive.writestr(entry.filename, change(value) if i == chosen else value,
-                                 entry.compress_type if entry.compress_type in (0, 8) else 0)
-        return held.getvalue()
     if data[8:9] == b"{":
         length = int.from_bytes(data[:8], "little")
         head = change(data[8:8 + length])
         return len(head).to_bytes(8, "little") + head + data[8 + length:]
     return change(data)
+
+
+def _packed_again(data: bytes, change: Change, rng: random.Random) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    held, chosen = io.BytesIO(), rng.randrange(max(len(members), 1))
+    with zipfile.ZipFile(held, "w") as archive:
+        for i, (entry, value) in enumerate(members):
+            new = zipfile.ZipInfo(entry.filename)               # of 1980, so that a seed makes the same files again
+            new.compress_type = entry.compress_type if entry.compress_type in (0, 8) else 0
+            archive.writestr(new, change(value) if i == chosen else value)
+    return held.getvalue()
 
 
 def fault(path: pathlib.Path, check_file: Callable[..., object]) -> str | None:
@@ -125,6 +132,12 @@ class Trial:
         if self.tried % 50 == 0:
             (self.path.parent / "tried").write_text(str(self.tried))
 
+    def cost(self, data: bytes) -> float:
+        """Seconds of processor time that a file takes."""
+        start = time.process_time()
+        self(data)
+        return time.process_time() - start
+
 
 def seeds(kind: str) -> list[bytes]:
     """Files to start from: the valid one and the broken ones of a format."""
@@ -132,13 +145,14 @@ def seeds(kind: str) -> list[bytes]:
     return [data for suffix, data in file_corpus.valid().items() if suffix.endswith(kind)] + found
 
 
-def child(kind: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
-    """Try files of a format for so long. libFuzzer ends the process itself."""
-    trial, starts = Trial(kind, folder), seeds(kind)
+def child(kind: str, folder: pathlib.Path, seconds: float, most: int, seed: int) -> None:
+    """Try files of a format for so long, or so many. libFuzzer ends the process itself."""
+    trial = Trial(kind, folder)
+    starts = [data for data in seeds(kind) if trial.cost(data) < QUICK]
     if atheris is None:
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         rng, end = random.Random(seed), time.time() + seconds
-        while time.time() < end:
+        while time.time() < end and trial.tried < most:
             signal.alarm(HUNG)
             trial(inside(rng.choice(starts), lambda data: blind(data, rng), rng))
         (folder / "tried").write_text(str(trial.tried))
@@ -153,8 +167,8 @@ def child(kind: str, folder: pathlib.Path, seconds: float, seed: int) -> None:
         out = inside(data, lambda part: atheris.Mutate(part, max(len(part) + 64, 256)), rng)
         return out if len(out) <= most else data[:most]
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={round(seconds)}", f"-timeout={HUNG}", f"-seed={seed + 1}",
-                   f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST}",
+    atheris.Setup([sys.argv[0], f"-max_total_time={round(seconds)}", f"-runs={most}", f"-seed={seed + 1}",
+                   f"-timeout={HUNG}", f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST}",
                    f"-report_slow_units={HUNG}", f"-artifact_prefix={folder}/kept/", str(corpus)], trial,
                   custom_mutator=mutate)
     atheris.Fuzz()
@@ -165,13 +179,21 @@ def formats() -> list[str]:
     return sorted({suffix.rpartition(".")[2] for suffix in file_corpus.valid()})
 
 
-def run(kind: str, seconds: float, seed: int) -> dict[str, object]:
+def processor() -> float:
+    """Seconds of processor time of all children so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run(kind: str, seconds: float, most: int, seed: int) -> dict[str, object]:
     """Fuzz one format in a process of its own; what came of it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"initcore-fuzz-{kind}-"))
+    before = processor()
     with (folder / "log").open("w") as log:
         done = subprocess.run([sys.executable, __file__, "--child", str(folder), "--format", kind, "--minutes",
-                               str(seconds / 60), "--seed", str(seed)], stdout=log, stderr=log, check=False,
-                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+                               str(seconds / 60), "--files", str(most), "--seed", str(seed)],
+                              stdout=log, stderr=log, check=False,
+                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"})
     said = (folder / "log").read_text(errors="replace")
     kept = sorted(map(str, (folder / "kept").glob("*"))) if (folder / "kept").exists() else []
     tried = int((folder / "tried").read_text()) if (folder / "tried").exists() else 0
@@ -179,29 +201,34 @@ def run(kind: str, seconds: float, seed: int) -> dict[str, object]:
     for file in kept or [str(folder / "log")] * (done.returncode != 0):
         print(file)
     print(said[-3000:] if kept or done.returncode else f"{kind}: {tried} files, no fault", flush=True)
-    return {"minutes": round(seconds / 60, 2), "seed": seed, "files": tried,
+    faults = len(kept) or int(done.returncode != 0)
+    if not faults:
+        shutil.rmtree(folder)
+    return {"minutes": round(seconds / 60, 2), "processor_minutes": round((processor() - before) / 60, 2), "seed": seed,
+            "files": tried,
             "covered": int(covered[-1]) if covered else None,
-            "faults": len(kept) or int(done.returncode != 0), "guided": atheris is not None}
+            "faults": faults, "guided": atheris is not None}
 
 
 def main() -> int:
     """Fuzz the formats named; 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="for each format")
+    parser.add_argument("--files", type=int, default=10**9, help="for each format, at most")
     parser.add_argument("--format", default="all", help=f"all or one of {', '.join(formats())}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--child", type=pathlib.Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child is not None:
-        child(given.format, given.child, 60 * given.minutes, given.seed)
+        child(given.format, given.child, 60 * given.minutes, given.files, given.seed)
         return 0
     if atheris is None:
         print("atheris is not here: bytes are changed blindly")
     rows = json.loads(given.record.read_text()) if given.record and given.record.exists() else {}
     faults = 0
     for kind in formats() if given.format == "all" else given.format.split(","):
-        rows[kind] = run(kind, 60 * given.minutes, given.seed)
+        rows[kind] = run(kind, 60 * given.minutes, given.files, given.seed)
         faults += int(rows[kind]["faults"])
         if given.record:
             given.record.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""Judging a file of weights tensor by tensor against the plainest pass over it that NumPy can make."""
+"""Judging a file of weights tensor by tensor against the plainest pass over it that NumPy can make, and model-clinic."""
 
 import json
 import struct
@@ -45,6 +45,8 @@ def _judged(dtype, tensors):
         path = _file(held.name, tensors, dtype)
         c.ours = lambda: check_file(path)
         c.rival("plain numpy", lambda: _plain(path))
+        with c.optional("model_clinic", "model-clinic") as clinic, c.optional("safetensors.torch", "model-clinic"):
+            c.rival("model-clinic", lambda: clinic.diagnose(clinic.load_state_dict(str(path))[0], plugins=False))
 
         def check():
             report = check_file(path)
