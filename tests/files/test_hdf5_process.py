@@ -106,3 +106,18 @@ def test_packed_weights(path, tmp_path, how):
     inner = tmp_path / "net.keras"
     inner.write_bytes(makers.zipped({"config.json": b"{}", "model.weights.h5": path.read_bytes()}, how))
     assert np.array_equal(open_weights(inner).tensors["dense/kernel"].array(), VALUES)
+
+
+@pytest.mark.parametrize("place", [(1 << 63) - 8, (1 << 63) + 16, 1 << 40])
+def test_addresses_beyond_everything(path, tmp_path, place):
+    """Whatever the library raises is one sentence."""
+    with h5py.File(path) as file:
+        known = h5py.h5o.get_info(file["dense"].id).addr
+    data = path.read_bytes()
+    broken = data.replace(known.to_bytes(8, "little"), place.to_bytes(8, "little"))
+    assert broken != data
+    for name, content in (("net.h5", broken),
+                          ("net.keras", makers.zipped({"config.json": b"{}", "model.weights.h5": broken}))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(errors.FileFormatError, match="damaged"):
+            open_weights(tmp_path / name)
