@@ -151,10 +151,10 @@ class FileReport:
 
     @property
     def verdict(self) -> str:
-        """The worst finding in words, as :attr:`initcore.verdict.Report.verdict`; of tensors by themselves without
-        one, "no verdict on learning"."""
+        """The worst finding in words, as :attr:`initcore.verdict.Report.verdict`; without one "no verdict on learning"
+        where no signal was looked at: of tensors by themselves, and of networks that are no chain."""
         worst = max((f.severity for f in self.findings), key=_WEIGHT.__getitem__, default="info")
-        if worst == "info" and (self.network is None or not self.enough):
+        if worst == "info" and (self.network is None or self.network.signal is None or not self.enough):
             return "no verdict on learning"
         return rules.VERDICTS[worst]
 

@@ -85,7 +85,7 @@ class Wired:
                             conditions=(f"optimiser {optimizer}", "the wiring that the file tells",
                                         "no data: ties and sizes of weights were judged, no signal was measured",
                                         *notes, *(proof.conditions if proof is not None else ())),
-                            coverage=str(self.program.coverage))
+                            coverage=str(self.program.coverage), whole=False)
 
     @property
     def title(self) -> str:

@@ -22,7 +22,7 @@ from .._named import COSTS_THE_WHOLE, base_of
 from ..random import Key
 from . import _context, _draw
 from ._keys import key_for
-from ._places.memory import DTYPES, array, check_overlap, is_dtensor, written
+from ._places.memory import DTYPES, array, check_overlap, is_dtensor, strided, writable, written
 from ._places.place import Piece, Place, place, views
 
 Initializer = Callable[..., np.ndarray]
@@ -108,6 +108,7 @@ def as_tensor(values: np.ndarray) -> Tensor:
 
 def constant(tensor: Tensor, value: float) -> Tensor:
     """Fill with one value; any dtype PyTorch fills."""
+    strided(tensor)
     with torch.no_grad():
         if is_dtensor(tensor):
             for piece in place(tensor).pieces:
@@ -118,7 +119,7 @@ def constant(tensor: Tensor, value: float) -> Tensor:
 
 def spikes(tensor: Tensor, groups: int) -> Tensor:
     """0, but 1 where input channel d of a group meets its output channel d, at the centre of every further axis."""
-    if tensor.is_meta:
+    if not writable(tensor, floating=False):
         return tensor
     where = place(tensor)
     step = where.shape[0] // groups

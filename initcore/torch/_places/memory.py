@@ -48,18 +48,34 @@ def writable(tensor: Any, *, floating: bool = True) -> bool:
         return False
     if floating and tensor.dtype not in DTYPES:
         raise _wrong_dtype(tensor.dtype)
-    if tensor.is_quantized or tensor.layout is not torch.strided:
-        what = "quantised" if tensor.is_quantized else f"of layout {tensor.layout}"
-        raise DeviceError(f"the tensor is {what}: its numbers are not an array of floats in memory. Fill a dense float "
-                          "tensor and convert it afterwards.")
+    if tensor.is_quantized:
+        raise _no_array("quantised")
+    strided(tensor)
     return True
+
+
+def a_tensor(tensor: Any) -> Tensor:
+    """Refuse what is no tensor."""
+    if not isinstance(tensor, Tensor):
+        raise ArgumentTypeError(f"tensor must be a torch.Tensor, got {describe(tensor)}; for NumPy arrays use "
+                                "initcore.init.")
+    return tensor
+
+
+def strided(tensor: Any) -> None:
+    """Refuse what is no tensor, and a tensor whose numbers do not lie in an array."""
+    if a_tensor(tensor).layout is not torch.strided:
+        raise _no_array(f"of layout {tensor.layout}")
+
+
+def _no_array(what: str) -> DeviceError:
+    return DeviceError(f"the tensor is {what}: its numbers are not an array of floats in memory. Fill a dense float "
+                       "tensor and convert it afterwards.")
 
 
 def _known(tensor: Any) -> bool:
     """Whether a tensor of another class than PyTorch's own can be filled; raises where it must not be."""
-    if not isinstance(tensor, Tensor):
-        raise ArgumentTypeError(f"tensor must be a torch.Tensor, got {describe(tensor)}; for NumPy arrays use "
-                                "initcore.init.")
+    a_tensor(tensor)
     if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
         raise DeviceError("the parameter is lazy and has no shape yet; run one batch through the model first.")
     if is_dtensor(tensor):

@@ -11,6 +11,7 @@ from torch import Tensor
 from ... import gains
 from ...errors import ArgumentError, ShapeError, UnknownNameError
 from .. import _context
+from .._places.memory import a_tensor
 
 _CONVOLUTIONS = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
@@ -48,7 +49,7 @@ def _exact_gain(nonlinearity: Any) -> float:
 
 def fans(tensor: Tensor) -> tuple[int, int]:
     """(fan_in, fan_out) of the global shape, read as PyTorch does: (out, in, space...)."""
-    shape = _context.global_shape(tensor)
+    shape = _context.global_shape(a_tensor(tensor))
     if len(shape) < 2:
         raise ShapeError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
     field = math.prod(shape[2:])

@@ -14,7 +14,7 @@ from torch import Tensor
 from ... import initializers
 from ...errors import ShapeError
 from .. import _draw, _fill
-from .._places.memory import writable
+from .._places.memory import a_tensor, writable
 from ._fans import calculate_gain, fan, fans
 
 
@@ -90,7 +90,7 @@ def eye_(tensor: Tensor) -> Tensor:
     tensor([[1., 0., 0.],
             [0., 1., 0.]])
     """
-    if tensor.ndimension() != 2:
+    if a_tensor(tensor).ndimension() != 2:
         raise ShapeError("Only tensors with 2 dimensions are supported")
     return _fill.spikes(tensor, 1)
 
@@ -101,7 +101,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     >>> int(dirac_(torch.empty(4, 2, 3), groups=2).sum())
     4
     """
-    if tensor.ndimension() not in (3, 4, 5):
+    if a_tensor(tensor).ndimension() not in (3, 4, 5):
         raise ShapeError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.size(0) % groups != 0:
         raise ShapeError("dim 0 must be divisible by groups")
@@ -146,7 +146,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: Any = "fan_in", nonlinea
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: Any, nonlinearity: Any) -> float | None:
-    if 0 in tensor.shape:
+    if 0 in a_tensor(tensor).shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return None
     return calculate_gain(nonlinearity, a) / math.sqrt(fan(tensor, mode))
@@ -160,7 +160,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: torch.Generator | No
     >>> bool(torch.allclose(q.T @ q, torch.eye(4, dtype=torch.float64)))
     True
     """
-    if tensor.ndimension() < 2:
+    if a_tensor(tensor).ndimension() < 2:
         raise ShapeError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() and writable(tensor):
         draw = functools.partial(initializers.orthogonal, layout="oi", gain=abs(gain))
@@ -177,7 +177,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: torch
     >>> (sparse_(torch.empty(10, 3), 0.25, rng=0) == 0).sum(0)
     tensor([3, 3, 3])
     """
-    if tensor.ndimension() != 2:
+    if a_tensor(tensor).ndimension() != 2:
         raise ShapeError("Only tensors with 2 dimensions are supported")
     if tensor.numel() and writable(tensor):
         rows = tensor.size(0)
