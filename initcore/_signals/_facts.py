@@ -20,7 +20,7 @@ from ..network import Dense
 from ..program import Place, Program, Value
 from ..rules import nodes
 from ..saturation import LayerSignal, SignalReport
-from ._structure import GATES, Structure, Use
+from ._structure import Structure, Use
 
 NOWHERE = Place()
 Changes = Mapping[Hashable, tuple[float, float]]      # what a weight's, bias's or input's value v names -> a v + b
@@ -264,7 +264,7 @@ class Gathered:
 
     def _gate(self, v: Value | None) -> bool:
         """Does a sigmoid multiply something else?"""
-        if v is None or self.s.activations[v].name not in GATES:
+        if v is None or (self.s.activations[v].low, self.s.activations[v].high) != (0.0, 1.0):
             return False
         todo, seen = [v], {v}
         while todo:

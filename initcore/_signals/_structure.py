@@ -25,7 +25,6 @@ _PASS = frozenset("""reshape permute broadcast slice concatenate flip roll pad d
 _PASSING = {"elementwise": ("neg", "cast"), "reduce": ("sum", "mean", "max", "min", "amax", "amin")}
 _ROOT = frozenset(("reshape", "permute", "broadcast"))
 _LINEAR = frozenset(("add", "subtract", "multiply", "divide"))
-GATES = ("sigmoid", "hard_sigmoid")          # what multiplies a unit to open and close it
 
 
 @dataclass(eq=False)

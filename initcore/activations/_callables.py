@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks
 from .._types import Floats
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, NonFiniteError, ShapeError
 from ._activation import Activation, Intervals, quiet
 from ._functions import Function
 
@@ -91,9 +91,8 @@ def _alone(way: Callable[[Floats], Any], y: Floats, name: str) -> None:
             first, again = (np.asarray(way(np.linspace(-2, 2, 64)), np.float64) for _ in range(2))
     except Exception:                       # it takes no arrays of one number
         return
-    if not np.array_equal(first, again, equal_nan=True):
-        raise ArgumentError(f"activation {name} gives other numbers for the same ones (dropout, noise); an activation "
-                            "must be a function.")
+    if not np.array_equal(first, again, equal_nan=True):       # noise: nothing can be said
+        return
     if alone.shape == y.shape and not np.allclose(alone, y, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise ArgumentError(f"activation {name} is not elementwise: the value of one number depends on those beside it "
                             "(softmax, a normalisation). A Network's activations act on each unit by itself; as an "
@@ -189,8 +188,8 @@ def _look(phi: Function, dphi: Function, name: str) -> dict[str, Any]:
     grid = np.linspace(-8, 8, 4001)
     v = phi(grid)
     if np.isnan(v).any():
-        raise ArgumentError(f"activation {name} gives nan for z={grid[np.isnan(v)][0]:g}; it must give a number for "
-                            "every real number.")
+        raise NonFiniteError(f"activation {name} gives nan for z={grid[np.isnan(v)][0]:g}; it must give a number for "
+                             "every finite one.")
     s = np.abs(dphi(grid))
     facts: dict[str, Any] = {
         "odd": bool(np.allclose(v, -v[::-1], rtol=1e-12, atol=1e-14)), "phi0": float(phi(np.zeros(1))[0]),

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .._checks import describe
 from .._types import Array
+from ..errors import ArgumentTypeError
 from ..rules._tensor_facts import TensorFacts
 from ._lines import BLOCK, ColumnSums, collision, equal_columns, equal_rows, row_hashes
 from ._roles import fans_of
@@ -109,6 +111,9 @@ def scan_all(tensors: Sequence[tuple[Tensor, str]], threads: int = 2,
 
     ``progress`` is told each tensor's name and number before it is read.
     """
+    if progress is not None and not callable(progress):
+        raise ArgumentTypeError(f"progress must be a function that takes a text, got {describe(progress)}.")
+
     def one(numbered: tuple[int, tuple[Tensor, str]]) -> TensorFacts:
         number, (tensor, role) = numbered
         if progress is not None:

@@ -27,6 +27,10 @@ SUBJECT = {
     "torch/_signals/_operations.py": "PyTorch's operations, name for name",
     "torch/_signals/_cells.py": "the gates of PyTorch's cells",
     "jax/_program/_primitives.py": "JAX's primitives, name for name",
+    "files/_graphs/_keras_cells.py": "what Keras's cells are without being told otherwise",
+    "files/_graphs/_keras_layers.py": "Keras's activations, name for name",
+    "files/_graphs/_onnx_table.py": "ONNX's operations, name for name",
+    "files/_graphs/_transformers.py": "transformers' hidden_act, name for name",
     "program/_vocabulary.py": "elementary functions, of which two are activations too",
     "demo": "the story names its actors",
 }

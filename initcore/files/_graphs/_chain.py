@@ -75,6 +75,6 @@ def _network(layers: Sequence[list[Any]], dropped: bool) -> Chain:
         w = weight.read()
         w = np.ascontiguousarray(w.T if outward else w, dtype=dtype)
         b = None if bias is None else np.ascontiguousarray(bias.read(), dtype=dtype)
-        made.append(Dense(w, b, activations.get(phi or "identity")))
+        made.append(Dense(w, b, activations.IDENTITY if phi is None else activations.get(phi)))
     return Chain(Network(made, check_finite=False), tuple(layer[0].names[0] for layer in layers),
                  tuple(layer[2].names[0] for layer in layers if layer[2] is not None), dropped)

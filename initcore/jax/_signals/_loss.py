@@ -68,7 +68,7 @@ def _own(result: Any, output: Any, y: Any, loss: Callable[..., Any]) -> Loss:
     if getattr(made, "shape", None) != ():
         raise ArgumentError(f"loss must give one number, got {describe(made)}; take the mean: "
                             f"lambda output, y: {name}(output, y).mean().")
-    cross = "cross_entropy" in name and "sigmoid" not in name and "binary" not in name
+    cross = "cross_entropy" in name and "binary" not in name
     classes = _width(output) if cross else 0
     return Loss(lambda out: loss(out if taken is None else taken(out), y),
                 Told(name, classes, True, math.log(classes) if classes > 1 else math.nan))
