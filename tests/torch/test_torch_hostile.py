@@ -1,11 +1,13 @@
 """Tensors that are no plain weights: filled as a plain one, or refused by a sentence and left untouched."""
 
 import pytest
-import torch
 
 import initcore as ic
-import initcore.torch as it
 from initcore.errors import InitcoreError
+
+torch = pytest.importorskip("torch")
+
+import initcore.torch as it  # noqa: E402
 
 
 def fills():
