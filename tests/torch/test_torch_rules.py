@@ -270,6 +270,5 @@ def test_modules_as_activations_of_a_chain():
     prelu = torch.nn.PReLU(init=0.125)
     assert ic.activations.get(prelu).phi(np.array([-2.0, 3.0])).tolist() == [-0.25, 3.0]
     assert prelu.weight.dtype == torch.float32
-    for bad, words in ((torch.nn.Linear(4, 4), "takes no tensor"), (torch.nn.Dropout(), "other numbers for the same")):
-        with pytest.raises(ic.errors.ArgumentError, match=words):
-            ic.activations.get(bad)
+    with pytest.raises(ic.errors.ArgumentError, match="takes no tensor"):
+        ic.activations.get(torch.nn.Linear(4, 4))
