@@ -49,7 +49,9 @@ class Case:
 
     @contextlib.contextmanager
     def optional(self, module: str, label: str | None = None) -> Iterator[Any]:
-        """Import a rival's library; where it is missing the block's names fail and the case says so."""
+        """Import a rival's library; where it is missing the block's names fail, rivals that only name it when they are
+        called are no rivals, and the case says so."""
+        before = dict(self.rivals)
         try:
             imported = importlib.import_module(module)
         except ImportError as error:
@@ -59,6 +61,8 @@ class Case:
             yield imported
         except _AbsentError:
             pass
+        if isinstance(imported, _Absent):
+            self.rivals = before
 
     def prepare(self) -> Case:
         """Build the data and check correctness."""

@@ -6,6 +6,7 @@ Without `--benchmark-only` or `--benchmark-enable` these are tests of correctnes
 import pytest
 
 from . import harness
+from ._case import Case
 
 CASES = harness.load()
 
@@ -28,3 +29,14 @@ def test_case(case, benchmark):
 def test_every_case_is_named_once():
     names = [(c.group, c.name) for c in CASES]
     assert len(names) == len(set(names))
+
+
+def test_a_rival_that_is_missing_is_no_rival():
+    def build(c):
+        with c.optional("no_such_package_of_anyone", "stranger") as stranger:
+            c.rival("stranger", lambda: stranger.work())           # named only when it is called
+        with c.optional("math") as math:
+            c.rival("math", lambda: math.sqrt(2.0))
+        c.ours, c.check = (lambda: None), (lambda: None)
+    made = Case("group", "name", {}, build).prepare()
+    assert list(made.rivals) == ["math"] and list(made.missing) == ["stranger"]
