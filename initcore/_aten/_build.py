@@ -8,12 +8,12 @@ from the end) and writes them as non-negative ints. A method that cannot say wha
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..program import Op, Place, Value
+from ..program import Op, Parameter, Place, Program, Value
 
 Number = int | float | bool
 Dims = Sequence[int]
@@ -77,6 +77,17 @@ class Build:
         made = tuple(Value(tuple(int(n) for n in shape), dtype or like) for shape, dtype in outputs)
         self.ops.append(Op(kind, inputs, made, attributes, self.place, self.source))
         return made
+
+    def program(self, inputs: Sequence[Value], parameters: Iterable[Parameter], outputs: Sequence[Value], *,
+                idle: bool = False) -> Program:
+        """What reaches the outputs. idle : parameters that do not are kept too."""
+        wanted, kept = set(outputs), []
+        for op in reversed(self.ops):
+            if any(v in wanted for v in op.outputs):
+                kept.append(op)
+                wanted.update(v for v in op.inputs if v is not None)
+        constants = {v: a for v, a in self.constants.items() if v in wanted}
+        return Program(inputs, [p for p in parameters if idle or p.value in wanted], constants, kept[::-1], outputs)
 
     # constants
 

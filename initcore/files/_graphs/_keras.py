@@ -53,13 +53,7 @@ class _Model:
             raise Unread("Its model is of a class of its own, whose wiring only its code tells.")
         inputs: list[Value] = []
         outputs = self._model(config["class_name"], config["config"], "", inputs, None, 0)
-        wanted, kept = set(outputs), []
-        for op in reversed(self.build.ops):
-            if any(v in wanted for v in op.outputs):
-                kept.append(op)
-                wanted.update(v for v in op.inputs if v is not None)
-        constants = {v: a for v, a in self.build.constants.items() if v in wanted}
-        return Program(inputs, [p for v, p in self.parameters.items() if v in wanted], constants, kept[::-1], outputs)
+        return self.build.program(inputs, self.parameters.values(), outputs)
 
     def _model(self, kind: str, config: Any, folder: str, inputs: list[Value], given: list[Value] | None,
                depth: int) -> list[Value]:

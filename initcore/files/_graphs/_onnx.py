@@ -79,17 +79,7 @@ class _Model:
         outputs = [self._value(out.name) for out in self.graph.output]
         if not outputs:
             raise FileFormatError(f"{self.shown}: its graph has no outputs; the file is damaged.")
-        return self._needed(inputs, outputs)
-
-    def _needed(self, inputs: list[Value], outputs: list[Value]) -> Program:
-        wanted, kept = set(outputs), []
-        for op in reversed(self.build.ops):
-            if any(v in wanted for v in op.outputs):
-                kept.append(op)
-                wanted.update(v for v in op.inputs if v is not None)
-        constants = {v: a for v, a in self.build.constants.items() if v in wanted}
-        parameters = [p for v, p in self.parameters.items() if v in wanted]
-        return Program(inputs, parameters, constants, kept[::-1], outputs)
+        return self.build.program(inputs, self.parameters.values(), outputs)
 
     def _typed(self, given: Any) -> tuple[tuple[int, ...], str]:
         """Shape and dtype of an input; open sizes get numbers, one a symbol."""

@@ -88,7 +88,7 @@ def read(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str
                                 "module give module.apply.")
     weights, _ = jax.tree_util.tree_flatten_with_path(params)
     for path, leaf in weights:
-        _weight(path_name(path), leaf)
+        a_weight(path_name(path), leaf)
     try:
         closed, shapes = jax.make_jaxpr(fn, return_shape=True)(params, *inputs)
     except Exception as error:
@@ -105,7 +105,7 @@ def read(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str
     return Reading(reader.program(outputs), reader.tape, own, given, outputs, shapes)
 
 
-def _weight(name: str, leaf: Any) -> None:
+def a_weight(name: str, leaf: Any) -> None:
     """Refuse what is no parameter."""
     if isinstance(leaf, jax.core.Tracer):
         raise UsageError(f"{name} is a tracer: program and check run on the host, outside of jax.jit, vmap and grad. "
@@ -172,13 +172,7 @@ class _Reader:
     def program(self, outputs: Sequence[Known]) -> Program:
         """What reaches the outputs."""
         last = [self.value(o) for o in outputs]
-        wanted, ops = set(last), []
-        for op in reversed(self.build.ops):
-            if any(v in wanted for v in op.outputs):
-                ops.append(op)
-                wanted.update(v for v in op.inputs if v is not None)
-        constants = {v: a for v, a in self.build.constants.items() if v in wanted}
-        return Program(self.inputs, self.parameters.values(), constants, ops[::-1], last)
+        return self.build.program(self.inputs, self.parameters.values(), last, idle=True)
 
     # equations
 
