@@ -20,6 +20,7 @@ from ..network import Dense
 from ..program import Place, Program, Value
 from ..rules import nodes
 from ..saturation import LayerSignal, SignalReport
+from ._ancestry import origins
 from ._structure import Structure, Use
 
 NOWHERE = Place()
@@ -215,17 +216,10 @@ class Gathered:
 
     def _origins(self, v: Value) -> list[Value]:
         """The parameters a weight is made of."""
-        todo, seen, out = [v], set(), []
-        while todo:
-            u = todo.pop()
-            if u in seen:
-                continue
-            seen.add(u)
-            if u in self.names:
-                out.append(u)
+        def inputs(u: Value) -> list[Value]:
             op = self.s.op_of.get(u)
-            todo += [x for x in op.inputs if x is not None] if op is not None else []
-        return out
+            return [] if op is None else [x for x in op.inputs if x is not None]
+        return origins(v, inputs, self.names)
 
     def _name(self, v: Value) -> str:
         """The parameter's name; of a weight made of several the largest's."""

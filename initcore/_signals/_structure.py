@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ..activations import Activation
 from ..activations import get as activation_named
 from ..program import Op, Program, Value
+from ._ancestry import Ancestry
 
 # 1-homogeneous in their first argument: a signal twice as large comes out twice as large, from the same places
 _PASS = frozenset("""reshape permute broadcast slice concatenate flip roll pad dropout pool resample choose gather
@@ -58,26 +59,22 @@ class Sum:
     branch: Value
 
 
-class Structure:
+class Structure(Ancestry[Value, Use]):
     """See the module's text; everything is named by the value that an operation makes."""
 
     def __init__(self, program: Program) -> None:
+        super().__init__()
         self.program = program
         self.op_of: dict[Value, Op] = {}
         self.users: dict[Value, list[Op]] = {}
-        self.order: dict[Value, int] = {}
         self.live: set[Value] = {v for v in program.inputs if is_float(v)}
         self.weights: set[Value] = {p.value for p in program.parameters if not p.buffer}
-        self._ancestors: dict[Value, int] = {}
-        self._depth: dict[Value, int] = {}
-        self.uses: list[Use] = []
         self.use_of: dict[Value, Use] = {}
         self.activations: dict[Value, Activation] = {}
         self.sums: list[Sum] = []
         self.norms: dict[Value, Value] = {}              # the norm's result -> the value in it that holds the root
         self._sources: dict[Value, Value] = {}           # a norm written out -> what it normalises
         self.inside: set[Value] = set()                  # of norms written out
-        self.main: dict[Value, Value | None] = {}
         self.channels: dict[Value, int] = {}
         for v in (*program.inputs, *(p.value for p in program.parameters), *program.constants):
             self.order[v] = len(self.order)
@@ -187,20 +184,6 @@ class Structure:
                             and self._ancestors[u] >> bit & 1}
             self.norms[v], self._sources[v] = self.norms[norm], source
 
-    def is_ancestor(self, a: Value, b: Value) -> bool:
-        """Does b depend on a?"""
-        return bool(self._ancestors.get(b, 0) >> self.order[a] & 1)
-
-    def between(self, after: Value, branch: Value) -> list[Use]:
-        """The uses that ``branch`` depends on and ``after`` does not, the last one first."""
-        mask = self._ancestors[branch] & ~self._ancestors.get(after, 0)
-        return [u for u in reversed(self.uses) if mask >> self.order[u.node] & 1]
-
-    def before(self, v: Value) -> list[Use]:
-        """All uses that a value depends on, the last one first."""
-        mask = self._ancestors.get(v, 0)
-        return [u for u in reversed(self.uses) if mask >> self.order[u.node] & 1]
-
     # the main way -------------------------------------------------------------------------------------------------
 
     def _main(self, op: Op, seen: list[Value]) -> Value | None:
@@ -219,9 +202,6 @@ class Structure:
             return next((s for s in reversed(seen) if not self._scores(s)), seen[-1])
         return seen[0]
 
-    def _rank(self, v: Value) -> int:
-        return self._depth.get(v, 0)
-
     def _scores(self, v: Value) -> bool:
         """Is it what a softmax gives, moved or masked?"""
         for _ in range(8):
@@ -234,15 +214,6 @@ class Structure:
                 return False
             v = next((s for s in op.inputs if s in self.live), op.inputs[0] or v)
         return False
-
-    def spine(self, output: Value) -> list[Value]:
-        """The main way to an output, from the input on."""
-        way: list[Value] = []
-        v: Value | None = output
-        while v is not None:
-            way.append(v)
-            v = self.main.get(v)
-        return way[::-1]
 
     def _channel(self, op: Op, v: Value, use: Use | None, before: Value | None) -> int:
         """The dim of a value that counts units; -1: the last."""

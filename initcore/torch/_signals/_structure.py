@@ -17,6 +17,7 @@ from typing import Any
 
 from torch.fx import Node
 
+from ..._signals import Ancestry
 from ._operations import CONTRACTIONS, NORMS, PASS, RECURRENT, activation, argument, is_float, operation, shape
 
 
@@ -51,21 +52,18 @@ class Sum:
     branch: Node
 
 
-class Structure:
+class Structure(Ancestry[Node, Use]):
     """See the module's text. ``inputs``: placeholders of the user's data; ``weights``: of parameters and buffers."""
 
     def __init__(self, nodes: list[Node], parameters: set[Node], inputs: list[Node]) -> None:
+        super().__init__()
         self.nodes, self.parameters, self.inputs = nodes, parameters, inputs
         self.order = {n: i for i, n in enumerate(nodes)}
         self.live: set[Node] = set()
         self.weights: set[Node] = set(parameters)
-        self._ancestors: dict[Node, int] = {}
-        self._depth: dict[Node, int] = {}
-        self.uses: list[Use] = []
         self.use_of: dict[Node, list[Use]] = {}
         self.activations: list[Node] = []
         self.sums: list[Sum] = []
-        self.main: dict[Node, Node | None] = {}
         self.norms: set[Node] = set()
         data = set(inputs)
         for n in nodes:
@@ -138,20 +136,6 @@ class Structure:
             n = n.args[0]
         return False
 
-    def is_ancestor(self, a: Node, b: Node) -> bool:
-        """Does b depend on a?"""
-        return bool(self._ancestors.get(b, 0) >> self.order[a] & 1)
-
-    def between(self, after: Node, branch: Node) -> list[Use]:
-        """The uses that ``branch`` depends on and ``after`` does not, the last one first."""
-        mask = self._ancestors[branch] & ~self._ancestors.get(after, 0)
-        return [u for u in reversed(self.uses) if mask >> self.order[u.node] & 1]
-
-    def before(self, n: Node) -> list[Use]:
-        """All uses that a node depends on, the last one first."""
-        mask = self._ancestors.get(n, 0)
-        return [u for u in reversed(self.uses) if mask >> self.order[u.node] & 1]
-
     # the main way -------------------------------------------------------------------------------------------------
 
     def _main(self, n: Node, seen: list[Node]) -> Node | None:
@@ -164,24 +148,12 @@ class Structure:
                     return a
             return min(seen[:2], key=self._rank) if name == "add" else max(seen[:2], key=self._rank)
         if name == "cat":
-            return max(seen, key=lambda s: self._depth.get(s, 0))
+            return max(seen, key=self._rank)
         if name in ("scaled_dot_product_attention", "matmul", "bmm"):
             return seen[-1]
         if name in ("where", "index_add", "scatter_add", "index_put"):
-            return max(seen, key=lambda s: self._depth.get(s, 0))
+            return max(seen, key=self._rank)
         return first
-
-    def _rank(self, n: Node) -> int:
-        return self._depth.get(n, 0)
-
-    def spine(self, output: Node) -> list[Node]:
-        """The main way to an output, from the input on."""
-        way: list[Node] = []
-        n: Node | None = output
-        while n is not None:
-            way.append(n)
-            n = self.main.get(n)
-        return way[::-1]
 
     # weights ------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
+from ..._signals import origins
 from ..._types import Array
 from ._session import Session
 
@@ -25,16 +26,7 @@ class Values:
                          if p in self._exported.structure.parameters)
 
     def _origins(self, n: Node) -> list[Node]:
-        todo, seen, out = [n], set(), []
-        while todo:
-            m = todo.pop()
-            if m in seen:
-                continue
-            seen.add(m)
-            if m in self._exported.tensors:
-                out.append(m)
-            todo += m.all_input_nodes
-        return out
+        return origins(n, lambda m: m.all_input_nodes, self._exported.tensors)
 
     def name(self, n: Node) -> str:
         """The parameter's name; of a weight made of several, the largest's."""
