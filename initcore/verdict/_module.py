@@ -94,9 +94,4 @@ class ModuleReport(Report):
     def setting_aside(self, baseline: Any) -> ModuleReport:
         """The report without the findings of an earlier one (a report, its dictionary, or the path of its JSON); they
         are kept in :attr:`suppressed`."""
-        known = fingerprints(baseline)
-        keep = [f for f in self.findings if f.fingerprint not in known]
-        return ModuleReport(self.title, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
-                            suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend,
-                            conditions=self.conditions, coverage=self.coverage, notes=self.notes, whole=self.whole,
-                            way=self.way)
+        return self.with_baseline(fingerprints(baseline))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from .. import _checks, rules
 from .._checks import quiet
@@ -176,9 +177,9 @@ class Report:
             raise ArgumentError("this report was made without its network; check the network again to repair it.")
         return self._mend
 
-    def with_baseline(self, known: set[tuple[Any, ...]]) -> Report:
+    def with_baseline(self, known: set[tuple[Any, ...]]) -> Self:
         """The report without findings of a baseline; they are kept in :attr:`suppressed`."""
-        keep = [f for f in self.findings if f.fingerprint not in known]
-        return Report(self.net, keep, signal=self.signal, symmetry=self.symmetry, fail_level=self.fail_level,
-                      suppressed=tuple(f for f in self.findings if f.fingerprint in known), mend=self._mend,
-                      conditions=self.conditions, predicted=self.predicted)
+        other = copy.copy(self)
+        other.findings = tuple(f for f in self.findings if f.fingerprint not in known)
+        other.suppressed = tuple(f for f in self.findings if f.fingerprint in known)
+        return other
