@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ._sharing import Shared, Sites, sharing
 
 _KIN = 1 << 21
 _LINK = 1 << 24                     # entries of a link's matrix
+_MOVES = ("reshape", "permute", "slice", "broadcast")
 
 
 class Lowering:
@@ -109,14 +111,18 @@ class Lowering:
         op = self.program.ops[first.op] if first.op < len(self.program.ops) else None
         return (op.place.module or self._weight_of(op) or op.source or op.kind) if op is not None else "outputs"
 
+    @cached_property
+    def _told(self) -> tuple[dict[Value, str], dict[Value, Value | None]]:
+        """The parameters' names, and of values that only move another's numbers, whose."""
+        names = {p.value: p.names[0] for p in self.program.parameters}
+        return names, {v: op.inputs[0] for op in self.program.ops if op.kind in _MOVES for v in op.outputs}
+
     def _weight_of(self, op: Op) -> str:
         """The parameter an operation weighs with, for functions that have no modules: itself, or moved."""
-        names = {p.value: p.names[0] for p in self.program.parameters}
-        makers = {v: one for one in self.program.ops for v in one.outputs}
+        names, moved = self._told
         for v in op.inputs:
-            while v is not None and v not in names and v in makers and makers[v].kind in (
-                    "reshape", "permute", "slice", "broadcast"):
-                v = makers[v].inputs[0]
+            while v is not None and v not in names and v in moved:
+                v = moved[v]
             if v in names:
                 return names[v]
         return ""
