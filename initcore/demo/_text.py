@@ -75,12 +75,17 @@ def _judged(optimizer: str, verdict: str) -> Text:
     return Text(f"{optimizer}: {'NOT OK, ' * bad}{verdict}", style="red" if bad else "green" if fit else "yellow")
 
 
+def _console() -> Console:
+    """Of stdout; who wants no colours gets no bold either."""
+    found = Console(highlight=False)
+    return Console(highlight=False, color_system=None) if found.no_color else found
+
+
 class TextView(View):
     """Prints the demo; the bar appears on a terminal only."""
 
     def __init__(self, console: Console | None = None) -> None:
-        plain = Console().no_color                  # who wants no colours gets no bold either
-        self.console = console or Console(highlight=False, color_system=None if plain else "auto")
+        self.console = console or _console()
         self.console.width = min(self.console.width, WIDTH)
         self.bar: Progress | None = None
         self.task: Any = None

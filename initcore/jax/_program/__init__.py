@@ -1,9 +1,9 @@
 """The reader of JAX functions: a jaxpr in the words of initcore.program."""
 
 from ..._doors import called_by
-from ._reader import Reading, program, read
+from ._reader import Reading, a_weight, program, read
 from ._tape import play
 
-__all__ = ["Reading", "play", "program", "read"]
+__all__ = ["Reading", "a_weight", "play", "program", "read"]
 
 called_by(globals())

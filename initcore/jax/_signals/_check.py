@@ -17,7 +17,7 @@ from ...files import judge_arrays
 from ...program import Place, Program
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
-from .._program import Reading, read
+from .._program import Reading, a_weight, read
 from .._trees import path_name
 from ._inputs import Call, call_of
 from ._loss import loss_of
@@ -104,9 +104,7 @@ def _reader(leaf: Any) -> Callable[[], Any]:
 def _concrete(params: Any) -> None:
     """Refuse parameters without numbers."""
     for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
-        if isinstance(leaf, jax.core.Tracer):
-            raise UsageError(f"{path_name(path)} is a tracer: check runs on the host, outside of jax.jit, vmap and "
-                             "grad. Call it on the arrays themselves.")
+        a_weight(path_name(path), leaf)
         if isinstance(leaf, jax.ShapeDtypeStruct):
             raise UsageError(f"{path_name(path)} is a ShapeDtypeStruct and has no numbers; make them with "
                              "initcore.jax.init_params.")
