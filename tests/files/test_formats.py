@@ -103,6 +103,22 @@ def test_keras_links_are_not_followed(tmp_path):
         open_weights(tmp_path / "bomb.h5")
 
 
+@pytest.mark.parametrize("old, new", [(b"first.weight", b"first.w\xffight"), (b"Tanh", b"T\xfenh"),
+                                      (b"hidden", b"hidd\xc3n"), (b"transB", b"tra\x80sB"), (b"ai.own", b"ai.\xffwn")])
+def test_a_name_in_onnx_that_is_no_text(tmp_path, old, new):
+    onnx = pytest.importorskip("onnx")
+    make = onnx.helper
+    steps = [make.make_node("Gemm", ["x", "first.weight"], ["hidden"], transB=1),
+             make.make_node("Tanh", ["hidden"], ["y"]), make.make_node("Own", ["y"], ["z"], domain="ai.own")]
+    graph = make.make_graph(steps, "g", [make.make_tensor_value_info("x", 1, (1, 3))],
+                            [make.make_tensor_value_info("z", 1, None)],
+                            [onnx.numpy_helper.from_array(np.ones((4, 3), np.float32), "first.weight")])
+    data = make.make_model(graph).SerializeToString()
+    assert read_arrays(put(tmp_path, "sound.onnx", data))["first.weight"].shape == (4, 3) and old in data
+    with pytest.raises(errors.FileFormatError, match=r"no UTF-8 text.*export it again"):
+        read_arrays(put(tmp_path, "wrong.onnx", data.replace(old, new)))
+
+
 def test_onnx(tmp_path):
     onnx = pytest.importorskip("onnx")
     tensors = [onnx.numpy_helper.from_array(a, name) for name, a in ARRAYS.items()]

@@ -42,10 +42,31 @@ def read_onnx(path: Any) -> Weights:
         raise FileFormatError(f"{file.shown} is not an .onnx file, or it is damaged; {_HOW}.") from None
     if not model.HasField("graph"):
         raise FileFormatError(f"{file.shown} holds no graph; {_HOW}.")
+    if not _readable(model):
+        raise FileFormatError(f"{file.shown} holds a name that is no UTF-8 text, so it is damaged; {_HOW}.")
     used = _uses(model.graph)
     tensors = [_tensor(file, proto, used.get(proto.name, "")) for proto in _initialisers(model.graph)]
     return collect(file.shown, "ONNX", tensors, graph=onnx_graph(model, lambda: _inferred(onnx, model)), notes=[
         "An ONNX file is the exported network: norms may be folded in, names may be lost, dropout is gone."])
+
+
+def _readable(model: Any) -> bool:
+    """Whether every string but remarks is text: protobuf gives those that are no UTF-8 as bytes."""
+    todo = [model]
+    while todo:
+        message = todo.pop()
+        if message.DESCRIPTOR.name == "TensorProto":            # its values are not asked for: they would be copied
+            fields: Any = [message.name, message.external_data]
+        else:
+            fields = [value for field, value in message.ListFields()
+                      if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE) and field.name != "doc_string"]
+        for value in fields:
+            for one in (value,) if isinstance(value, (str, bytes)) or hasattr(value, "ListFields") else value:
+                if isinstance(one, bytes):
+                    return False
+                if not isinstance(one, str):
+                    todo.append(one)
+    return True
 
 
 def _inferred(onnx: Any, model: Any) -> Any:
