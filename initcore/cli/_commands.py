@@ -103,9 +103,11 @@ def check(
             found = check_target(str(file), inputs=input, data=data, tell=working.tell, loss=loss, optimizer=optimizer,
                                  l2=l2, stage=stage, select=_list(select), ignore=_list(ignore), fail_level=fail_level,
                                  baseline=None if baseline is None else str(baseline))
-        text = (found.to_json() if format == "json" else found.to_html() if format == "html" else
-                found.to_sarif(uri=quote(str(file))) if format == "sarif" else str(found))
-        _emit(text, output, quiet)
+        if format == "text":
+            _emit(text_of(found) if output is None else rendered(found), output, quiet, clean=True)
+        else:
+            _emit({"json": found.to_json, "html": found.to_html,
+                   "sarif": lambda: found.to_sarif(uri=quote(str(file)))}[format](), output, quiet)
         raise typer.Exit(1 if not found.ok else 0 if found.whole or partial else 2)
     if input is not None:
         raise ArgumentError("--input goes with package.module:factory; a file needs none.")

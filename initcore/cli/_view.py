@@ -22,18 +22,23 @@ from ..files import Comparison, FileReport
 from ..files._compare import SHOWN
 from ..files._text import shown, shown_name
 from ..rules import Finding
+from ..verdict import ModuleReport
 
 WIDTH, WIDEST = 80, 100
 _ENDS, _WORST, _ALL = 3, 6, 16         # rows at either end, rows of the worst, rows that are shown unfolded
 _SAME = 4                              # findings of one rule that are told in full
 _STYLES = {"fail": "bold red", "warn": "yellow", "info": "cyan"}
 # Heading, what a layer says under it, and the columns a terminal needs for it to be shown.
-_COLUMNS: tuple[tuple[str, Callable[[Any], str], int], ...] = (
+_Column = tuple[str, Callable[[Any], str], int]
+_COLUMNS: tuple[_Column, ...] = (
     ("layer", lambda la: str(la.index), 0), ("activation", lambda la: la.activation[:12], 34),
     ("units", lambda la: str(la.units), 0), ("q", lambda la: f"{la.q:.3g}", 62),
     ("<10%", lambda la: _percent(la.slope_below_10pct), 76), ("<1%", lambda la: _percent(la.slope_below_1pct), 0),
     ("zero", lambda la: _percent(la.slope_zero), 76), ("mean r", lambda la: f"{la.mean_slope:.3f}", 76),
     ("chi", lambda la: f"{la.chi:.3g}", 0), ("typical", lambda la: f"{la.typical_factor:.2g}", 62))
+# Of a module: where an activation stands, and no chi, which needs the weights of a layer.
+_MODULE: tuple[_Column, ...] = (("module", lambda la: _ending(shown_name(la.name), 24), 0), *(
+    column for column in _COLUMNS if column[0] not in ("layer", "chi")))
 
 
 class Working:
@@ -68,32 +73,39 @@ class Working:
             self._status.update(Text(shown(what)))
 
 
-def text_of(report: FileReport) -> str:
+def text_of(report: FileReport | ModuleReport) -> str:
     """The report as it is printed on stdout: its width, and escape codes where stdout is a terminal that wants them."""
     here = Console(file=sys.stdout if sys.stdout is not None else io.StringIO())
     return rendered(report, min(here.width, WIDEST) if here.is_terminal else min(here.width, WIDTH),
                     colour=here.is_terminal and not here.no_color)
 
 
-def rendered(report: FileReport, width: int = WIDTH, colour: bool = False) -> str:
+def rendered(report: FileReport | ModuleReport, width: int = WIDTH, colour: bool = False) -> str:
     """The report at a width."""
+    network = report if isinstance(report, ModuleReport) else report.network
+    failed = not report.ok if isinstance(report, ModuleReport) else report.failed
+    enough = report.whole if isinstance(report, ModuleReport) else report.enough
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False,
                       emoji=False, color_system="standard" if colour else None, legacy_windows=False)
-    style = "bold red" if report.failed else "bold green" if report.enough else "bold yellow"
-    for line, look in (*((line, "") for line in report.head), (report.line, style)):
+    style = "bold red" if failed else "bold green" if enough else "bold yellow"
+    head = [] if isinstance(report, ModuleReport) else report.head
+    for line, look in (*((line, "") for line in head), (report.line, style)):
         # A path is never broken where there is room for most paths: it is there to be copied.
         for piece in textwrap.wrap(shown(line), width, break_on_hyphens=False, break_long_words=width < WIDTH):
             console.print(Text(piece, style=look), no_wrap=True, overflow="ignore", crop=False)
     for finding in _folded(report.findings):
         console.print()
         _finding(console, finding) if isinstance(finding, Finding) else console.print(Text(finding))
-    if report.network is not None and report.network.signal is not None:
+    if network is not None and network.signal is not None:
         console.print()
-        _layers(console, report.network.signal, width)
-    if report.network is not None and report.network.conditions:
+        _layers(console, network.signal, width)
+    if network is not None and network.conditions:
         console.print()
-        console.print(Text(shown("Rests on: " + "; ".join(report.network.conditions))))
+        console.print(Text(shown("Rests on: " + "; ".join(network.conditions))))
+    for note in report.notes if isinstance(report, ModuleReport) else ():
+        console.print()
+        console.print(Text(shown(f"note: {note}")))
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 
@@ -128,8 +140,8 @@ def _finding(console: Console, f: Finding) -> None:
     head = Text.assemble((f"{f.severity.upper():<4} {f.rule}", _STYLES[f.severity]), shown(f" {where}: {f.title}"))
     console.print(head)
     console.print(Padding(Text(shown(f.message)), (0, 0, 0, 5)))
-    rows = [(label, _words(value)) for label, value in (("measured", f.measured), ("expected", f.expected),
-                                                        ("cause", f.cause), ("cure", f.cure)) if _words(value)]
+    rows = [(label, _words(value)) for label, value in (("at", f.place), ("measured", f.measured), (
+        "expected", f.expected), ("cause", f.cause), ("cure", f.cure)) if _words(value)]
     if console.width >= 60:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=9)
@@ -167,10 +179,10 @@ def _folded(findings: Sequence[Finding]) -> list[Finding | str]:
 def _layers(console: Console, signal: Any, width: int) -> None:
     """The table of layers; of many the first, the last and the worst."""
     console.print(Text(shown(f"Signal, {signal.kind}" + (f" ({signal.assumed})" if signal.assumed else ""))))
-    columns = [column for column in _COLUMNS if width >= column[2]]
+    columns = [column for column in (_MODULE if signal.placed else _COLUMNS) if width >= column[2]]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for heading, _, _ in columns:
-        table.add_column(heading, justify="left" if heading == "activation" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading in ("activation", "module") else "right", no_wrap=True)
     last = -1
     for i in signal.excerpt(_ALL, _ENDS, _WORST):
         if i > last + 1:
@@ -178,6 +190,11 @@ def _layers(console: Console, signal: Any, width: int) -> None:
         last = i
         table.add_row(*[say(signal.layers[i]) for _, say, _ in columns])
     console.print(table)
+
+
+def _ending(text: str, most: int) -> str:
+    """The end of a long path, which tells more than its beginning."""
+    return text if len(text) <= most else "..." + text[3 - most:]
 
 
 def _percent(share: float) -> str:

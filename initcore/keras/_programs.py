@@ -89,8 +89,10 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **optio
     return report.repairing(lambda mended: _copy(model, mended.tensors()), _told)
 
 
-_NORMAL = re.compile(r"torch\.nn\.init\.normal_\((\S+), std=(\S+)\)|(\S+) = (\S+) \* jax\.random\.normal\(key, \S+\)")
-_PLAIN = re.compile(r"torch\.nn\.init\.(zeros|ones)_\((\S+)\)|(\S+) = jnp\.(zeros|ones)_like\(\S+\)")
+_NORMAL = re.compile(r"torch\.nn\.init\.normal_\(model\.get_parameter\('(.+?)'\), std=(\S+)\)|"
+                     r"(\S+) = (\S+) \* jax\.random\.normal\(key, \S+\)")
+_PLAIN = re.compile(r"torch\.nn\.init\.(zeros|ones)_\(model\.get_parameter\('(.+?)'\)\)|"
+                    r"(\S+) = jnp\.(zeros|ones)_like\(\S+\)")
 
 
 def _told(f: Finding) -> Finding:

@@ -25,7 +25,7 @@ class LayerSignal:
 
     Attributes
     ----------
-    index, name, activation, units : which layer; ``name`` is "layers[i]".
+    index, name, activation, units : which layer; ``name`` is "layers[i]", of a module the path of what it stands in.
     q : mean of z^2 over units and data. mean, variance : of z over the data, averaged over units.
     slope_below_10pct, slope_below_1pct : share of (unit, sample) pairs with r < 0.1, r < 0.01.
     slope_zero : share whose slope is exactly 0 in the network's dtype (tanh' and sigmoid' from their outputs,
@@ -99,6 +99,11 @@ class SignalReport:
         ``E logsumexp(z) - mean E z`` over normal z, by 2048 fixed normal draws (a private generator, always the same).
         """
         return math.nan if self.outputs is None else _expected_loss(self.outputs)
+
+    @property
+    def placed(self) -> bool:
+        """Whether the signals are those of activations within a module, and ``name`` tells where each stands."""
+        return any(la.name and la.name != f"layers[{la.index}]" for la in self.layers)
 
     def excerpt(self, most: int, ends: int, worst: int) -> list[int]:
         """Which layers a table shows: all, up to ``most``; else so many at either end and of the worst, in order.

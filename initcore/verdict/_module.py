@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -82,10 +83,11 @@ class ModuleReport(Report):
 
         def mend(findings: Any, rng: Any, fold: bool) -> Any:
             return build(mender(findings, rng, fold))
-        return ModuleReport(self.title, [told(f) for f in self.findings], signal=self.signal, symmetry=self.symmetry,
-                            fail_level=self.fail_level, suppressed=tuple(told(f) for f in self.suppressed),
-                            mend=None if mender is None else mend, conditions=self.conditions,
-                            coverage=self.coverage, notes=self.notes, whole=self.whole)
+        other = copy.copy(self)
+        other.findings = tuple(told(f) for f in self.findings)
+        other.suppressed = tuple(told(f) for f in self.suppressed)
+        other._mend = None if mender is None else mend
+        return other
 
     def standardise(self, x: Any) -> Any:
         """Not for modules: their inputs may be anything. Raises ArgumentError."""

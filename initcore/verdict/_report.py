@@ -80,15 +80,18 @@ class Report:
     def __repr__(self) -> str:
         return f"<Report ok={self.ok} findings={len(self.findings)}>"
 
-    @quiet
-    def __str__(self) -> str:
+    @property
+    def line(self) -> str:
+        """One line: ok or not, the verdict, what was judged, and how many findings."""
         count = {s: sum(f.severity == s for f in self.findings) for s in reversed(rules.SEVERITIES)}
         found = ", ".join(f"{n} {s}" for s, n in count.items() if n) or "no findings"
         but = "but " * (self.ok and self.verdict != rules.VERDICTS["info"])
-        head = f"{'ok' if self.ok else 'NOT OK'}, {but}{self.verdict}: {self.head}: {found}"
-        if self.suppressed:
-            head += f" ({len(self.suppressed)} in the baseline)"
-        parts = ["\n".join(textwrap.wrap(head, 80)), *[str(f) for f in self.findings]]
+        line = f"{'ok' if self.ok else 'NOT OK'}, {but}{self.verdict}: {self.head}: {found}"
+        return line + (f" ({len(self.suppressed)} in the baseline)" if self.suppressed else "")
+
+    @quiet
+    def __str__(self) -> str:
+        parts = ["\n".join(textwrap.wrap(self.line, 80)), *[str(f) for f in self.findings]]
         if self.signal is not None:
             parts.append(str(self.signal))
         if self.conditions:

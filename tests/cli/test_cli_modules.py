@@ -1,6 +1,7 @@
 """initcore check package.module:factory."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ torch = pytest.importorskip("torch")
 typer_testing = pytest.importorskip("typer.testing")
 
 from initcore.cli._commands import app  # noqa: E402
+from initcore.cli._modules import check_target  # noqa: E402
+from initcore.cli._view import rendered  # noqa: E402
 
 SOURCE = """
 from torch import nn
@@ -64,3 +67,54 @@ def test_what_cannot_be_is_a_sentence(run, args, about):
     found = run("check", *args)
     assert found.exit_code == 2 and about in " ".join((found.stdout + found.stderr).split())
     assert "Traceback" not in found.stdout + found.stderr
+
+
+DEEP = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(16), nn.Linear(16, 32), nn.Linear(32, 16)
+
+    def forward(self, x):
+        return x + self.down(torch.tanh(self.up(self.norm(x))))
+
+def deep():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(12, 16), *[Block() for _ in range(30)], nn.Linear(16, 3))
+    with torch.no_grad():
+        net[11].up.weight.mul_(100)
+    return net
+"""
+
+
+@pytest.fixture(scope="module")
+def deep_report(tmp_path_factory):
+    """Of thirty blocks, one of them saturated."""
+    folder = tmp_path_factory.mktemp("deep")
+    (folder / "deep_models.py").write_text(DEEP)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        return check_target("deep_models:deep", inputs="16x12", data=None, tell=lambda _: None)
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+def test_a_module_fits_the_terminal_and_is_folded(deep_report, width):
+    text = rendered(deep_report, width)
+    table = text[text.index("module "):text.index("Rests on")].splitlines()
+    lines = [line for line in text.splitlines() if str(deep_report.findings[0].place) not in line]
+    assert max(map(len, lines)) <= width and "\x1b" not in text and "at" in text
+    assert 12 < len(table) < 25 and "..." in table and "chi" not in table[0] and ("typical" in table[0]) is (width > 60)
+    assert any(row.startswith("11 (tanh)") for row in table) and table[1].startswith("1 (tanh)")
+    assert " ".join(text.split()).startswith(" ".join(deep_report.line.split()))
+    assert "\x1b[" in rendered(deep_report, width, colour=True)
+
+
+def test_a_call_in_a_cure_runs_as_it_stands(deep_report):
+    model = deep_report.repair(rng=0)
+    calls = [call for f in deep_report for call in re.findall(r"torch\.nn\.init\.\w+_\(.*\)", f.cure)]
+    assert any("11.up.weight" in call for call in calls)
+    for call in calls:
+        exec(call, {"torch": torch, "model": model})

@@ -266,6 +266,7 @@ def models_are_programs_and_are_checked():
     before = numbers(net.layers[0].kernel).copy()
     net.layers[0].kernel.assign(60 * before)
     report = ic.check(net, x, y)
+    assert report.way and len(report.way) == len(json.loads(report.to_json())["way"])
     found = next(f for f in report.findings if f.tensor == "up/kernel")
     assert found.cause == "weight_scale" and found.place.module == "up" and not found.place.file, found
     assert "up/kernel.assign(keras.random.normal(up/kernel.shape" in found.cure, found.cure

@@ -22,9 +22,9 @@ Change = Mapping[Hashable, tuple[float, float]]       # key of a tensor or an in
 class Words:
     """How a framework's users write what cures: a tensor drawn normal, of zeros, of ones."""
 
-    normal: str = "torch.nn.init.normal_({name}, std={std:.4g})"
-    zeros: str = "torch.nn.init.zeros_({name})"
-    ones: str = "torch.nn.init.ones_({name})"
+    normal: str = "torch.nn.init.normal_(model.get_parameter({name!r}), std={std:.4g})"
+    zeros: str = "torch.nn.init.zeros_(model.get_parameter({name!r}))"
+    ones: str = "torch.nn.init.ones_(model.get_parameter({name!r}))"
 
 
 TORCH = Words()
