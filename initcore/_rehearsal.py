@@ -30,6 +30,10 @@ WORK = 6e9                  # multiplications at one learning rate; larger netwo
 RATES = {"sgd": (0.1, 1.0, 0.01, 0.001), "adam": (0.003, 0.03, 0.0003)}
 
 
+# shares explained on the rows just learnt from and on the rows kept apart, after each window of steps
+Shares = Iterator[tuple[float, float]]
+
+
 class Rows(NamedTuple):
     """What is rehearsed on: rows to learn from, rows kept apart, and each row's loss under the best constant."""
 
@@ -58,14 +62,14 @@ class Progress(NamedTuple):
 
 def rows(x: Array, y: Array, loss: str) -> Rows | None:
     """The rows in a fixed random order; None where there is nothing to explain (all targets equal)."""
-    order = permutation(len(x), rng=0)[:ROWS]
-    x, y = np.ascontiguousarray(x[order]), np.ascontiguousarray(y[order])
+    first = permutation(len(x), rng=0)[:ROWS]
+    x, y = np.ascontiguousarray(x[first]), np.ascontiguousarray(y[first])
     constant = _constant(y, loss)
     if len(x) < 2 or not constant.mean() > 1e-12:
         return None
-    cut = len(x) - min(len(x) // 4, APART) if len(x) >= HELD else len(x)
-    apart = slice(cut, None) if cut < len(x) else slice(None)
-    return Rows(x[:cut], y[:cut], constant[:cut], (x[apart], y[apart], float(constant[apart].mean())), loss)
+    kept = cut(len(x))
+    apart = slice(kept, None) if kept < len(x) else slice(None)
+    return Rows(x[:kept], y[:kept], constant[:kept], (x[apart], y[apart], float(constant[apart].mean())), loss)
 
 
 def _constant(y: Array, loss: str) -> Array:
@@ -94,13 +98,21 @@ def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float])
     steps = int(min(limits["steps"], WORK / max(3 * batch * weights, 1)))
     if steps < 3 * WINDOW:
         return None
+
+    def run(rate: float) -> Shares:
+        optimizer = Adam(rate) if family == "adam" else SGD(rate, momentum=0.9 if family == "momentum" else 0.0)
+        return _run(net, data, optimizer, steps, batch)
+    return over_rates(run, family, limits)
+
+
+def over_rates(run: Callable[[float], Shares], family: str, limits: Mapping[str, float]) -> Progress:
+    """The best progress over the learning rates of a family; what explains enough ends the search."""
     best = Progress(-math.inf, -math.inf, 0, math.nan)
     for rate in RATES["adam" if family == "adam" else "sgd"]:
         if family == "momentum":
             rate /= 10
-        optimizer = Adam(rate) if family == "adam" else SGD(rate, momentum=0.9 if family == "momentum" else 0.0)
         one = best._replace(seen=-math.inf, held=-math.inf, steps=0, rate=rate)
-        for seen, held in _run(net, data, optimizer, steps, batch):
+        for seen, held in run(rate):
             one = one._replace(seen=max(one.seen, seen), held=max(one.held, held), steps=one.steps + WINDOW)
             if one.explained(limits) >= limits["enough"]:
                 return one
@@ -108,7 +120,39 @@ def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float])
     return best
 
 
-def _run(net: Network, data: Rows, optimizer: Optimizer, steps: int, batch: int) -> Iterator[tuple[float, float]]:
+def in_orders(own: Progress, again: Callable[[int], Progress | None], limits: Mapping[str, float]) -> Progress:
+    """The least progress over other orders of the rows, which are asked for where the first took long.
+
+    Whoever shows nothing for a while is on a plateau and leaves it, or not, by the luck of the order: it must do so
+    in other orders of the rows too. ``again(k)`` rehearses in order ``k`` of :func:`order`.
+    """
+    if own.steps > limits["late"]:
+        for k in range(int(limits["orders"])):
+            if own.explained(limits) < limits["enough"]:
+                break
+            own = min(own, again(k) or own, key=lambda p: p.explained(limits))
+    return own
+
+
+def order(n: int, k: int) -> Array:
+    """Other orders of n rows: the last first (k = 0), then random ones.
+
+    >>> order(3, 0).tolist()
+    [2, 1, 0]
+    """
+    return np.arange(n)[::-1] if k == 0 else permutation(n, rng=k)
+
+
+def cut(n: int) -> int:
+    """How many of n rows are learnt from, where the others are kept apart.
+
+    >>> cut(100), cut(400), cut(2000)
+    (100, 300, 1744)
+    """
+    return n - min(n // 4, APART) if n >= HELD else n
+
+
+def _run(net: Network, data: Rows, optimizer: Optimizer, steps: int, batch: int) -> Shares:
     """Shares explained on the rows just learnt from and on the rows kept apart, after each window of steps."""
     flat, net = flattened(net)
     batches = len(data.x) // batch
@@ -142,28 +186,20 @@ def flattened(net: Network) -> tuple[Array, Network]:
 
 
 class Outcome(NamedTuple):
-    """A network's own progress, that of a good start (None where it was not needed), and the rows."""
+    """A network's own progress, that of a good start (None where not needed), and the rows (None: of modules)."""
 
     own: Progress
     good: Progress | None
-    data: Rows
+    data: Rows | None
 
 
 def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Outcome | None:
     """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs with
-    Adam, as far as it takes to call the network's own progress small: is there anything to learn in these rows?
-
-    Whoever shows nothing for a while is on a plateau and leaves it, or not, by the luck of the order: it must do so
-    in other orders of the rows too.
-    """
+    Adam, as far as it takes to call the network's own progress small: is there anything to learn in these rows?"""
     own = rehearse(net, data, family, limits)
     if own is None:
         return None
-    if own.steps > limits["late"]:
-        for k in range(int(limits["orders"])):
-            if own.explained(limits) < limits["enough"]:
-                break
-            own = min(own, rehearse(net, reordered(data, k), family, limits) or own, key=lambda p: p.explained(limits))
+    own = in_orders(own, lambda k: rehearse(net, reordered(data, k), family, limits), limits)
     if own.explained(limits) >= limits["enough"]:
         return Outcome(own, None, data)
     scaled = standardised(data)
@@ -172,9 +208,9 @@ def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) 
 
 
 def reordered(data: Rows, k: int) -> Rows:
-    """The same rows to learn from in another order: the last first, then random ones."""
-    order = np.arange(len(data.x))[::-1] if k == 0 else permutation(len(data.x), rng=k)
-    x, y, constant = (np.ascontiguousarray(a[order]) for a in (data.x, data.y, data.constant))
+    """The same rows to learn from in another order."""
+    at = order(len(data.x), k)
+    x, y, constant = (np.ascontiguousarray(a[at]) for a in (data.x, data.y, data.constant))
     return data._replace(x=x, y=y, constant=constant)
 
 

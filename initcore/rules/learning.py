@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,30 +32,46 @@ ESTIMATES = ("SAT", "SIG30", "OUT", "INP701")
       `orders` other orders of the rows, and the smallest share counts. Where it stays below `enough` and a good start
       of the same architecture (orthogonal weights, inputs and z centred and scaled, Adam, as many steps) explains at
       least `good`: fail below `share` times what the good start explains, else warn. Where the good start gets nowhere
-      nothing is said, for the rows may hold nothing to learn. A network so large that fewer than half of `steps` can be
-      paid for (6e9 multiplications a learning rate) gets a warning at most, with fewer than 60 steps it is left out, as
-      trained networks are. Findings of other rules that only estimate (SAT, SIG, OUT, INP701) are warnings where the
-      rehearsal learns.""", cure="""
+      nothing is said, for the rows may hold nothing to learn. A module is rehearsed, for half of `steps`, only where a
+      rule that estimates warns or fails, and its repaired copy under Adam is the good start. A network so large that
+      fewer than half of `steps` can be paid for (6e9 multiplications a learning rate, a third of that for modules) gets
+      a warning at most, with fewer than 60 steps it is left out, as trained networks are. Findings of other rules that
+      only estimate (SAT, SIG, OUT, INP701) are warnings where the rehearsal learns.""", cure="""
       The finding names what mends it in a rehearsal of its own: scaled inputs, zero biases, or new weights;
       `report.repair(rng=key)` does it.""",
       thresholds={"steps": 480, "share": 0.3, "enough": 0.1, "good": 0.05, "heart": 0.3, "late": 40, "orders": 3})
 def rehearsed(c: Context) -> Iterator[Finding]:
     """SIG307."""
     done = outcome(c)
-    if done is None or done.good is None:
-        return
-    limits = c.limits
+    said = None if done is None else stuck(done, c.family, c.limits, "a good start of the same architecture")
+    if done is not None and said is not None:
+        cause, cure = _cause(c, done)
+        yield c.finding(None, said.text, severity=said.severity, measured=said.measured, expected=said.expected,
+                        cause=cause, cure=cure)
+
+
+class Stuck(NamedTuple):
+    """What a finding says of a rehearsal in which a network got nowhere."""
+
+    severity: str
+    text: str
+    measured: float
+    expected: str
+
+
+def stuck(done: _rehearsal.Outcome, family: str, limits: Mapping[str, float], good_start: str) -> Stuck | None:
+    """None where the network learns, or where a good start gets nowhere either. ``good_start`` in words."""
+    if done.good is None:
+        return None
     own, good = done.own.explained(limits), done.good.explained(limits)
     if good < limits["good"] or own >= limits["enough"] or own >= good:
-        return
+        return None
     paid = done.own.steps >= limits["steps"] / 2 or not math.isfinite(done.own.seen)
-    severity = "fail" if own < limits["share"] * good and paid else "warn"
-    cause, cure = _cause(c, done)
-    yield c.finding(
-        None, f"After {done.own.steps} {FAMILIES[c.family]} at the best of several learning rates it explains "
-        f"{_percent(own)} of the loss that a constant output leaves; a good start of the same architecture reaches "
-        f"{_percent(good)} on the same rows, and was not trained further.", severity=severity, measured=max(own, 0.0),
-        expected=f"at least {limits['enough']:g}, here {good:.2g} is reached", cause=cause, cure=cure)
+    return Stuck("fail" if own < limits["share"] * good and paid else "warn",
+                 f"After {done.own.steps} {FAMILIES[family]} at the best of several learning rates it explains "
+                 f"{_percent(own)} of the loss that a constant output leaves; {good_start} reaches {_percent(good)} on "
+                 "the same rows, and was not trained further.",
+                 max(own, 0.0), f"at least {limits['enough']:g}, here {good:.2g} is reached")
 
 
 def _percent(share: float) -> str:
@@ -95,12 +112,14 @@ def _cause(c: Context, done: _rehearsal.Outcome) -> tuple[str, str]:
     def mends(net: Network, data: _rehearsal.Rows) -> bool:
         tried = _rehearsal.rehearse(net, data, c.family, {**limits, "enough": least})
         return tried is not None and tried.explained(limits) >= least
-    x = done.data.x.astype(np.float64)
+    data = done.data
+    assert data is not None
+    x = data.x.astype(np.float64)
     mean, spread = x.mean(axis=0), x.std(axis=0)
     off = bool(np.any(np.abs(mean) > 3 * spread)) or not 0.1 < float(np.sqrt(np.mean(np.square(x)))) < 10
-    if (off or spread.max() > 10 * np.median(spread)) and mends(c.net, _rehearsal.standardised(done.data)):
+    if (off or spread.max() > 10 * np.median(spread)) and mends(c.net, _rehearsal.standardised(data)):
         return "input_scale", "subtract each feature's mean from the inputs and divide by its standard deviation"
     unbiased = Network([layer.replace(b=None if layer.b is None else np.zeros_like(layer.b)) for layer in c.net.layers])
-    if any(layer.b is not None and layer.b.any() for layer in c.net.layers) and mends(unbiased, done.data):
+    if any(layer.b is not None and layer.b.any() for layer in c.net.layers) and mends(unbiased, data):
         return "bias", "zero biases"
     return "weight_scale", "draw the weights again at the scale that suits the activation: report.repair(rng=key)"

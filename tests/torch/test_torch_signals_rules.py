@@ -121,3 +121,79 @@ def test_a_frequency_far_too_high_is_told():
     with torch.no_grad():
         net.b.weight.mul_(25)
     assert [(f.tensor, f.cause) for f in found(net, rows(64, 4), "SIG305")] == [("b.weight", "weight_scale")]
+
+
+def deep(std, depth=6):
+    torch.manual_seed(8)
+    layers, k = [], 10
+    for _ in range(depth):
+        layers += [nn.Linear(k, 24), nn.Tanh()]
+        nn.init.normal_(layers[-2].weight, std=std)
+        k = 24
+    return nn.Sequential(*layers, nn.Linear(k, 4))
+
+
+def lessons(scale=1.0):
+    g = torch.Generator().manual_seed(12)
+    x = torch.randn(256, 10, generator=g)
+    return x * scale, (x[:, :4] @ torch.randn(4, 4, generator=g)).argmax(1)
+
+
+def test_a_rehearsal_tells_a_module_that_learns_nothing():
+    x, y = lessons()
+    report = ic.check(deep(1e5), x, y)
+    stuck = [f for f in report.findings if f.rule == "SIG307"]
+    assert [(f.severity, f.cause, f.tensor) for f in stuck] == [("fail", "weight_scale", "0.weight")]
+    assert stuck[0].measured < 0.1 and "repaired copy" in stuck[0].message
+    mended = report.repair(rng=3)
+    assert ic.check(mended, x, y).ok
+
+
+def test_a_rehearsal_that_learns_overrules_an_estimate():
+    x, y = lessons()
+    net = deep(0.2, 2)
+    with torch.no_grad():
+        net[4].weight.mul_(100)
+    without = ic.check(net, x, y, ignore=["SIG307"])
+    report = ic.check(net, x, y)
+    assert without.findings and {f.severity for f in without.findings} <= {"fail", "warn", "info"}
+    assert not [f for f in report.findings if f.rule == "SIG307" or f.severity == "fail"], report
+    threads = torch.get_num_threads()
+    ic.check(deep(20.0, 5), x, y, optimizer="adam")
+    assert torch.get_num_threads() == threads
+
+
+def test_nothing_is_rehearsed_where_nothing_is_doubted_or_known(monkeypatch):
+    def never(*args):
+        raise AssertionError("rehearsed")
+    monkeypatch.setattr("initcore.torch._signals._check.outcome", never)
+    x, y = lessons()
+    assert ic.check(deep(0.2, 2), x, y).ok
+    assert not ic.check(deep(1e5), x).ok
+    assert not ic.check(deep(1e5), x, y, ignore=["SIG307"]).ok
+
+
+def test_what_is_said_of_a_rehearsal_does_not_hang_on_the_callers_generator():
+    x, y = lessons()
+    net = nn.Sequential(*deep(1e5)[:-1], nn.Dropout(0.4), deep(0.1)[-1])
+    said = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        said.append([(f.rule, f.severity, f.measured) for f in ic.check(net, x, y, optimizer="momentum").findings])
+        state = torch.get_rng_state()
+        torch.manual_seed(seed)
+        assert torch.equal(state, torch.get_rng_state())
+    assert said[0] == said[1] and "SIG307" in [s[0] for s in said[0]]
+
+
+def test_a_module_that_takes_no_other_number_of_rows_is_not_rehearsed():
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = deep(1e5)
+
+        def forward(self, x):
+            return self.inner(x.view(256, 10))
+    x, y = lessons()
+    report = ic.check(Fixed(), x, y)
+    assert not report.ok and "SIG307" not in {f.rule for f in report.findings}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..._rehearsal import Outcome
 from ..._types import Array
 from ...activations import IDENTITY, Activation, Start
 from ...network import Dense
@@ -184,7 +185,9 @@ class Outputs:
 @dataclass
 class NodeContext:
     """What the rules look at. ``measure(change, key)`` measures a node again under a change: a LayerSignal at an
-    activation, the ratio of branch to skip at a sum, the size of the output. ``symmetry`` : the proof, None without."""
+    activation, the ratio of branch to skip at a sum, the size of the output. ``symmetry`` : the proof, None without.
+    ``rehearse(findings)`` : the first steps of training beside those of a copy repaired by the findings; None without
+    targets."""
 
     numbers: dict[str, dict[str, float]]
     weights: tuple[Weight, ...] = ()
@@ -202,6 +205,7 @@ class NodeContext:
     signal: SignalReport | None = None
     symmetry: Any = None
     words: Words = TORCH
+    rehearse: Callable[[Sequence[Finding]], Outcome | None] = lambda findings: None
     rule: Rule | None = None
     blamed: dict[Hashable, Any] = field(default_factory=dict)
 

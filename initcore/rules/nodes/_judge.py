@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from .. import _catalogue
 from .._finding import Finding
-from . import _ends, _saturation, _signal, _ties
+from . import _ends, _learning, _saturation, _signal, _ties
 from ._facts import NodeContext
 
 # Rules whose entry stands with the chains' form of them.
@@ -31,6 +31,9 @@ def judge(c: NodeContext, active: frozenset[str]) -> list[Finding]:
         if rule_id in active:
             c.rule = _catalogue.CATALOGUE[rule_id]
             found += form(c)
+    if "SIG307" in active:
+        c.rule = _catalogue.CATALOGUE["SIG307"]
+        found = _learning.rehearsed(c, found)
     return found
 
 

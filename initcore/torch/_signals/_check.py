@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..._signals import Judged, Options, Said, asked, conditions, merged, reported
 from ...errors import ArgumentTypeError, ProgramError
@@ -17,7 +17,8 @@ from ._facts import gather
 from ._inputs import Call, call_of
 from ._loss import Loss
 from ._proof import proved
-from ._repair import Mend
+from ._rehearse import Stage, outcome
+from ._repair import Mend, repaired_by
 from ._session import Session
 from ._tensors import tensor_findings
 
@@ -94,11 +95,22 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
     measured = gather(session, options.numbers, stage=options.stage, family=family)
     tell("proving")
     proof, why = proved(exported, options.training)
-    measured.context.symmetry = proof
+    c = measured.context
+    c.symmetry = proof
+    if measured.loss.known:
+        stage = Stage(call, options.y, options.loss, _rows(call, options.y), len(exported.structure.nodes))
+        c.rehearse = lambda found: outcome(module, stage, family, options.numbers["SIG307"],
+                                           lambda: repaired_by(module, found, c))
     tell("judging")
     seen = nodes.judge(measured.context, options.active)
     return Judged(merged(found, seen, call.given), exported, measured.context,
                   conditions(options.optimizer, _said(measured.loss), call.said, measured.context), why, True)
+
+
+def _rows(call: Call, y: Any) -> int:
+    """How many rows a batch has: of the targets, else of the first argument that has any."""
+    found = [v for v in (y, *call.args, *call.kwargs.values()) if isinstance(v, Tensor) and v.ndim]
+    return int(found[0].shape[0]) if found else 0
 
 
 def _said(loss: Loss) -> Said:

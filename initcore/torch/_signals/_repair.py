@@ -42,6 +42,13 @@ class Mend:
         return mended
 
 
+def repaired_by(module: nn.Module, findings: Sequence[Finding], context: nodes.NodeContext | None) -> nn.Module:
+    """A copy with what findings name set right once, not judged again."""
+    mended = copy.deepcopy(module)
+    _apply(mended, [f for f in findings if f.severity != "info"], context, Key(0), True, set())
+    return mended
+
+
 def _prints(module: nn.Module) -> list[int]:
     """The versions of all parameters: what was written changes them."""
     return [p._version for p in module.parameters()]
