@@ -34,7 +34,7 @@ thead th{font-weight:600;vertical-align:bottom;
 position:sticky;top:0;background:var(--ground)}
 th[scope=row],td:first-child,th:first-child,.words td,.words th{text-align:left}
 .words td,.words th,th[scope=row]{white-space:normal;overflow-wrap:anywhere;min-width:3.5rem;max-width:30rem}
-.words td{min-width:7rem}.words th[scope=row]{min-width:6.5rem}
+.words td{min-width:7rem}.words th[scope=row]{min-width:6.5rem}.names th[scope=row]{min-width:10rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1rem}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.6rem;min-width:0}
 figcaption{font-size:.85rem;color:var(--soft)}figure h3{font-size:.95rem;margin:0 0 .2rem}
@@ -45,7 +45,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}svg text{font:11px sys
 .s3{stroke:var(--d);stroke-dasharray:8 3 2 3}.s4{stroke:var(--e);stroke-dasharray:1 3}.s5{stroke:var(--f)}
 .m0{fill:var(--a)}.m1{fill:var(--b)}.m2{fill:var(--c)}.m3{fill:var(--d)}.m4{fill:var(--e)}.m5{fill:var(--f)}
 .shade{opacity:.25}.seam{fill:none;stroke:var(--card);stroke-width:1}
-.hollow{fill:var(--card);stroke-width:1.5;stroke-dasharray:none}.spark{width:66px;height:18px;display:inline-block}
+.hollow{fill:none;stroke-width:1.5;stroke-dasharray:none}.spark{width:66px;height:18px;display:inline-block}
 .key{display:flex;flex-wrap:wrap;gap:.1rem .9rem;list-style:none;padding:0;margin:.2rem 0;font-size:.85rem}
 .key svg{width:26px;height:10px;display:inline-block;margin-right:.3rem;vertical-align:middle}
 @media(max-width:34rem){h1{font-size:1.3rem}.finding{padding:.5rem .6rem}}

@@ -34,7 +34,7 @@ def _tensors(facts: Any) -> Html:
     caption = f"{len(facts)} tensors judged by themselves{_rest(facts)}"
     return tag("section", tag("h2", "Tensors"), table(caption, (
         "tensor", "shape", "type", "role", "mean", "std", "least", "most", "zeros", "not finite", "equal rows",
-        "equal columns"), body))
+        "equal columns"), body, "names"))
 
 
 def _rest(items: Any) -> str:
@@ -56,7 +56,7 @@ def comparison_page(found: Any) -> str:
                       _kind(c)] for c in found.changed[:_LISTED]), head=1)
         parts += [_picture(found.changed), table(
             f"{len(found.changed)} tensors, most changed first{_rest(found.changed)}",
-            ("tensor", "change", "std a", "std b", "new ties", "new dead rows", "kind"), body)]
+            ("tensor", "change", "std a", "std b", "new ties", "new dead rows", "kind"), body, "names")]
     sections_ = [tag("section", tag("h2", "Changed"), *(parts or [tag("p", "No tensor of both files differs.")]))]
     if others:
         sections_.append(tag("section", tag("h2", "Added, gone, renamed, not read"),

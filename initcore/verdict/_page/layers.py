@@ -124,15 +124,16 @@ def layer_table(report: Any) -> Html:
             body.append(tag("tr", tag("td", f"... {i - last - 1} more", colspan=len(used))))
         body.append(rows([[cells[i][k] for k in used]], head=1))
         last = i
-    headings = ["layer", "activation", "units", "stay different", *(["outputs" if _bounded(layers) else "z"]
-                if pictures else []), "spread", "slope < 10%", "< 1%", "exactly 0", "mean slope", "chi", "typical",
-                "gradient"]
+    headings = ["module" if signal.placed else "layer", "activation", "units", "stay different",
+                *(["outputs" if _bounded(layers) else "z"] if pictures else []), "spread", "slope < 10%", "< 1%",
+                "exactly 0", "mean slope", "chi", "typical", "gradient"]
     caption = (f"{len(layers)} layers, {signal.kind}" + ("" if len(kept) == len(layers) else
                f"; {len(kept)} of them shown: first, last and worst. The data of this page hold all") + ".")
     legend = ("Spread: root mean square of the pre-activations. Slope columns: share of units and samples with less "
               "than that share of the greatest slope. Chi: factor on the mean square of the gradient. Typical: factor "
               "on the gradient of the typical path.")
-    return tag("section", tag("h2", "Layers"), table(caption, [headings[k] for k in used], join(body)),
+    return tag("section", tag("h2", "Layers"), table(caption, [headings[k] for k in used], join(body),
+                                                             "names" if signal.placed else None),
                tag("p", legend, class_="soft"), way_table(report))
 
 
