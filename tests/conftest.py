@@ -10,10 +10,11 @@ import pytest
 
 import initcore as ic
 
-# A loaded machine is not a failure.
-hypothesis.settings.register_profile("initcore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("initcore")
 EXAMPLES = int(os.environ.get("INITCORE_EXAMPLES", "0"))        # so many for every test, whatever it asks for itself
+# A loaded machine is not a failure, and every run tries the same examples: new ones are for tools/examples.py.
+hypothesis.settings.register_profile("initcore", deadline=None, derandomize=not EXAMPLES, database=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("initcore")
 
 # pytest has put this directory on the path; some of its folders bear the names of frameworks, which may not be
 # installed, and `import torch` must not find tests/torch.

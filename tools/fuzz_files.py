@@ -4,11 +4,16 @@ With atheris (libFuzzer for Python) mutations are led by the coverage of initcor
 changed inside, so that a checksum hides nothing. Without it bytes are changed blindly. A format has a process of its
 own. A fault is anything but a report or one printable sentence, over 5 seconds, over 1 GB, a process that dies; the
 files stay in a scratch folder, and exit code 1 says that there are any. ``--record FILE`` notes what was tried.
+
+``--gate`` tries the same files on every machine, fast or slow: so many of each format, made by blind changes from one
+seed of the files in tests/data/starts; time counts only where a reader hangs. It keeps what is known; finding what is
+not is for the long run.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -29,6 +34,7 @@ from collections.abc import Callable
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "oracles"))
 import file_corpus
 
+STARTS = pathlib.Path(__file__).parents[1] / "tests" / "data" / "starts"
 try:
     import atheris
 except ImportError:
@@ -39,6 +45,7 @@ LONGEST = 1 << 14                       # bytes of a mutated file
 SECONDS, MEGABYTES = 5, 1024            # of processor time and memory, what a file may take
 QUICK = 0.1                             # seconds of a file that others are made of
 HUNG = 120                              # seconds by the clock, on a machine that may do other things
+GATE, GATE_SLOW, GATE_HUNG = 500, {"h5": 60, "keras": 60}, 900     # files; where each starts a process; seconds
 Change = Callable[[bytes], bytes]
 
 
@@ -60,14 +67,15 @@ def blind(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def inside(data: bytes, change: Change, rng: random.Random) -> bytes:
+def inside(data: bytes, change: Change, rng: random.Random, stored: bool = False) -> bytes:
     """The file changed below its own checks: one member of an archive, the header of a .safetensors with its length
-    put right; any other, and one time in three, the bytes as they are."""
+    put right; any other, and one time in three, the bytes as they are. stored : compress nothing, since what comes
+    of it depends on zlib."""
     if rng.random() < 0.35:
         return change(data)
     if data[:2] == b"PK":
         try:
-            return _packed_again(data, change, rng)
+            return _packed_again(data, change, rng, (0,) if stored else (0, 8))
         except Exception:                       # not as an archive
             return change(data)
     if data[8:9] == b"{":
@@ -77,19 +85,19 @@ def inside(data: bytes, change: Change, rng: random.Random) -> bytes:
     return change(data)
 
 
-def _packed_again(data: bytes, change: Change, rng: random.Random) -> bytes:
+def _packed_again(data: bytes, change: Change, rng: random.Random, kept: tuple[int, ...]) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(entry, archive.read(entry)) for entry in archive.infolist()]
     held, chosen = io.BytesIO(), rng.randrange(max(len(members), 1))
     with zipfile.ZipFile(held, "w") as archive:
         for i, (entry, value) in enumerate(members):
             new = zipfile.ZipInfo(entry.filename)               # of 1980, so that a seed makes the same files again
-            new.compress_type = entry.compress_type if entry.compress_type in (0, 8) else 0
+            new.compress_type = entry.compress_type if entry.compress_type in kept else 0
             archive.writestr(new, change(value) if i == chosen else value)
     return held.getvalue()
 
 
-def fault(path: pathlib.Path, check_file: Callable[..., object]) -> str | None:
+def fault(path: pathlib.Path, check_file: Callable[..., object], seconds: float = SECONDS) -> str | None:
     """What is wrong with how a file was answered."""
     from initcore import errors
     start = time.process_time()
@@ -103,26 +111,28 @@ def fault(path: pathlib.Path, check_file: Callable[..., object]) -> str | None:
             return f"no printable sentence: {str(error)!r}"
     except Exception:
         return traceback.format_exc(limit=-4)
-    return "slow" if time.process_time() - start > SECONDS else None
+    return "slow" if time.process_time() - start > seconds else None
 
 
 class Trial:
     """Files of one format tried one after the other; each kind of fault is kept once."""
 
-    def __init__(self, kind: str, folder: pathlib.Path) -> None:
-        if atheris is not None:
+    def __init__(self, kind: str, folder: pathlib.Path, guided: bool, seconds: float = SECONDS) -> None:
+        if guided:
             with atheris.instrument_imports(include=["initcore", "zipfile", "json"]):
                 from initcore.files import check_file
         else:
             from initcore.files import check_file
-        self.check_file, self.tried, self.seen = check_file, 0, set()
+        self.check_file, self.seconds, self.tried, self.seen = check_file, seconds, 0, set()
+        self.digest = hashlib.sha256()
         self.path, self.kept = folder / f"last.{kind}", folder / "kept"
         self.kept.mkdir()
 
     def __call__(self, data: bytes) -> None:
         self.path.write_bytes(data)
         self.tried += 1
-        wrong = fault(self.path, self.check_file)
+        self.digest.update(hashlib.sha256(data).digest())
+        wrong = fault(self.path, self.check_file, self.seconds)
         mark = re.sub(r"[\d'\"].*", "", wrong.strip().splitlines()[-1]) if wrong else ""
         if wrong and mark not in self.seen and len(self.seen) < 50:
             self.seen.add(mark)
@@ -130,7 +140,11 @@ class Trial:
             keep.write_bytes(data)
             print(f"FAULT {keep}\n{wrong}", flush=True)
         if self.tried % 50 == 0:
-            (self.path.parent / "tried").write_text(str(self.tried))
+            self.count()
+
+    def count(self) -> None:
+        """Note how many files there were, and what identifies them all in their order."""
+        (self.path.parent / "tried").write_text(f"{self.tried} {self.digest.hexdigest()[:16]}")
 
     def cost(self, data: bytes) -> float:
         """Seconds of processor time that a file takes."""
@@ -145,17 +159,34 @@ def seeds(kind: str) -> list[bytes]:
     return [data for suffix, data in file_corpus.valid().items() if suffix.endswith(kind)] + found
 
 
+def known(kind: str) -> list[bytes]:
+    """The files of the gate: written once and kept, since libraries and clocks leave their marks in new ones."""
+    return [path.read_bytes() for path in sorted(STARTS.glob(f"net.*{kind}")) if path.name.endswith(f".{kind}")]
+
+
+def blindly(trial: Trial, starts: list[bytes], most: int, seed: int, *, end: float = float("inf"),
+            hung: int = HUNG, stored: bool = False) -> None:
+    """Try files made of others by blind changes: so many, or until the clock says ``end``."""
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    rng = random.Random(seed)
+    while trial.tried < most and time.time() < end:
+        signal.alarm(hung)
+        trial(inside(rng.choice(starts), lambda data: blind(data, rng), rng, stored))
+    trial.count()
+
+
+def gate(kind: str, folder: pathlib.Path, most: int, seed: int) -> None:
+    """Try the files that are the same everywhere."""
+    blindly(Trial(kind, folder, guided=False, seconds=GATE_HUNG), known(kind), most, seed, hung=GATE_HUNG,
+            stored=True)
+
+
 def child(kind: str, folder: pathlib.Path, seconds: float, most: int, seed: int) -> None:
     """Try files of a format for so long, or so many. libFuzzer ends the process itself."""
-    trial = Trial(kind, folder)
+    trial = Trial(kind, folder, guided=atheris is not None)
     starts = [data for data in seeds(kind) if trial.cost(data) < QUICK]
     if atheris is None:
-        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-        rng, end = random.Random(seed), time.time() + seconds
-        while time.time() < end and trial.tried < most:
-            signal.alarm(HUNG)
-            trial(inside(rng.choice(starts), lambda data: blind(data, rng), rng))
-        (folder / "tried").write_text(str(trial.tried))
+        blindly(trial, starts, most, seed, end=time.time() + seconds)
         return
     corpus = folder / "corpus"
     corpus.mkdir()
@@ -185,29 +216,36 @@ def processor() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(kind: str, seconds: float, most: int, seed: int) -> dict[str, object]:
+def run(kind: str, seconds: float, most: int, seed: int, gated: bool = False) -> dict[str, object]:
     """Fuzz one format in a process of its own; what came of it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"initcore-fuzz-{kind}-"))
     before = processor()
     with (folder / "log").open("w") as log:
         done = subprocess.run([sys.executable, __file__, "--child", str(folder), "--format", kind, "--minutes",
-                               str(seconds / 60), "--files", str(most), "--seed", str(seed)],
+                               str(seconds / 60), "--files", str(most), "--seed", str(seed), *["--gate"] * gated],
                               stdout=log, stderr=log, check=False,
                               env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"})
     said = (folder / "log").read_text(errors="replace")
     kept = sorted(map(str, (folder / "kept").glob("*"))) if (folder / "kept").exists() else []
-    tried = int((folder / "tried").read_text()) if (folder / "tried").exists() else 0
+    tried, digest = (folder / "tried").read_text().split() if (folder / "tried").exists() else ("0", "")
     covered = re.findall(r"\bcov: (\d+)", said)
-    for file in kept or [str(folder / "log")] * (done.returncode != 0):
+    short = gated and int(tried) != most
+    for file in kept or [str(folder / "log")] * (done.returncode != 0 or short):
         print(file)
-    print(said[-3000:] if kept or done.returncode else f"{kind}: {tried} files, no fault", flush=True)
-    faults = len(kept) or int(done.returncode != 0)
+    faults = len(kept) or int(done.returncode != 0 or short)
+    print(said[-3000:] if faults else f"{kind}: {tried} files ({digest}), no fault", flush=True)
     if not faults:
         shutil.rmtree(folder)
     return {"minutes": round(seconds / 60, 2), "processor_minutes": round((processor() - before) / 60, 2), "seed": seed,
-            "files": tried,
+            "files": int(tried),
             "covered": int(covered[-1]) if covered else None,
-            "faults": faults, "guided": atheris is not None}
+            "faults": faults, "guided": atheris is not None and not gated}
+
+
+def gates() -> int:
+    """Try what is the same on every machine; how many faults there were."""
+    kinds = sorted({path.suffix[1:] for path in STARTS.iterdir()})
+    return sum(int(run(kind, 0.0, GATE_SLOW.get(kind, GATE), 0, gated=True)["faults"]) for kind in kinds)
 
 
 def main() -> int:
@@ -217,12 +255,18 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10**9, help="for each format, at most")
     parser.add_argument("--format", default="all", help=f"all or one of {', '.join(formats())}")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gate", action="store_true", help="the same files on every machine, of every format")
     parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--child", type=pathlib.Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.child is not None and given.gate:
+        gate(given.format, given.child, given.files, given.seed)
+        return 0
     if given.child is not None:
         child(given.format, given.child, 60 * given.minutes, given.files, given.seed)
         return 0
+    if given.gate:
+        return int(gates() > 0)
     if atheris is None:
         print("atheris is not here: bytes are changed blindly")
     rows = json.loads(given.record.read_text()) if given.record and given.record.exists() else {}
