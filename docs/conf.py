@@ -21,6 +21,7 @@ nb_execution_timeout = 120
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "initcore"
+html_show_copyright = False
 html_copy_source = html_show_sourcelink = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

@@ -20,8 +20,8 @@ def card(title: str, lines: Iterable[Any] = (), tables: Iterable[Html] = ()) -> 
 
 
 def unfolded(summary: str, headings: Sequence[str], body: Sequence[Sequence[Any]], shown: bool = False) -> Html:
-    """A table under a summary, of long ones the first rows."""
+    """A table under a summary, of long ones the first rows; a narrow notebook scrolls it by itself."""
     more = [] if len(body) <= _ROWS else [tag("p", f"... and {len(body) - _ROWS} more")]
     top = tag("thead", tag("tr", *[tag("th", h, scope="col") for h in headings]))
-    return tag("details", tag("summary", summary), tag("table", top, tag("tbody", rows(body[:_ROWS]))), *more,
-               open=shown) if body else join([])
+    table = tag("div", tag("table", top, tag("tbody", rows(body[:_ROWS]))), style="overflow-x: auto")
+    return tag("details", tag("summary", summary), table, *more, open=shown) if body else join([])
