@@ -25,6 +25,7 @@ from ._scan import scan_all
 from ._tensor import Tensor, Weights
 from ._text import shown_name
 from ._wiring import wiring
+from ._words import in_words, words_of
 
 _LARGEST = 1 << 28          # parameters of a network that is read whole without being asked for
 
@@ -71,6 +72,7 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
     partial, folded_bias = flag("partial", partial), flag("folded_bias", folded_bias)
     active, numbers, known = rules.chosen(select, ignore), rules.thresholds(thresholds), fingerprints(baseline)
     weights = open_weights(path)
+    words = words_of(weights)
     wired = None if order is not None or folded_bias else wiring(weights)
     parts, notes = _parts(weights, {} if wired is None else wired.roles), list(weights.notes)
     loaded, why = (None, "") if wired is not None else _network(
@@ -89,8 +91,8 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
         inside = {*loaded.tensors, *loaded.biases}
         parts = [part._replace(way="network") if part.tensor.name in inside else part for part in parts]
     elif wired is not None:
-        _refuse_network_options("its layers are more than a chain of dense ones.", data=data)
-        report = wired.report(optimizer, active, numbers, fail_level=fail_level, loss=loss, **training)
+        report = wired.report(optimizer, active, numbers, fail_level=fail_level, loss=loss, data=data,
+                              words=words, tell=progress or (lambda what: None), **training)
         parts = [part._replace(way="network") if part.way == "tensor" and part.tensor.name in wired.covered else part
                  for part in parts]
     else:

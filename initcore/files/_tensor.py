@@ -102,14 +102,15 @@ def widened(words: Array, dtype: str) -> Array:
 class Weights:
     """What a file or folder holds: ``tensors`` by name in file order; ``notes``: what a reader should know;
     ``config``: the document that came with it ({}: none); ``format``: in words; ``graph``: makes the
-    :class:`initcore.program.Program` of the wiring that the file tells (None: it tells none)."""
+    :class:`initcore.program.Program` of the wiring that the file tells (None: it tells none), with sizes of the
+    caller's, by dim, where they are open."""
 
     source: str
     format: str
     tensors: dict[str, Tensor]
     notes: list[str] = field(default_factory=list)
     config: Mapping[str, Any] = field(default_factory=dict)
-    graph: Callable[[Weights], Program] | None = None
+    graph: Callable[..., Program] | None = None
 
 
 def collect(source: str, kind: str, tensors: Iterator[Tensor] | list[Tensor], **more: Any) -> Weights:

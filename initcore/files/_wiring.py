@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 from .. import symmetry
 from .._checks import flag, number, one_of
-from ..errors import FileFormatError, InitcoreError
+from .._running import Unrun
+from .._signals import conditions, merged
+from ..errors import ArgumentError, FileFormatError, InitcoreError
 from ..program import Program
 from ..rules import learning, nodes
 from ..verdict import ModuleReport
@@ -15,7 +18,10 @@ from ..verdict._check import STAGES
 from ._chains import Loaded
 from ._graphs._chain import chain_of
 from ._graphs._held import Unread
+from ._signals._batch import read_data, wished
+from ._signals._check import Asked, Signals, measured
 from ._tensor import Weights
+from ._words import TORCH
 
 _MOST_UNITS = 1 << 22       # that a proof holds facts of
 _NONSENSE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -27,7 +33,8 @@ def wiring(weights: Weights) -> Wired | None:
     if weights.graph is None:
         return None
     try:
-        found = Wired(weights.graph(weights))
+        graph = weights.graph
+        found = Wired(graph(weights), lambda sizes: graph(weights, sizes))
         if found.units > _MOST_UNITS:
             raise Unread(f"Its graph has {found.units} units, more than {_MOST_UNITS}.")
     except Unread as why:
@@ -42,10 +49,11 @@ def wiring(weights: Weights) -> Wired | None:
 
 
 class Wired:
-    """A program out of a file. ``covered``: names of the tensors that it understands every use of."""
+    """A program out of a file. ``covered``: names of the tensors that it understands every use of. make : the program
+    with other sizes, by dim, where the graph leaves them open."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, make: Callable[[Mapping[int, int]], Program]) -> None:
+        self.program, self._make = program, make
         trace, tracks = program.tracked()
         self.units = trace.count
         used = {track.weights.parameter: op.kind for op in program.ops[::-1] for v in op.inputs if v is not None
@@ -65,27 +73,57 @@ class Wired:
 
     def report(self, optimizer: str, active: frozenset[str], numbers: dict[str, dict[str, float]], *, fail_level: str,
                loss: Any = None, l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
-               hidden_dropout: bool = False, stage: str | None = None) -> ModuleReport:
-        """The proof, and the sizes of the weights by what follows them; no signal, since there are no data."""
+               hidden_dropout: bool = False, stage: str | None = None, data: Any = None,
+               words: nodes.Words = TORCH, tell: Callable[[str], None] = lambda what: None) -> ModuleReport:
+        """The proof, and the signals measured on the data (None: on drawn inputs); of what cannot be evaluated the
+        sizes of the weights by what follows them."""
         for name, value in (("l2", l2), ("l1", l1), ("clip_value", 0.0 if clip_value is None else clip_value)):
             number(name, value, low=0.0)
         if stage is not None:
             one_of("stage", stage, STAGES)
         symmetry.invariance(optimizer)
-        notes: tuple[str, ...] = ()
-        proof: Any = None
+        family = learning.family(optimizer)
+        proof, said = self._proof(optimizer="sign_sgd" if l1 or clip_value else optimizer, l2=l2 or float(bool(l1)),
+                                  hidden_dropout=flag("hidden_dropout", hidden_dropout))
+        found = self._signals(Asked(None if data is None else read_data(data), loss, numbers, stage, family, words), tell)
+        if isinstance(found, Signals):
+            context = found.context
+            context.symmetry = proof
+            judged = merged((), nodes.judge(context, active), found.given)
+            rests = conditions(optimizer, found.loss, found.said, context)
+        else:
+            context = nodes.program_context(self.program, numbers, proof, family, words)
+            context.trained = stage == "trained"
+            judged = nodes.judge(context, active)
+            rests = (f"optimiser {optimizer}", f"no signal was measured: {found}",
+                     *(proof.conditions if proof is not None else ()))
+        return ModuleReport(self.title, judged, signal=context.signal, symmetry=proof, fail_level=fail_level,
+                            conditions=(rests[0], "the wiring that the file tells", *rests[1:], *said),
+                            coverage=str(self.program.coverage), whole=isinstance(found, Signals), way=context.steps)
+
+    def _proof(self, **training: Any) -> tuple[Any, tuple[str, ...]]:
         try:
-            proof = symmetry.analyze(self.program, optimizer="sign_sgd" if l1 or clip_value else optimizer,
-                                     l2=l2 or float(bool(l1)), hidden_dropout=flag("hidden_dropout", hidden_dropout))
+            return symmetry.analyze(self.program, **training), ()
         except InitcoreError as error:
-            notes = (f"nothing was proved of ties: {error}",)
-        context = nodes.program_context(self.program, numbers, proof, learning.family(optimizer))
-        context.trained = stage == "trained"
-        return ModuleReport(self.title, nodes.judge(context, active), symmetry=proof, fail_level=fail_level,
-                            conditions=(f"optimiser {optimizer}", "the wiring that the file tells",
-                                        "no data: ties and sizes of weights were judged, no signal was measured",
-                                        *notes, *(proof.conditions if proof is not None else ())),
-                            coverage=str(self.program.coverage), whole=False)
+            return None, (f"nothing was proved of ties: {error}",)
+
+    def _signals(self, asked: Asked, tell: Callable[[str], None]) -> Signals | str:
+        """What was measured, or why nothing was; raises where data were given and cannot be used."""
+        program = self.program
+        try:
+            sizes = {} if asked.data is None else wished(asked.data, program)
+            return measured(self._resized(sizes) if sizes else program, asked, tell)
+        except Unrun as why:
+            if asked.data is not None:
+                raise ArgumentError(f"--data needs a network that can be evaluated: {why}. Leave --data out.") from None
+            return str(why)
+
+    def _resized(self, sizes: Mapping[int, int]) -> Program:
+        """The program with other sizes where its graph leaves them open."""
+        try:
+            return self._make(sizes)
+        except (Unread, *_NONSENSE, InitcoreError):
+            return self.program
 
     @property
     def title(self) -> str:

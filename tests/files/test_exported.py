@@ -76,15 +76,52 @@ def residual(graph, document):
 def test_a_graph_that_is_no_chain_is_proved(put):
     report = check_file(put(document=changed(residual)), optimizer="adam")
     assert report.ok and report.loaded is None and report.coverage.network == 1
-    assert "no verdict on learning: a network of" in report.line and report.network.symmetry.ok
+    assert "ok, fit to train: a network of" in report.line and report.network.symmetry.ok
     assert "judged as a network: 100% of 212 parameters; tensor by tensor: 0%" in " ".join(str(report).split())
     tied = check_file(put(arrays=TIED, document=changed(residual)), optimizer="adam")
     found = next(f for f in tied.findings if f.rule == "SYM101")
     assert found.tensor == "fc1.weight" and found.place.module == "up" and found.place.file == "/u/net.py"
     assert "16 of 16 units of up" in found.message
     assert "SYM101" in tied.to_sarif() and "SYM101" in tied.to_html() and tied.to_dict()["widths"] == []
-    with pytest.raises(errors.ArgumentError, match="--data needs a network"):
-        check_file(put(document=changed(residual)), data="data.npz")
+
+
+def test_signals_of_a_graph_that_is_no_chain_are_measured(put, tmp_path):
+    """On drawn inputs without data; on the user's rows, of which the graph takes as many as it was exported for."""
+    drawn = check_file(put(document=changed(residual)))
+    assert drawn.network.signal.kind == "measured" and drawn.network.way
+    assert "inputs drawn: normal, mean 0, variance 1" in drawn.network.conditions
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "data.npz", x=rng.normal(size=(41, 8)), y=rng.normal(size=(41, 4)))
+    given = check_file(put(document=changed(residual)), data=tmp_path / "data.npz")
+    assert given.ok and any("rows of" in c and "data.npz" in c for c in given.network.conditions)
+    assert any(c.startswith("loss mse (") for c in given.network.conditions)
+    np.savez(tmp_path / "raw.npz", x=200 + rng.normal(size=(41, 8)))
+    assert {"INP701"} <= {f.rule for f in check_file(put(document=changed(residual)), data=tmp_path / "raw.npz").findings}
+    large = {**ARRAYS, "fc1.weight": 50 * ARRAYS["fc1.weight"]}
+    found = next(f for f in check_file(put(arrays=large, document=changed(residual))).findings if f.rule == "SAT201")
+    assert found.tensor == "fc1.weight" and found.cause == "weight_scale"
+
+
+@pytest.mark.parametrize("arrays, said", [
+    ({"x": np.zeros((40, 9))}, "takes"), ({"y": np.zeros(40)}, "no inputs"), ({"x": np.zeros((1, 8))}, "batches of"),
+    ({"x": np.zeros((40, 8)), "y": np.zeros(3)}, "40 rows"), ({"x": np.array([["a"] * 8] * 40)}, "holds"),
+    ({"x": np.zeros((40, 8)), "y": np.full(40, 7)}, "classes from 7 to 7")])
+def test_data_that_do_not_fit_are_refused_in_a_sentence(put, tmp_path, arrays, said):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(errors.InitcoreError, match=said):
+        check_file(put(document=changed(residual)), data=tmp_path / "data.npz")
+
+
+def test_what_cannot_be_evaluated_says_so(put, tmp_path):
+    def unknown(graph, document):
+        residual(graph, document)
+        graph["nodes"][1]["target"] = "torch.ops.mine.phi.default"
+    report = check_file(put(document=changed(unknown)))
+    assert any("no signal was measured: mine.phi.default" in c for c in report.network.conditions)
+    assert "no verdict on learning" in report.line
+    np.save(tmp_path / "x.npy", np.zeros((40, 8)))
+    with pytest.raises(errors.ArgumentError, match=r"--data needs a network that can be evaluated: mine\.phi"):
+        check_file(put(document=changed(unknown)), data=tmp_path / "x.npy")
 
 
 def test_what_is_not_understood_is_no_part_of_the_network(put):

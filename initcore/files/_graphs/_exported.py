@@ -29,7 +29,7 @@ _SPECS = {"parameter": "parameter_name", "buffer": "buffer_name", "tensor_consta
 
 def exported(document: Any) -> Graph:
     """What makes the program of an exported document."""
-    return lambda weights: _Document(document, weights).program()
+    return lambda weights, sizes=None: _Document(document, weights).program()
 
 
 class _Document:

@@ -21,7 +21,7 @@ from .._text import shown_name
 
 MOST_NODES = 50_000        # operations of one graph
 MOST_NUMBERS = 1 << 27      # parameters of a network that is read whole
-Graph = Callable[[Weights], Program]
+Graph = Callable[..., Program]    # of the weights, and of sizes by dim where the graph leaves them open
 
 
 class Unread(Exception):

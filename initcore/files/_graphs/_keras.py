@@ -34,14 +34,14 @@ _DEEPEST = 40
 
 def keras_graph(config: Any, folders: Mapping[str, str]) -> Graph:
     """What makes the program. folders : "layers/NAME" of a model -> where the layer's variables lie."""
-    return lambda weights: _Model(folders, weights).program(config)
+    return lambda weights, sizes=None: _Model(folders, weights, sizes or {}).program(config)
 
 
 class _Model:
     """One model, with the models inside it, being read."""
 
-    def __init__(self, folders: Mapping[str, str], weights: Weights) -> None:
-        self.folders, self.shown = folders, weights.source
+    def __init__(self, folders: Mapping[str, str], weights: Weights, sizes: Mapping[int, int]) -> None:
+        self.folders, self.shown, self.open = folders, weights.source, sizes
         self.held, self.build = Held(weights), Build(1 << 28)
         self.parameters: dict[Value, Parameter] = {}
         self.calls = 0
@@ -137,7 +137,7 @@ class _Model:
         if not isinstance(shape, list):
             raise Unread(f"The shape of {shown_name(name)!r} is not told.")
         rank = len(shape)
-        small = [_BATCH if k == 0 else _WIDE if rank >= 4 else _LONG for k in range(rank)]
+        small = [self.open.get(k, _BATCH if k == 0 else _WIDE if rank >= 4 else _LONG) for k in range(rank)]
         return checked_shape([s if n is None else n for n, s in zip(shape, small)], self.shown, name)
 
     def _call(self, one: Any, given: list[Any], options: dict[str, Any], folder: str, told: Any,

@@ -11,7 +11,7 @@ C. Weights are the file's tensors; numbers that the exporter made (constants, na
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,15 @@ def literal(name: str, shape: tuple[int, ...], dtype: str) -> bool:
 
 def onnx_graph(model: Any, inferred: Callable[[], Any]) -> Graph:
     """What makes the program. inferred : the model's graph with the shapes that ONNX infers."""
-    return lambda weights: _Model(model, inferred, weights).program()
+    return lambda weights, sizes=None: _Model(model, inferred, weights, sizes or {}).program()
 
 
 class _Model:
     """One model being read."""
 
-    def __init__(self, model: Any, inferred: Callable[[], Any], weights: Weights) -> None:
+    def __init__(self, model: Any, inferred: Callable[[], Any], weights: Weights, sizes: Mapping[int, int]) -> None:
         self.graph, self.shown, self._inferred = model.graph, weights.source, inferred
+        self._sizes = sizes
         self.opset = max((o.version for o in model.opset_import if o.domain in _OWN), default=1)
         self.held, self.build = Held(weights), Build(1 << 28)
         self.values: dict[str, Value] = {}
@@ -91,7 +92,7 @@ class _Model:
             if dim.HasField("dim_value"):
                 sizes.append(dim.dim_value)
                 continue
-            small = _BATCH if k == 0 else _WIDE if rank >= 4 and k >= 2 else _LONG
+            small = self._sizes.get(k, _BATCH if k == 0 else _WIDE if rank >= 4 and k >= 2 else _LONG)
             sizes.append(self._symbols.setdefault(dim.dim_param or f"{given.name} {k}", small))
         return checked_shape(sizes, self.shown, given.name), ELEMENTS.get(kind.elem_type, "other")
 

@@ -24,14 +24,15 @@ _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "g
                 "silu": "silu", "swish": "silu", "tanh": "tanh"}
 _BATCH, _TIME = 2, 5
 _BESIDE = re.compile(r"(rotary_emb\.inv_freq|attn\.(masked_)?bias|position_ids)$")
-_MOST_LAYERS = 4096
+_MOST_LAYERS, _MOST_TIME = 4096, 1 << 14
 
 
 def transformers_graph(config: Mapping[str, Any]) -> Graph | None:
     """What makes the program of a folder, or None for a kind that is not known."""
     kind = config.get("model_type")
     write = KINDS.get(kind) if isinstance(kind, str) else None
-    return None if write is None else lambda weights: _Model(config, weights).program(write)
+    return None if write is None else lambda weights, sizes=None: _Model(config, weights, (sizes or {}).get(1, _TIME)).program(
+        write)
 
 
 def told(config: Mapping[str, Any]) -> str:
@@ -52,9 +53,12 @@ def told(config: Mapping[str, Any]) -> str:
 
 
 class _Model:
-    """One model being written."""
+    """One model being written, for inputs of ``time`` tokens."""
 
-    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+    def __init__(self, config: Mapping[str, Any], weights: Weights, time: int) -> None:
+        if time > _MOST_TIME:
+            raise Unread(f"Inputs of {time} tokens are not run.")
+        self.time = time
         self.config, self.held, self.b = config, Held(weights), Build(1 << 28)
         self.parameters: dict[Value, Parameter] = {}
         self.prefix = ""
@@ -152,11 +156,11 @@ class _Model:
 
     def tokens(self) -> Value:
         """The input."""
-        return Value((_BATCH, _TIME), "int64", "input_ids")
+        return Value((_BATCH, self.time), "int64", "input_ids")
 
     def positions(self) -> Value:
         """0, 1, 2, ..."""
-        return self.b.constant(np.arange(_TIME)[None], "int64")
+        return self.b.constant(np.arange(self.time)[None], "int64")
 
     def heads(self, x: Value, n: int) -> Value:
         """(batch, time, heads x channels) -> (batch, heads, time, channels)."""
@@ -262,7 +266,7 @@ def _rotation(m: _Model, d: int) -> tuple[Array, Array]:
         raise Unread("config.json tells rotations that are not known.") from None
     if kind not in ("default", "llama3"):
         raise Unread(f"config.json tells rotations of the kind {shown_name(kind)[:40]}.")
-    angle = np.arange(_TIME)[:, None] * np.concatenate([frequency, frequency])
+    angle = np.arange(m.time)[:, None] * np.concatenate([frequency, frequency])
     return np.cos(angle), np.sin(angle)
 
 
@@ -299,7 +303,7 @@ def _bert(m: _Model) -> tuple[list[Value], list[Value]]:
     m.must("is_decoder", False)
     m.must("position_embedding_type", "absolute", None)
     n, eps, ids = m.whole("num_attention_heads"), m.real("layer_norm_eps", 1e-12), m.tokens()
-    kinds = m.b.constant(np.zeros((_BATCH, _TIME), np.int64), "int64")
+    kinds = m.b.constant(np.zeros((_BATCH, m.time), np.int64), "int64")
     x = m.b.binary("add", m.table("embeddings.word_embeddings.weight", ids),
                    m.table("embeddings.token_type_embeddings.weight", kinds))
     x = m.b.binary("add", x, m.table("embeddings.position_embeddings.weight", m.positions()))

@@ -40,12 +40,12 @@ def deviation(w: Weight) -> str:
 
 def redraw(w: Weight) -> str:
     """The call that draws a weight as it should be."""
-    return w.words.normal.format(name=w.name, std=w.start.std)
+    return w.words.drawn(w.name, w.start.std)
 
 
 def zeroed(w: Weight) -> str:
     """The cure of a bias."""
-    return f"zero biases: {w.words.zeros.format(name=w.bias)}"
+    return f"zero biases: {w.words.zero(w.bias)}"
 
 
 def of_weight(w: Weight, ratio: float) -> Iterator[Suspect]:
@@ -100,9 +100,9 @@ def suspects(c: NodeContext, local: Iterable[Weight], earlier: Iterable[Weight],
     inputs = [s for f in c.features for s in of_input(f)] if any(w.data for w in local) else []
     out = inputs + biases + rest if fit else rest + biases + inputs
     for key, name, kind in gains:
-        what = c.words.ones if kind == "scale" else c.words.zeros
+        what = c.words.one(name) if kind == "scale" else c.words.zero(name)
         out.append(Suspect({key: (0.0, 1.0 if kind == "scale" else 0.0)},
-                           Culprit("weight_scale" if kind == "scale" else "bias", what.format(name=name), name,
+                           Culprit("weight_scale" if kind == "scale" else "bias", what, name,
                                    place, (name,), True)))
     far = sorted((w for w in earlier if w not in local and (w.misfit > FAR or (w.table and w.std > 10))),
                  key=lambda w: -w.misfit)

@@ -85,7 +85,7 @@ def _head(c: NodeContext) -> Culprit:
 
 def _quiet(w: Weight) -> Culprit:
     return Culprit("weight_scale", "a smaller last layer: "
-                   + w.words.normal.format(name=w.name, std=0.01 * w.start.std), w.name, w.place, (w.name,), False)
+                   + w.words.drawn(w.name, 0.01 * w.start.std), w.name, w.place, (w.name,), False)
 
 
 def flat_head(c: NodeContext) -> Iterator[Finding]:

@@ -27,6 +27,22 @@ class Words:
     zeros: str = "torch.nn.init.zeros_(model.get_parameter({name!r}))"
     ones: str = "torch.nn.init.ones_(model.get_parameter({name!r}))"
 
+    def drawn(self, name: str, std: float) -> str:
+        """A tensor drawn normal.
+
+        >>> Words().drawn("fc.weight", 0.1)
+        'torch.nn.init.normal_(fc.weight, std=0.1)'
+        """
+        return self.normal.format(name=name, std=std)
+
+    def zero(self, name: str) -> str:
+        """A tensor of zeros."""
+        return self.zeros.format(name=name)
+
+    def one(self, name: str) -> str:
+        """A tensor of ones."""
+        return self.ones.format(name=name)
+
 
 TORCH = Words()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ... import activations
 from ...network import Dense
 from ...program import Op, Parameter, Program, Value
-from ._facts import NodeContext, Weight
+from ._facts import TORCH, NodeContext, Weight, Words
 
 _PASS = {"reshape", "permute", "broadcast", "slice", "concatenate", "flip", "roll", "pad", "dropout", "pool",
          "resample", "detach"}
@@ -27,9 +28,10 @@ _JOINS = {"contract", "convolve", "attention", "look_up", "recur"}
 
 
 def program_context(program: Program, numbers: dict[str, dict[str, float]], proof: Any,
-                    family: str = "sgd") -> NodeContext:
+                    family: str = "sgd", words: Words = TORCH) -> NodeContext:
     """What the rules look at of a network that was not measured: its weights, and the proof."""
-    return NodeContext(numbers, weights=tuple(_Uses(program).weights()), symmetry=proof, family=family)
+    weights = tuple(replace(w, words=words) for w in _Uses(program).weights())
+    return NodeContext(numbers, weights=weights, symmetry=proof, family=family, words=words)
 
 
 class _Uses:

@@ -1,0 +1,10 @@
+"""A program run in NumPy: every value forward, and the back-signal of a loss back through it; no framework is needed."""
+
+from .._doors import called_by
+from ._tape import Run, Unrun, forward
+from ._unrolled import unrolled
+from ._work import Work, work_of
+
+__all__ = ["Run", "Unrun", "Work", "forward", "unrolled", "work_of"]
+
+called_by(globals())

@@ -1,0 +1,82 @@
+"""What is measured of a program out of a file, within bounds of time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ... import _running
+from ..._running import Unrun
+from ..._signals import Gathered, Said
+from ...program import Program
+from ...rules import nodes
+from ._batch import Data, batch_of, drawn, of_data
+from ._loss import Loss, ends_of
+from ._session import Session
+
+PRODUCTS = 1 << 34          # of one forward pass that more than one batch may take
+MOST_PRODUCTS = 1 << 37     # of one batch
+NUMBERS = 1 << 26           # elements of all values that are held for the way back
+MOST_NUMBERS = 1 << 28
+
+
+class Asked(NamedTuple):
+    """What is wanted of a measurement: data or None, the loss's name, thresholds, the stage, the optimiser's family,
+    how cures are written."""
+
+    data: Data | None
+    loss: str | None
+    numbers: dict[str, dict[str, float]]
+    stage: str | None
+    family: str
+    words: nodes.Words
+
+
+class Signals(NamedTuple):
+    """The facts for the rules, the loss in words, what it was run on, and whether the user gave that."""
+
+    context: nodes.NodeContext
+    loss: Said
+    said: str
+    given: bool
+
+
+def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambda what: None) -> Signals:
+    """Run a program forward and back. Raises Unrun with a sentence where it cannot or may not be."""
+    written, origins = _running.unrolled(program)
+    work = _running.work_of(written)
+    if work.products > MOST_PRODUCTS or work.numbers > MOST_NUMBERS:
+        raise Unrun(f"one batch of {batch_of(program)} takes {work.products:.2g} products and {work.numbers:.2g} "
+                    "numbers, which is too much to evaluate")
+    most = max(1, min(PRODUCTS // max(work.products, 1), NUMBERS // max(work.numbers, 1)))
+    batch = drawn(written, most) if asked.data is None else of_data(asked.data, written, most)
+    ends = ends_of(written)
+    if not ends.sent:
+        raise Unrun("it has no floating-point output")
+    loss = Loss(ends, asked.loss, batch.y, len(batch.batches) * batch_of(written))
+    tell("one forward and one backward pass")
+    session = Session(written, origins, batch, ends, loss, asked.words)
+    gathered = Gathered(session)
+    try:
+        context = gathered.context(asked.numbers, stage=asked.stage or moved(program), family=asked.family)
+    except MemoryError:
+        raise Unrun("there is not enough memory to evaluate it") from None
+    value = gathered.seen.loss
+    return Signals(context, Said(loss.told.name, float("nan") if value is None else value, loss.told.known), batch.said,
+                   batch.given)
+
+
+def moved(program: Program) -> str | None:
+    """"trained" where running statistics have left their start: nothing but steps in training moves them."""
+    own = {p.value: p for p in program.parameters}
+    for op in program.ops:
+        if op.kind == "normalize" and op.attributes["method"] == "batch" and len(op.inputs) > 3:
+            for v, start in zip(op.inputs[3:5], (0.0, 1.0)):
+                if v in own and bool((np.asarray(own[v].read()) != start).any()):
+                    return "trained"
+    return None
+
+
+__all__ = ["Asked", "Signals", "measured", "moved"]

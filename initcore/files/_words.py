@@ -1,0 +1,116 @@
+"""Cures in the words of the library that a file comes from: whoever reads them has that library's layers to mend."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ..rules import Finding, nodes
+from ._tensor import Weights
+
+TORCH = nodes.Words()
+# what a variable of Keras is called -> the layer's argument that makes it
+_ARGUMENTS = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise",
+              "moving_mean": "moving_mean", "moving_variance": "moving_variance", "gamma": "gamma", "beta": "beta",
+              "embeddings": "embeddings", "bias": "bias"}
+_CALL = re.compile(r"ic\.init\.(\w+)\(\([\d, ]*\)(?:, [^()]*)?\)")
+_KERAS = {name: f'"{name}"' for name in ("he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal",
+                                         "lecun_uniform", "orthogonal", "zeros", "ones")}
+_FLAX = {**{name: f"nn.initializers.{name}()" for name in _KERAS}, "zeros": "nn.initializers.zeros_init()",
+         "ones": "nn.initializers.ones_init()"}
+
+
+@dataclass(frozen=True)
+class Keras(nodes.Words):
+    """Arguments of the layer.
+
+    >>> Keras().drawn("dense_1/kernel", 0.125), Keras().zero("dense_1/bias")
+    ('kernel_initializer=keras.initializers.RandomNormal(stddev=0.125) in dense_1', 'bias_initializer="zeros" in dense_1')
+    """
+
+    def _of(self, name: str, initializer: str) -> str:
+        layer, _, last = name.rpartition("/")
+        word = _ARGUMENTS.get(re.sub(r"(:0|_\d+)$", "", last), "kernel")
+        return f"{word}_initializer={initializer}" + (f" in {layer}" if layer else f" for {name}")
+
+    def drawn(self, name: str, std: float) -> str:
+        return self._of(name, f"keras.initializers.RandomNormal(stddev={std:.4g})")
+
+    def zero(self, name: str) -> str:
+        return self._of(name, '"zeros"')
+
+    def one(self, name: str) -> str:
+        return self._of(name, '"ones"')
+
+
+@dataclass(frozen=True)
+class Flax(nodes.Words):
+    """Arguments of the module.
+
+    >>> Flax().drawn("params.Dense_0.kernel", 0.125)
+    'kernel_init=nn.initializers.normal(stddev=0.125) in params.Dense_0'
+    """
+
+    def _of(self, name: str, initializer: str) -> str:
+        layer, _, last = name.rpartition(".")
+        word = {"bias": "bias", "scale": "scale", "embedding": "embedding"}.get(last, "kernel")
+        return f"{word}_init={initializer}" + (f" in {layer}" if layer else f" for {name}")
+
+    def drawn(self, name: str, std: float) -> str:
+        return self._of(name, f"nn.initializers.normal(stddev={std:.4g})")
+
+    def zero(self, name: str) -> str:
+        return self._of(name, "nn.initializers.zeros_init()")
+
+    def one(self, name: str) -> str:
+        return self._of(name, "nn.initializers.ones_init()")
+
+
+@dataclass(frozen=True)
+class Exported(nodes.Words):
+    """An exported network cannot be mended in its file: what exported it must be, and export again.
+
+    >>> Exported(exporter="tf2onnx").drawn("w", 0.5)
+    'w normal of standard deviation 0.5 in what tf2onnx exported, then export again'
+    """
+
+    exporter: str = ""
+
+    def _in(self, what: str) -> str:
+        return f"{what} in what {self.exporter or 'the exporter'} exported, then export again"
+
+    def drawn(self, name: str, std: float) -> str:
+        if self.exporter == "pytorch":
+            return f"{TORCH.drawn(name, std)} in the PyTorch model, then export again"
+        return self._in(f"{name} normal of standard deviation {std:.4g}")
+
+    def zero(self, name: str) -> str:
+        return f"{TORCH.zero(name)} in the PyTorch model, then export again" if self.exporter == "pytorch" else \
+            self._in(f"{name} of zeros")
+
+    def one(self, name: str) -> str:
+        return f"{TORCH.one(name)} in the PyTorch model, then export again" if self.exporter == "pytorch" else \
+            self._in(f"{name} of ones")
+
+
+def words_of(weights: Weights) -> nodes.Words:
+    """How the cures for a file are written."""
+    if weights.format.startswith(("Keras", "HDF5")):
+        return Keras()
+    if weights.format.startswith("Flax"):
+        return Flax()
+    return Exported(exporter=str(weights.config.get("producer", ""))) if weights.format == "ONNX" else TORCH
+
+
+def in_words(f: Finding, words: nodes.Words) -> Finding:
+    """A finding of a chain, whose cure is a call of initcore, with the library's own initializer beside it.
+
+    >>> found = Finding("SYM101", "fail", 0, "", 1, 4, "symmetry", "ic.init.he_normal((3, 4), rng=key)", "dense/kernel")
+    >>> in_words(found, Keras()).cure
+    'kernel_initializer="he_normal" in dense (ic.init.he_normal((3, 4), rng=key))'
+    """
+    table = _KERAS if isinstance(words, Keras) else _FLAX if isinstance(words, Flax) else {}
+    call = _CALL.search(f.cure)
+    if call is None or call[1] not in table or not f.tensor or not isinstance(words, (Keras, Flax)):
+        return f
+    return replace(f, cure=f"{words._of(f.tensor, table[call[1]])} ({f.cure})")
