@@ -1,4 +1,4 @@
-"""A program run in NumPy: every value forward, and the back-signal of a loss back through it; no framework is needed."""
+"""A program run in NumPy, without its framework: every value forward, and the back-signal of a loss back through it."""
 
 from .._doors import called_by
 from ._tape import Run, Unrun, forward

@@ -62,7 +62,7 @@ def _pad(a: Attributes, op: Op, x: Array) -> Results:
         if mode == "constant":
             whole[keep] = g[inner]
         else:
-            at = np.pad(np.arange(math.prod(x.shape)).reshape(x.shape)[keep], wide, mode=mode)
+            at = np.pad(np.arange(math.prod(x.shape)).reshape(x.shape)[keep], wide, mode=mode)  # type: ignore[call-overload]
             np.add.at(whole.reshape(-1), at, g)
         return (whole,)
     return (y,), back
@@ -88,7 +88,7 @@ def _gather(a: Attributes, op: Op, x: Array, index: Array) -> Results:
 
     def back(g: Array) -> tuple[Any, ...]:
         whole = np.zeros(x.shape, g.dtype)
-        at = list(np.indices(index.shape, sparse=True))
+        at: list[Any] = list(np.indices(index.shape, sparse=True))
         at[d] = index
         np.add.at(whole, tuple(at), g)
         return whole, None
@@ -99,7 +99,7 @@ def _scatter(a: Attributes, op: Op, x: Array, index: Array, source: Array) -> Re
     d, how = a["dim"], a.get("function", "set")
     if how not in ("set", "add"):
         raise refuse(op, how)
-    at = list(np.indices(index.shape, sparse=True))
+    at: list[Any] = list(np.indices(index.shape, sparse=True))
     at[d] = index
     where, y = tuple(at), x.copy()
     given = source[tuple(slice(n) for n in index.shape)]

@@ -51,7 +51,7 @@ def _contract(a: Attributes, op: Op, x: Array, y: Array) -> Results:
 
 def _edges(a: Attributes, n: int) -> list[tuple[int, int]]:
     given = a.get("padding") or (0,) * n
-    return [tuple(p) if isinstance(p, (tuple, list)) else (p, p) for p in given]  # type: ignore[misc]
+    return [tuple(p) if isinstance(p, (tuple, list)) else (p, p) for p in given]
 
 
 def _convolve(a: Attributes, op: Op, x: Array, w: Array) -> Results:
@@ -62,11 +62,11 @@ def _convolve(a: Attributes, op: Op, x: Array, w: Array) -> Results:
     xs, ws = x.transpose(a["x_dims"]), w.transpose(a["w_dims"])
     back_x, back_w = np.argsort(a["x_dims"]), np.argsort(a["w_dims"])
     out = [op.outputs[0].shape[d] for d in a["x_dims"][2:]]
-    taps = list(itertools.product(*(range(k) for k in ws.shape[2:])))
+    taps: list[Any] = list(itertools.product(*(range(k) for k in ws.shape[2:])))
     small = xs.shape[2:] if a.get("transposed") else tuple(out)          # the grid that steps by one
     batch = xs.shape[0]
 
-    def at(tap: tuple[int, ...]) -> tuple[slice, ...]:
+    def at(tap: tuple[int, ...]) -> Any:
         return (slice(None), slice(None), *(slice(d * t, d * t + s * (m - 1) + 1, s) for d, t, s, m in
                                             zip(dilation, tap, stride, small)))
     if a.get("transposed"):
@@ -97,7 +97,7 @@ def _convolve(a: Attributes, op: Op, x: Array, w: Array) -> Results:
     by = ws.reshape(groups, -1, *ws.shape[1:])                               # groups, out, in, taps
     y = np.zeros((batch, groups, by.shape[1], *small), x.dtype)
 
-    def piece_of(whole: Array, tap: tuple[int, ...]) -> Array:
+    def piece_of(whole: Array, tap: Any) -> Array:
         return whole[at(tap)].reshape(batch, groups, -1, *small)
     for tap in taps:
         y += np.einsum("bgi...,goi->bgo...", piece_of(padded, tap), by[(..., *tap)], optimize=True)
@@ -124,7 +124,7 @@ def _attention(a: Attributes, op: Op, q: Array, k: Array, v: Array, mask: Array 
     if mask is not None:
         s = np.where(mask, s, -np.inf) if mask.dtype == bool else s + mask
     if a.get("causal"):
-        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, -np.inf)
+        s = np.where(np.tri(*s.shape[-2:]) > 0, s, -np.inf)
     p = np.exp(s - s.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
 

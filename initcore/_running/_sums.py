@@ -33,7 +33,8 @@ def _reduce(a: Attributes, op: Op, x: Array) -> Results:
         y = (np.max if "max" in name else np.min)(x, dims, keepdims=True)
         return of(y, lambda: (x == y) / np.maximum((x == y).sum(dims, keepdims=True), 1))
     if name in ("any", "all", "count"):
-        return of({"any": np.any, "all": np.all, "count": np.count_nonzero}[name](x, axis=dims, keepdims=True), None)
+        count = np.count_nonzero(x, axis=dims, keepdims=True)
+        return of(count if name == "count" else count > 0 if name == "any" else count == n, None)
     if name in ("argmax", "argmin"):
         flat = np.moveaxis(x, dims, range(-len(dims), 0)).reshape(*(m for d, m in enumerate(x.shape) if d not in dims),
                                                                   -1)
@@ -71,7 +72,7 @@ def _softmax(a: Attributes, op: Op, x: Array) -> Results:
 def normalize(a: Attributes, op: Op, x: Array, gamma: Array | None = None, beta: Array | None = None,
               mean: Array | None = None, var: Array | None = None) -> Results:
     """``gamma (x - mean) / sqrt(var + eps) + beta``, with the statistics of the method."""
-    method, eps, channel = a["method"], a.get("eps", 1e-5), a.get("channel")
+    method, eps, channel = a["method"], a.get("eps", 1e-5), a.get("channel", 0)
     groups = a.get("groups", 1) if method == "group" else 0
     y = x.reshape(*x.shape[:channel], groups, -1, *x.shape[channel + 1:]) if groups else x
     if method in ("layer", "rms"):

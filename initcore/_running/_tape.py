@@ -132,9 +132,9 @@ def forward(program: Program, batches: Sequence[Mapping[Value, Array]], paramete
             if keep:
                 run.steps.append(step)
             else:
-                for v in op.inputs:
-                    if v is not None and last[v] is op and v not in held:
-                        run.values.pop(v, None)
+                for given in op.inputs:
+                    if given is not None and last[given] is op and given not in held:
+                        run.values.pop(given, None)
     return run
 
 

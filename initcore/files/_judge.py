@@ -25,7 +25,7 @@ from ._scan import scan_all
 from ._tensor import Tensor, Weights
 from ._text import shown_name
 from ._wiring import wiring
-from ._words import in_words, words_of
+from ._words import words_of
 
 _LARGEST = 1 << 28          # parameters of a network that is read whole without being asked for
 

@@ -85,7 +85,8 @@ class Wired:
         family = learning.family(optimizer)
         proof, said = self._proof(optimizer="sign_sgd" if l1 or clip_value else optimizer, l2=l2 or float(bool(l1)),
                                   hidden_dropout=flag("hidden_dropout", hidden_dropout))
-        found = self._signals(Asked(None if data is None else read_data(data), loss, numbers, stage, family, words), tell)
+        rows = None if data is None else read_data(data)
+        found = self._signals(Asked(rows, loss, numbers, stage, family, words), tell)
         if isinstance(found, Signals):
             context = found.context
             context.symmetry = proof

@@ -24,8 +24,10 @@ _FLAX = {**{name: f"nn.initializers.{name}()" for name in _KERAS}, "zeros": "nn.
 class Keras(nodes.Words):
     """Arguments of the layer.
 
-    >>> Keras().drawn("dense_1/kernel", 0.125), Keras().zero("dense_1/bias")
-    ('kernel_initializer=keras.initializers.RandomNormal(stddev=0.125) in dense_1', 'bias_initializer="zeros" in dense_1')
+    >>> Keras().drawn("head/kernel", 0.125)
+    'kernel_initializer=keras.initializers.RandomNormal(stddev=0.125) in head'
+    >>> Keras().zero("head/bias")
+    'bias_initializer="zeros" in head'
     """
 
     def _of(self, name: str, initializer: str) -> str:

@@ -32,6 +32,8 @@ SUBJECT = {
     "files/_graphs/_onnx_table.py": "ONNX's operations, name for name",
     "files/_graphs/_transformers.py": "transformers' hidden_act, name for name",
     "program/_vocabulary.py": "elementary functions, of which two are activations too",
+    "_running/_pointwise.py": "elementary functions of the vocabulary, of which two are activations too",
+    "_running/_unrolled.py": "the gates of the vocabulary's cells",
     "demo": "the story names its actors",
 }
 

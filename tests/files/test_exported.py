@@ -96,7 +96,8 @@ def test_signals_of_a_graph_that_is_no_chain_are_measured(put, tmp_path):
     assert given.ok and any("rows of" in c and "data.npz" in c for c in given.network.conditions)
     assert any(c.startswith("loss mse (") for c in given.network.conditions)
     np.savez(tmp_path / "raw.npz", x=200 + rng.normal(size=(41, 8)))
-    assert {"INP701"} <= {f.rule for f in check_file(put(document=changed(residual)), data=tmp_path / "raw.npz").findings}
+    raw = check_file(put(document=changed(residual)), data=tmp_path / "raw.npz")
+    assert "INP701" in {f.rule for f in raw.findings}
     large = {**ARRAYS, "fc1.weight": 50 * ARRAYS["fc1.weight"]}
     found = next(f for f in check_file(put(arrays=large, document=changed(residual))).findings if f.rule == "SAT201")
     assert found.tensor == "fc1.weight" and found.cause == "weight_scale"

@@ -5,7 +5,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from program_builder import Builder  # noqa: E402
 from random_programs import MODES, Random  # noqa: E402
 from run_program import values  # noqa: E402
 

@@ -31,8 +31,9 @@ def transformers_graph(config: Mapping[str, Any]) -> Graph | None:
     """What makes the program of a folder, or None for a kind that is not known."""
     kind = config.get("model_type")
     write = KINDS.get(kind) if isinstance(kind, str) else None
-    return None if write is None else lambda weights, sizes=None: _Model(config, weights, (sizes or {}).get(1, _TIME)).program(
-        write)
+    if write is None:
+        return None
+    return lambda weights, sizes=None: _Model(config, weights, (sizes or {}).get(1, _TIME)).program(write)
 
 
 def told(config: Mapping[str, Any]) -> str:

@@ -58,8 +58,8 @@ def of_data(data: Data, program: Program, most: int) -> Batch:
     rows = min(len(a) for a in found.values())
     count = min(rows // max(size, 1), most, max(MOST // max(size, 1), 1))
     if count < 1:
-        raise ShapeError(f"{data.shown}: {rows} row(s) of inputs; the network was exported for batches of {size}, which "
-                         "they do not fill.")
+        raise ShapeError(f"{data.shown}: {rows} row(s) of inputs; the network was exported for batches of {size}, "
+                         "which they do not fill.")
     y = data.y
     if y is not None and (y.ndim == 0 or len(y) < rows):
         raise ShapeError(f"{data.shown}: y has shape {y.shape}, but the inputs have {rows} rows.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ... import kernels
+from ... import activations, kernels
 from ..._signals import Told
 from ..._types import Array
 from ...errors import ArgumentError, unknown_name
@@ -33,8 +33,8 @@ def ends_of(program: Program) -> Ends:
     main = next((v for v in floats if v.shape), None)
     op = made.get(main) if main is not None else None
     softmax = op is not None and op.kind == "softmax"
-    sigmoid = op is not None and op.kind == "activation" and getattr(
-        op.attributes["activation"], "name", op.attributes["activation"]) == "sigmoid"
+    phi = activations.get(op.attributes["activation"]) if op is not None and op.kind == "activation" else None
+    sigmoid = phi is not None and phi.monotone and (phi.low, phi.high) == (0.0, 1.0)
     logits = op.inputs[0] if op is not None and softmax else None
     sent = tuple(dict.fromkeys(logits if v is main and logits is not None else v for v in floats))
     return Ends(logits or main, sent, softmax, sigmoid)
@@ -71,8 +71,8 @@ class Loss:
                     raise ArgumentError(f"y holds classes from {low} to {high}, the outputs are {shape[-1]}.")
                 return y.reshape(-1).astype(np.int64)
             if y.shape != shape:
-                raise ArgumentError(f"y of shape {y.shape} {y.dtype} does not go with outputs {shape}: class numbers of "
-                                    f"shape {shape[:-1]}, or probabilities of the outputs' shape.")
+                raise ArgumentError(f"y of shape {y.shape} {y.dtype} does not go with outputs {shape}: class numbers "
+                                    f"of shape {shape[:-1]}, or probabilities of the outputs' shape.")
             return y.reshape(-1, shape[-1]).astype(np.float64)
         if y.size != math.prod(shape):
             raise ArgumentError(f"y of shape {y.shape} does not go with outputs {shape} under {self.name}.")
@@ -109,10 +109,11 @@ class Loss:
 
     def _random(self, outputs: dict[Value, list[Array]]) -> tuple[float, dict[Value, list[Array]]]:
         """Fixed normal numbers, a unit of error each, as a mean over rows."""
-        rng, total, seeds = np.random.default_rng(0), 0.0, {}
+        rng, total = np.random.default_rng(0), 0.0
+        seeds: dict[Value, list[Array]] = {}
         for v in self.ends.sent:
             rows = sum(len(x) if x.ndim else 1 for x in outputs[v])
-            noise = [rng.standard_normal(x.shape) / max(rows, 1) for x in outputs[v]]
+            noise = [np.asarray(rng.standard_normal(x.shape) / max(rows, 1)) for x in outputs[v]]
             with np.errstate(all="ignore"):
                 total += float(sum((x * n).sum() for x, n in zip(outputs[v], noise)))
             seeds[v] = noise

@@ -66,12 +66,14 @@ class Session:
             factor, offset = changes.get(v, (1.0, 0.0))
             return a if (factor, offset) == (1.0, 0.0) else (a * factor + offset).astype(a.dtype)
         run = _running.forward(self.program, self.batch.batches, self._weights, change=change, keep=False,
-                               wanted=values | looks.keys() | set(self.ends.sent) | {self.ends.main} - {None})
+                               wanted=values | looks.keys() | self._ends())
         return self._measured(run, self._loss(run)[0], {}, frozenset())
 
     def _loss(self, run: Run) -> tuple[float, dict[Value, list[Array]]]:
-        wanted = {*self.ends.sent, *([self.ends.main] if self.ends.main is not None else [])}
-        return self.loss.value({v: run.values[v] for v in wanted})
+        return self.loss.value({v: run.values[v] for v in self._ends()})
+
+    def _ends(self) -> set[Value]:
+        return {*self.ends.sent, *([self.ends.main] if self.ends.main is not None else [])}
 
     def _measured(self, run: Run, loss: float, gradients: Mapping[Value, float], still: frozenset[str]) -> Measured:
         values, looks = self._asked

@@ -31,7 +31,7 @@ class Words:
         """A tensor drawn normal.
 
         >>> Words().drawn("fc.weight", 0.1)
-        'torch.nn.init.normal_(fc.weight, std=0.1)'
+        "torch.nn.init.normal_(model.get_parameter('fc.weight'), std=0.1)"
         """
         return self.normal.format(name=name, std=std)
 
