@@ -93,7 +93,8 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
         partition ``layers[l].tolerance_labels`` (only if given).
     hidden_dropout : hidden units are dropped at random, which separates them.
     same_targets : the networks of a list are trained on the same targets (an ensemble, twin critics), so equal ones
-        stay one network. Default: each has targets of its own.
+        stay one network. Of a program: its outputs have one target, each with the same loss; of a single output, the
+        parts along its first dim (a stacked ensemble). Default: each has targets of its own.
     max_sweeps : a loop stopped there answers "undetermined", never "tied".
 
     Returns
@@ -116,9 +117,10 @@ def analyze(net: Any, *, optimizer: str = "sgd", l2: float = 0.0, input_groups: 
         tolerance = number("tolerance", tolerance, low=0.0)
     dropped, same_targets = flag("hidden_dropout", hidden_dropout), flag("same_targets", same_targets)
     if isinstance(net, Program):
-        if input_groups is not None or output_groups is not None or same_targets:
-            raise ArgumentError("input_groups, output_groups and same_targets are for chains of layers, not programs.")
-        return program_report(net, optimizer, float(l2), max_sweeps, tolerance, dropped)
+        if input_groups is not None or output_groups is not None:
+            raise ArgumentError("input_groups and output_groups are for chains of layers, not programs; of outputs "
+                                "that are compared with one target say same_targets=True.")
+        return program_report(net, optimizer, float(l2), max_sweeps, tolerance, dropped, same_targets)
     if isinstance(net, Graph):
         if input_groups is not None or output_groups is not None:
             raise ArgumentError("give groups= to Graph.inputs and Graph.outputs, not input_groups, output_groups.")

@@ -101,7 +101,7 @@ class Refinement:
         if self._equal_sums and all(b.constant and not b.partial and (not state.zeros or b.w[0, 0] == 0)
                                     for b in blocks if b.w.size):
             return False                         # equal entries throughout: equal sums are equal multisets
-        if axis.fixed is not None and direction == BACKWARD:
+        if axis.fixed is not None and not axis.coloured and direction == BACKWARD:
             return False
         if direction == BACKWARD:
             return self._split(i, self.views(blocks, False), [], COLUMN, not axis.even)

@@ -69,6 +69,7 @@ class LayerSymmetry:
     backward_duplicates : groups whose outgoing weights agree, with different incoming ones.
     forward_width : number of distinct outputs at step 0.
     update_rank_bound : bound on the rank of the first update of the weights into the layer.
+    twins : other layers (of two critics, of an ensemble) that hold units of its cells.
     """
 
     layer: int
@@ -88,6 +89,7 @@ class LayerSymmetry:
     near_ties: tuple[NearTie, ...] = ()
     tolerance_labels: Array | None = None
     tolerance_cells: int | None = None
+    twins: tuple[str, ...] = ()
 
     @property
     def n_units(self) -> int:
@@ -123,6 +125,8 @@ class LayerSymmetry:
                 extra = "; backward-degenerate at step 0"
             return f"OK, {n} free units{extra}"
         how = f" ({self.strength})" if self.strength else ""
+        if self.twins:
+            how = f", with units of {', '.join(self.twins[:3])}{', ...' if len(self.twins) > 3 else ''}{how}"
         return f"{', '.join(said)}: effective width {self.effective_width}{how}"
 
 

@@ -120,16 +120,21 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     settings = {"strength": found.strength, "signs": law.signs, "scales": found.scales, "bias_stays": law.bias_stays,
                 "joint": found.joint}
     groups = {c.name: found.groups_of(c) for c in system.couplings if c.name}
+    for c in system.couplings:
+        if c.parts:
+            label = found.groups_of(c)
+            groups |= {name: label[some] for name, some in c.parts}
     groups |= {q[0]: equal_queries(found, *q[1:]) for q in system.queries if sure}
     by_axis = dict(zip(inner, layers))
-    pieces = [_slice(s, by_axis[s.axis]) for s in system.slices if s.axis in by_axis]
-    named = {la.name: la for la in (*layers, *pieces)}
-    places = [(i, 0) for i in inner]
+    pieces = [(s, _slice(s, by_axis[s.axis])) for s in system.slices if s.axis in by_axis]
+    _meet(system, pieces)
     if system.networks:
         groups["networks"] = _towers(system, found.states)
-        layers = sorted(pieces, key=lambda la: la.layer)
-        places = [(s.axis, s.units.start) for s in sorted(system.slices, key=lambda s: s.layer)]
-        named = {la.name: la for la in layers}
+    own = [(la, (i, 0)) for i, la in by_axis.items() if i not in system.apart]
+    own += [(la, (s.axis, s.units.start)) for s, la in pieces if s.axis in system.apart]
+    own.sort(key=lambda pair: pair[0].layer)
+    layers, places = [la for la, _ in own], [place for _, place in own]
+    named = {la.name: la for la in (*layers, *(la for _, la in pieces))}
     why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps)
     learns = flow(system, dead, flat=flat, still=still)
     return SymmetryReport(layers, learns, law.name, l2, law.conditions, found.certified, found.sweeps, named, groups,
@@ -139,13 +144,26 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
 def _slice(s: Slice, whole: LayerSymmetry) -> LayerSymmetry:
     """The part of a joint axis that was an axis of its own; labels stay those of the joint axis."""
     labels, status = whole.labels[s.units], whole.status[s.units]
+    here = range(s.units.start, s.units.stop)
+    ahead, back = ([tuple(u - here.start for u in units if u in here) for units in found]
+                   for found in (whole.forward_duplicates, whole.backward_duplicates))
     _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     order = np.argsort(first)
     dead = {int(x) for x, word in zip(labels, status) if word == "dead"}
     return LayerSymmetry(s.layer, s.name, labels, status, whole.multipliers[s.units], len(first),
                          len(first) - len(dead), first[order], sizes[order],
-                         whole.strength if set(status) - {"free"} else None, update_rank_bound=whole.update_rank_bound,
-                         forward_width=len(first))
+                         whole.strength if set(status) - {"free"} else None,
+                         tuple(u for u in ahead if len(u) > 1), tuple(u for u in back if len(u) > 1),
+                         len(first) - sum(max(0, len(u) - 1) for u in ahead), whole.update_rank_bound)
+
+
+def _meet(system: System, pieces: list[tuple[Slice, LayerSymmetry]]) -> None:
+    """Say of the parts of a joint axis with whose units theirs are one."""
+    for axis in system.apart:
+        mine = [la for s, la in pieces if s.axis == axis]
+        held = [{int(x) for x, word in zip(la.labels, la.status) if word not in ("free", "dead")} for la in mine]
+        for la, cells in zip(mine, held):
+            la.twins = tuple(other.name for other, theirs in zip(mine, held) if other is not la and cells & theirs)
 
 
 def _towers(system: System, states: list[State]) -> Array:

@@ -59,13 +59,29 @@ def first_gradients(program, seed, steps=5, batches=3):
 class Experiment:
     """A program, its report under one optimiser, and what training makes of it."""
 
-    def __init__(self, program, optimizer, steps=25, seed=0, inputs=None):
-        self.program, self.optimizer, self.steps = program, optimizer, steps
-        self.report = analyze(program, optimizer=optimizer)
-        self.system, self.lowering = lowered(program)
+    def __init__(self, program, optimizer, steps=25, seed=0, inputs=None, same_targets=False):
+        self.program, self.optimizer, self.steps, self.same = program, optimizer, steps, same_targets
+        self.report = analyze(program, optimizer=optimizer, same_targets=same_targets)
+        self.system, self.lowering = lowered(program, same_targets)
+        self.verdicts = self._verdicts()
         self.rng = np.random.default_rng(seed)
         self.measured = False
         self.draw = inputs or (lambda rng: [rng.normal(size=v.shape) for v in program.inputs])
+
+    def _verdicts(self):
+        """Of every hidden axis: labels, words and multipliers of all its units, in whichever layers' reports."""
+        out = {}
+        for i, axis in enumerate(self.system.axes):
+            if axis.layer is None:
+                continue
+            if i in self.system.apart:
+                mine = sorted((s for s in self.system.slices if s.axis == i), key=lambda s: s.units.start)
+                layers = [self.report.layers[s.layer] for s in mine]
+            else:
+                layers = [self.report.layers[axis.layer]]
+            out[i] = (np.concatenate([la.labels for la in layers]), [w for la in layers for w in la.status],
+                      np.concatenate([la.multipliers for la in layers]))
+        return out
 
     def train(self):
         torch.manual_seed(int(self.rng.integers(1 << 30)))
@@ -76,11 +92,13 @@ class Experiment:
         never = [p.value for p in self.program.parameters if self.report.zero_flow.get(p.names[0], 0) is None]
         for _ in range(self.steps):
             at = values(self.program, [torch.as_tensor(x) for x in self.draw(self.rng)], parameters)
-            loss = 0.0
+            loss, drawn = 0.0, None
             for v in self.program.outputs:
                 y = at[v]
-                target = torch.as_tensor(self.rng.normal(size=v.shape))
-                loss = loss + ((y - target) ** 2).mean() + (y * torch.as_tensor(self.rng.normal(size=v.shape))).mean()
+                if drawn is None or not self.same:
+                    shape = (1, *v.shape[1:]) if self.same and len(self.program.outputs) == 1 else v.shape
+                    drawn = [torch.as_tensor(self.rng.normal(size=shape)) for _ in range(2)]
+                loss = loss + ((y - drawn[0]) ** 2).mean() + (y * drawn[1]).mean()
             step.zero_grad()
             if not loss.requires_grad:
                 break
@@ -159,24 +177,25 @@ class Experiment:
         found = self.lowering.found
         gap, checked = 0.0, 0
         apart, idle = {}, self.idle()
-        for ids, a in units(self.last, tracks):
+        every = units(self.last, tracks)
+        for ids, a in [*every, *self._across(every)]:
             for axis in np.unique(found.axis[ids]):
                 i = int(axis)
-                layer = self.system.axes[i].layer
-                if layer is None:
+                if i not in self.verdicts:
                     continue
-                la = self.report.layers[layer]
+                labels, words, multipliers = self.verdicts[i]
                 for slot in np.unique(found.slot[ids[found.axis[ids] == i]]):
                     mine = np.flatnonzero((found.axis[ids] == i) & (found.slot[ids] == slot))
                     index = found.index[ids[mine]]
                     rows = a[mine]
                     scale = np.abs(rows).max() + 1e-300
-                    for cell in np.unique(la.labels[index]):
-                        inside = la.labels[index] == cell
+                    size = np.abs(multipliers[index])
+                    for cell, s in sorted(set(zip(labels[index].tolist(), size.tolist()))):
+                        inside = (labels[index] == cell) & (size == s)
                         if inside.sum() < 2:
                             continue
-                        status = {la.status[k] for k in index[inside]}
-                        r, m = rows[inside], la.multipliers[index[inside]]
+                        status = {words[k] for k in index[inside]}
+                        r, m = rows[inside], multipliers[index[inside]]
                         if status <= {"dead"} or i in idle:
                             continue
                         if status <= {"sign-tied", "tied"}:
@@ -191,12 +210,25 @@ class Experiment:
                     for x in range(len(keys)):
                         for y in range(x):
                             p, q = keys[y], keys[x]
-                            if la.labels[p] != la.labels[q]:
+                            if labels[p] != labels[q]:
                                 with np.errstate(invalid="ignore"):        # scores behind a mask are -inf
                                     d = float(np.abs(first[p] - first[q]).max() / max(scale, 1e-6))
                                 apart[i, p, q] = max(apart.get((i, p, q), 0.0), d)
         dead = self._dead()
         return max(gap, dead), self.missed(apart), checked
+
+    def _across(self, every):
+        """Units of one axis and slot that different operations make, as the operations make them, side by side."""
+        found, rows = self.lowering.found, {}
+        for k, (ids, a) in enumerate(every):
+            for x, row in zip(ids.tolist(), a):
+                rows.setdefault(x, (k, row))
+        at = {}
+        for x, (k, row) in rows.items():
+            at.setdefault((found.axis[x], found.slot[x], len(row)), []).append((x, k, row))
+        for made in at.values():
+            if len({k for _, k, _ in made}) > 1:
+                yield np.array([x for x, _, _ in made]), np.stack([row for _, _, row in made])
 
     def _dead(self):
         """Largest value of a unit called dead where it is read."""
@@ -204,8 +236,7 @@ class Experiment:
         found = self.lowering.found
         for ids, a in units(self.last, self.lowering.tracks):
             for k, (i, slot, index) in enumerate(zip(found.axis[ids], found.slot[ids], found.index[ids])):
-                axis = self.system.axes[int(i)]
-                if axis.layer is None or self.report.layers[axis.layer].status[index] != "dead":
+                if int(i) not in self.verdicts or self.verdicts[int(i)][1][index] != "dead":
                     continue
                 local = self.lowering.locals[int(i)]
                 if int(slot) in local.read:

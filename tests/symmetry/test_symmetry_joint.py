@@ -45,6 +45,22 @@ def branch_params(whole=False, sign=1.0):
     return p
 
 
+def test_draws_of_two_branches_have_nothing_in_common():
+    p = branch_params(whole=True)
+    for dropped, width in ((False, 4), (True, 8)):
+        g = Graph()
+        g.inputs("x", 3)
+        g.axis("a", 4, "relu", dropout=dropped)
+        g.axis("b", 4, "relu", dropout=dropped)
+        g.axis("both", 8)
+        g.outputs("y", 2)
+        g.linear("x", "a", p["a"])
+        g.linear("x", "b", p["b"])
+        g.concat("both", "a", "b")
+        g.linear("both", "y", p["v"])
+        assert analyze(g).axes["both"].effective_width == width
+
+
 @pytest.mark.parametrize("sign, word", [(1.0, "tied"), (-1.0, "sign-tied")])
 def test_units_of_two_branches(sign, word):
     p = branch_params(sign=sign)

@@ -134,7 +134,7 @@ def _between(trace: Trace, x: Track, batch: int, free: int, factors_b: list[Fact
     if differ:
         shape = [n if i in differ else 1 for i, n in enumerate(batches)] + [1] * (len(loose) + len(outs))
         place = np.arange(int(np.prod(shape))).reshape(shape)
-        trace.colours.append((made.ids.ravel(), np.broadcast_to(place, made.shape).ravel()))
+        trace.place(made.ids, np.broadcast_to(place, made.shape))
     dims = (*(tuple(Factor(f.size, UNIT) for f in d) for d in x.dims[:batch]), *x.dims[batch:batch + free],
             *plain_dims(out, UNIT))
     return Track(dims, made.ids)

@@ -126,7 +126,7 @@ def _by_place(trace: Trace, x: Track, units: list[int]) -> None:
     assert x.ids is not None
     shape = [n if k in units else 1 for k, n in enumerate(x.ids.shape)]
     place = np.broadcast_to(np.arange(int(np.prod(shape))).reshape(shape), x.ids.shape)
-    trace.colours.append((x.ids.ravel(), place.ravel()))
+    trace.place(x.ids, place)
 
 
 def softmax(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,12 +77,23 @@ class Use:
     lift: bool = False
 
 
+class Colour(NamedTuple):
+    """Units that are alike only where these numbers are; ``lone``: no two of them, nor of another operation's."""
+
+    ids: Array
+    values: Array
+    op: int
+    lone: bool = False
+
+
 class Trace:
     """Facts, in the order of the program.
 
     unions : ids of one bundle, pairwise.   links : sums over units, and what is shared by several.
-    reads : units that something takes, and by what.   colours : units alike only where these numbers are.
+    reads : units that something takes: (ids, operation, what for).   colours : :class:`Colour`.
     uses : weights between units.   outputs : units the loss sees.   opaque : operations not understood.
+    kinds : a number a family, equal for families that are the same function of their weights (:mod:`._marks`).
+    marks : that of each operation.   results : what the program returns.
     """
 
     def __init__(self, wild: frozenset[Parameter] = frozenset()) -> None:
@@ -90,11 +101,14 @@ class Trace:
         self.families: list[Family] = []
         self.unions: list[tuple[Array, Array]] = []
         self.links: list[Link] = []
-        self.reads: list[tuple[Array, int]] = []
-        self.colours: list[tuple[Array, Array]] = []
+        self.reads: list[tuple[Array, int, int]] = []
+        self.colours: list[Colour] = []
         self.uses: list[Use] = []
         self.outputs: list[Array] = []
         self.opaque: list[int] = []
+        self.kinds: list[int] = []
+        self.marks: dict[int, int] = {}
+        self.results: list[Track] = []
         self.wild = wild                                  # parameters that something not understood takes
         self.lost: set[Parameter] = set()
         self.used: set[Value] = set()                     # values that anything takes
@@ -127,7 +141,11 @@ class Trace:
     def discrete(self, ids: Array) -> None:
         """No two of these units are alike."""
         a = ids.ravel()
-        self.colours.append((a, np.arange(len(a))))
+        self.colours.append(Colour(a, np.arange(len(a)), self.op, True))
+
+    def place(self, ids: Array, values: Array) -> None:
+        """Units are alike only where these numbers are."""
+        self.colours.append(Colour(ids.ravel(), values.ravel(), self.op))
 
     def output(self, track: Track) -> None:
         """What leaves: any back-signal. A parameter that leaves is lost to the proof."""
@@ -138,7 +156,7 @@ class Trace:
 
     def read(self, ids: Array, tag: int) -> None:
         """Something takes these units; a unit is like others only that it takes as often."""
-        self.reads.append((ids.ravel(), (self.op + 1) * 4096 + tag))
+        self.reads.append((ids.ravel(), self.op, tag))
 
     # --- the same function of each unit --------------------------------------------------------------
 
@@ -176,7 +194,8 @@ class Trace:
                 made.operands.append(("data", None))
             else:
                 self._operand(made, ids)
-        self.colours += [(made.ids.ravel(), c) for c in colours]
+        for c in colours:
+            self.place(made.ids, c)
         return Track(dims, made.ids)
 
     def _operand(self, made: Family, ids: Array) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..._types import Array
 from .._program import Op, Parameter, Value
+from ._marks import Marks
 from ._rules import rule_of
 from ._scores import roles
 from ._trace import Trace
@@ -36,10 +37,16 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
     trace.used = {v for op, alive in zip(ops, needed) if alive for v in op.inputs if v is not None} | set(outputs)
     trace.roles = roles(ops, needed)
     tracks: dict[Value, Track] = {v: data(v.shape) for v in inputs}
+    marks = Marks()
+    for v in inputs:
+        marks.input(v)
     for v, a in constants.items():
+        marks.constant(v, a)
         tracks[v] = data(v.shape, a if a.size <= 1 << 20 else None)
     for p in parameters:
-        if p.buffer and not p.value.dtype.startswith(("float", "bfloat")):
+        table = p.buffer and not p.value.dtype.startswith(("float", "bfloat"))
+        marks.parameter(p.value, table)
+        if table:
             tracks[p.value] = data(p.value.shape)
             continue
         tracks[p.value] = Track(plain_dims(p.value.shape), weights=Weights(p, _itself, frozen=not p.trainable))
@@ -48,7 +55,7 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
             continue
         trace.op = i
         given = [None if v is None else tracks[v] for v in op.inputs]
-        mark = trace.mark()
+        mark, first = trace.mark(), len(trace.families)
         try:
             made = rule_of(op)(trace, op, given)
             for v, t in zip(op.outputs, made, strict=True):
@@ -57,10 +64,12 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
         except Unsaid:
             trace.back_to(mark)
             made = _opaque(trace, i, op, given)
+        trace.marks[i] = marks.operation(trace, op, i, given, made, first)
         tracks.update(zip(op.outputs, made))
     trace.op = len(ops)
     for v in outputs:
         trace.output(tracks[v])
+        trace.results.append(tracks[v])
     return trace, tracks
 
 

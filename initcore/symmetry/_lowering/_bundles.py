@@ -5,9 +5,11 @@ A. Every number that tracking gave out is made by one operation. Elementwise ope
    make: a *bundle* runs a small program of its own at every place of the data. Two units can be one for ever only if
    their bundles run the same program, so bundles are compared only where all of it agrees: which operation made each
    member, from which members, and what takes them.
-B. A member's *slot* is the operation that made it and its rank among the members of that operation in the bundle (a
+B. A member's *slot* is the kind of operation that made it and its rank among the members of that kind in the bundle (a
    rotated pair of channels has two). Ranks follow the order of the units, so equal slots are compared, no others.
-C. Agreement is by 64-bit sums of mixed words; a finer division than needed loses ties and never invents one.
+C. Operations are of one kind where they are the same function of their weights (program/_tracking/_marks.py): the
+   layers of two critics, the experts of a list. Their bundles share an axis, one *span* of it each.
+D. Agreement is by 64-bit sums of mixed words; a finer division than needed loses ties and never invents one.
 """
 
 from __future__ import annotations
@@ -54,11 +56,15 @@ def components(n: int, pairs: Sequence[tuple[Array, Array]]) -> Array:
 
 @dataclass
 class Group:
-    """One axis: ``members (bundles, slots)``; ``families``: of each slot.   output : the loss sees it."""
+    """One axis: ``members (bundles, slots)``; ``families``: of each slot of the first bundle.
+
+    output : the loss sees it.   spans : bundles that the same operations make, with their families.
+    """
 
     members: Array
     families: tuple[int, ...]
     output: bool
+    spans: tuple[tuple[slice, tuple[int, ...]], ...]
 
     @property
     def n(self) -> int:
@@ -67,16 +73,20 @@ class Group:
 
 
 class Bundles:
-    """``axis``, ``index`` (of the bundle in its axis) and ``slot`` of every number."""
+    """``axis``, ``index`` (of the bundle in its axis) and ``slot`` of every number.
 
-    def __init__(self, trace: Trace) -> None:
+    promised : units of outputs with one target may share an axis.
+    """
+
+    def __init__(self, trace: Trace, promised: bool = False) -> None:
         n = trace.count
         self.family = np.repeat(np.arange(len(trace.families)), [f.n for f in trace.families])
         root = components(n, trace.unions)
-        order = np.argsort(root, kind="stable")
+        kinds = np.asarray(trace.kinds, dtype=np.int64)[self.family]
+        order = np.lexsort((kinds, root))
         rank = np.empty(n, dtype=np.int64)
-        rank[order] = _run_positions(root[order], self.family[order])
-        slot = mix(self.family * 4096 + rank)
+        rank[order] = _run_positions(root[order], kinds[order])
+        slot = mix(kinds * 4096 + rank)
         record = slot.copy()
         with np.errstate(over="ignore"):
             for f in trace.families:
@@ -85,10 +95,10 @@ class Bundles:
                     word = mix(np.array([k * 8 + ("in", "out", "data", "group").index(mode)]))
                     record[span] += mix(word + (slot[ids] if ids is not None else _U(1)))
             record = mix(record)
-            for ids, tag in trace.reads:
-                np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([tag]))))
-            for ids in trace.outputs:
-                np.add.at(record, ids, mix(slot[ids] ^ _U(77)))
+            for ids, op, tag in trace.reads:
+                np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([trace.marks[op] * 4096 + tag]))))
+            for k, ids in enumerate(trace.outputs):
+                np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([-2 - k * (not promised)]))))
             total = np.zeros(n, dtype=np.uint64)
             np.add.at(total, root, record)
         self.groups: list[Group] = []
@@ -107,10 +117,23 @@ class Bundles:
                 mine = self._of_kind(total[heads], kind)[k]
             width = int(size[mine[0]])
             members = order[start[mine][:, None] + np.arange(width)]
+            members, spans = self._spans(members)
             axis = len(self.groups)
             self.axis[members], self.index[members] = axis, np.arange(len(mine))[:, None]
             self.slot[members] = np.arange(width)
-            self.groups.append(Group(members, tuple(self.family[members[0]].tolist()), bool(seen[heads[mine[0]]])))
+            self.groups.append(Group(members, spans[0][1], bool(seen[heads[mine[0]]]), spans))
+
+    def _spans(self, members: Array) -> tuple[Array, tuple[tuple[slice, tuple[int, ...]], ...]]:
+        """The bundles in the order of the operations that make them."""
+        made = self.family[members]
+        if (made == made[0]).all():
+            return members, ((slice(0, len(members)), tuple(made[0].tolist())),)
+        rows, first, which = np.unique(made, axis=0, return_index=True, return_inverse=True)
+        turn = np.argsort(np.argsort(first))[which.ravel()]
+        edges = np.r_[0, np.cumsum(np.bincount(turn))]
+        return members[np.argsort(turn, kind="stable")], tuple(
+            (slice(int(a), int(b)), tuple(rows[k].tolist()))
+            for a, b, k in zip(edges, edges[1:], np.argsort(first)))
 
     def _of_kind(self, totals: Array, kind: Array) -> list[Array]:
         if not hasattr(self, "_parts"):

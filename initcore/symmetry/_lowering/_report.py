@@ -10,9 +10,9 @@ from ._lower import lowered
 
 
 def program_report(program: Program, optimizer: str, l2: float, max_sweeps: int, tolerance: float | None,
-                   hidden_dropout: bool) -> SymmetryReport:
+                   hidden_dropout: bool, same_targets: bool = False) -> SymmetryReport:
     """What is true of a program under an optimiser; of an approximate one nothing is said for ever."""
-    system, _ = lowered(program)
+    system, _ = lowered(program, same_targets)
     masked = any(b.structural for b in system.blocks)
     law = rule(optimizer, l2, hidden_dropout=hidden_dropout, masked=masked)
     report = report_on(system, law, l2, max_sweeps, tolerance, hidden_dropout)

@@ -90,7 +90,8 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
     couplings = [*_statistics(system, joins), *system.couplings]
     couplings = [Coupling([_member(i, owner, c.groups, axes, place) for i, owner in c.members], c.groups + 1, c.name)
                  if any(i in place for i, _ in c.members) else c for c in couplings]
-    return System(axes, blocks, couplings, slices, system.queries, system.networks)
+    apart = frozenset(target for target, _ in joins) if system.networks else frozenset()
+    return System(axes, blocks, couplings, slices, system.queries, system.networks, apart=apart)
 
 
 def _statistics(system: System, joins: list[tuple[int, list[int]]]) -> list[Coupling]:
@@ -159,7 +160,7 @@ def _merged(target: Axis, parts: list[Axis]) -> Axis:
                     has[span] += 1
         out.colours.append((has, f"{target.name}.biases"))
     for p, span in zip(parts, spans):
-        out.colours += [(wide(np.reshape(v, (-1, p.n)), span), name) for v, name in p.colours]
+        out.colours += [(wide(np.reshape(v, (-1, p.n)), span, -np.inf), name) for v, name in p.colours]    # no number
         out.gains += [g._replace(values=wide(np.reshape(g.values, (-1, p.n)), span, 1.0), span=span) for g in p.gains]
     out.gains = [g._replace(after=True) for g in target.gains] + out.gains
     out.zero, out.forward_zero, out.half_line, out.odd, out.homogeneous, out.even = (

@@ -142,6 +142,7 @@ class Coupling:
     axes share one partition.
     together : units of a group are zero only all of them.
     rest : the last group is no group, but the units of no group.
+    parts : names of some of the groups (the heads of each module).
     """
 
     members: list[tuple[int, Array]]
@@ -149,6 +150,7 @@ class Coupling:
     name: str = ""
     together: bool = False
     rest: bool = False
+    parts: tuple[tuple[str, slice], ...] = ()
 
     @cached_property
     def places(self) -> list[tuple[int, Array]]:
@@ -185,6 +187,7 @@ class System:
     idle : parameters that no gradient reaches by the way the operations go.
     null : parameters on which the loss does not depend, besides those of ``Term.null``.
     norms : layer and group norms and softmax over units: axis, step of its program, group of each unit.
+    apart : joint axes that are reported by their slices alone.
     """
 
     axes: list[Axis]
@@ -197,6 +200,7 @@ class System:
     idle: tuple[str, ...] = ()
     null: tuple[str, ...] = ()
     norms: list[tuple[int, int, Array]] = field(default_factory=list)
+    apart: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self._incoming: list[list[Block]] = [[] for _ in self.axes]
