@@ -14,18 +14,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from .._types import Array
 
-if TYPE_CHECKING:
-    from .profile import Profile
-
 ORDER = 16
 REACH = 10.0       # |z| integrated: the Gaussian weight beyond is 1.5e-23
 FAR = 38.0         # used for rows whose mean is far from 0: beyond, the weight is under 1e-308
+
+
+class Edged(Protocol):
+    """What knows where the panels of a function end."""
+
+    def edges(self, reach: float) -> Array:
+        """Sorted ends within ``|x| <= reach``."""
 
 
 @lru_cache(maxsize=8)
@@ -50,7 +54,7 @@ def density(z: Array) -> Array:
     return np.exp(-0.5 * np.square(z)) * (1 / math.sqrt(2 * math.pi))
 
 
-def normal_nodes(profile: Profile, mean: Array, std: Array, *, order: int = ORDER,
+def normal_nodes(profile: Edged, mean: Array, std: Array, *, order: int = ORDER,
                  reach: float = REACH, extra: Array | None = None) -> tuple[Array, Array, Array]:
     """``(x, z, w)``, each ``(units, nodes)``: ``sum_n w f(x)`` is ``E f(mean + std Z)``.
 
@@ -71,7 +75,7 @@ def normal_nodes(profile: Profile, mean: Array, std: Array, *, order: int = ORDE
     return mean + std * z, z, w * density(z)
 
 
-def expect(profile: Profile, f: Callable[[Array], Array], mean: Array, std: Array, *, reach: float = REACH,
+def expect(profile: Edged, f: Callable[[Array], Array], mean: Array, std: Array, *, reach: float = REACH,
            extra: Array | None = None) -> Array:
     """``E f(mean + std Z)`` for 1-d ``mean, std``; f is as smooth as the profile (plus kinks at ``extra``)."""
     x, _, w = normal_nodes(profile, mean, std, reach=reach, extra=extra)
