@@ -31,6 +31,11 @@ def shown(text: Any) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in given)
 
 
+def shown_name(text: Any) -> str:
+    """:func:`shown` for a name, which is one line."""
+    return shown(text).replace("\n", "\\n")
+
+
 def escaped(value: Any) -> Html:
     """A value as it may stand in a page, between tags or in quotes.
 

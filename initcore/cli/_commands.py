@@ -17,11 +17,10 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
+from .._page.html import shown, shown_name
 from .._version import __version__
 from ..errors import ArgumentError
-from ..files._text import shown, shown_name
 from ._guard import abandon, guarded, say
-from ._view import Working, compared, rendered, text_of
 from ._writing import check_writable, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -94,6 +93,7 @@ def check(
     """Judge weights before training is paid for. Exit code 0: clean, 1: findings, 2: cannot run."""
     from ..files import check_file
     from ._modules import check_target, is_target
+    from ._view import Working, rendered, text_of
     _one_of("--format", format, ("text", "json", "sarif", "html"))
     _one_of("--fail-level", fail_level, ("fail", "warn", "info"))
     if output is not None:
@@ -146,6 +146,7 @@ def compare(
 ) -> None:
     """What differs between two files of weights. Exit code 0: within the limits, 1: beyond one, 2: cannot run."""
     from .. import files
+    from ._view import Working, compared
     _one_of("--format", format, ("text", "json", "html"))
     if output is not None:
         check_writable(output, [a, b])
@@ -187,6 +188,7 @@ def demo(
     if story == "shards":
         if html_file is not None:
             raise ArgumentError("--html draws the story of the starts; that of the shards has no page.")
+        from ._view import Working
         with Working("two processes train", quiet):
             lines: list[str] = []
             document = stories.shards(lines.append)

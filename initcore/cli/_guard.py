@@ -17,9 +17,9 @@ from typing import Any
 
 import typer
 
+from .._page.html import shown
 from .._version import __version__
 from ..errors import InitcoreError
-from ..files._text import shown
 
 LISTENER_GONE = 1           # `initcore demo | head`: what `head` left unread is nobody's error, and no verdict either
 

@@ -18,9 +18,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from .._page.html import shown, shown_name
 from ..files import Comparison, FileReport
 from ..files._compare import SHOWN
-from ..files._text import shown, shown_name
 from ..rules import Finding
 from ..verdict import ModuleReport
 

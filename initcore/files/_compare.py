@@ -16,7 +16,6 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
 from ._open import open_weights
-from ._page import comparison_page
 from ._roles import role_of
 from ._scan import scan_all
 from ._tensor import Tensor, Weights, widened
@@ -136,6 +135,7 @@ class Comparison:
     def to_html(self, path: Any = None) -> str:
         """One page without scripts, addresses or anything that a name could break out of; written to ``path`` where
         one is given."""
+        from ._page import comparison_page
         return written(comparison_page(self), path)
 
 

@@ -19,7 +19,6 @@ from ..verdict import ModuleReport, Report
 from ..verdict._report import SCHEMA
 from ..verdict._sarif import sarif
 from ._chains import Loaded
-from ._page import report_page
 
 _FOLDED = 12                # layers that are told one by one
 _WEIGHT = {level: i for i, level in enumerate(rules.SEVERITIES)}
@@ -207,6 +206,7 @@ class FileReport:
 
     def to_html(self, path: Any = None) -> str:
         """One page as :meth:`initcore.verdict.Report.to_html`; written to ``path`` where one is given."""
+        from ._page import report_page
         return written(report_page(self), path)
 
     def raise_for_findings(self) -> FileReport:

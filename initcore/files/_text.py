@@ -6,14 +6,10 @@ import json
 from typing import Any
 
 from .._page.html import shown as shown
+from .._page.html import shown_name as shown_name
 from ..errors import FileFormatError
 
 _DEEPEST = 200              # levels of a document; a checkpoint's own are under 20
-
-
-def shown_name(text: Any) -> str:
-    """:func:`shown` for a name, which is one line."""
-    return shown(text).replace("\n", "\\n")
 
 
 def parse_json(data: bytes, source: str, *, what: str = "JSON") -> Any:

@@ -19,7 +19,7 @@ from ._chains import Loaded
 from ._graphs._chain import chain_of
 from ._graphs._held import Unread
 from ._signals._batch import read_data, wished
-from ._signals._check import Asked, Signals, measured
+from ._signals._check import Asked, Signals, measured, moved
 from ._tensor import Weights
 from ._words import TORCH
 
@@ -94,7 +94,7 @@ class Wired:
             rests = conditions(optimizer, found.loss, found.said, context)
         else:
             context = nodes.program_context(self.program, numbers, proof, family, words)
-            context.trained = stage == "trained"
+            context.trained = (stage or moved(self.program)) == "trained"
             judged = nodes.judge(context, active)
             rests = (f"optimiser {optimizer}", f"no signal was measured: {found}",
                      *(proof.conditions if proof is not None else ()))

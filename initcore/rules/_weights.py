@@ -12,6 +12,7 @@ from ..activations import Start
 from ..network import Dense, Network
 
 CUT = 0.87962566103423978         # standard deviation of a normal of 1 cut at two sigmas
+_CUT_KURTOSIS = 2.3655            # and its fourth moment over the square of its second
 
 
 def spread(layer: Dense) -> tuple[float, float]:
@@ -112,7 +113,15 @@ def _fits_wrong(layer: Dense, ratio: float, m: float, mean_fan: float) -> bool:
     if by_hand < (min(by_fan, 0.01) if uniform or cut else min(3 / math.sqrt(2 * size), by_fan + 0.001)):
         return False
     return (fits(layer, m, tuple(known)) and not fits(layer, n, (1 / 3, 1.0, 2.0, 25 / 9))
-            and not fits(layer, mean_fan, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w))
+            and not fits(layer, mean_fan, (1.0, 2.0, 25 / 9)) and not orthogonal(layer.w)
+            and _drawn(layer, 1.8 if uniform else _CUT_KURTOSIS if cut else 3.0))
+
+
+def _drawn(layer: Dense, kurtosis: float) -> bool:
+    """Have the weights the fourth moment of the law they seem drawn from? Training leaves no law what it was."""
+    mean, std = spread(layer)
+    found = float(np.mean(((layer.w.astype(np.float64) - mean) / std) ** 4))
+    return abs(found - kurtosis) < 6 * math.sqrt(24 / layer.w.size)
 
 
 def _leading(value: float) -> float:

@@ -13,13 +13,10 @@ from .._checks import quiet
 from .._page.document import written
 from ..errors import ArgumentError, UntrainableError
 from ..network import Network
-from ..plots import panels
 from ..rules import Finding
 from ..rules._finding import plain
 from ..saturation import SignalReport
 from ..symmetry import Report as SymmetryReport
-from ._page.notebook import fragment
-from ._page.page import page
 from ._sarif import sarif
 
 SCHEMA = "initcore-report/1"
@@ -129,9 +126,11 @@ class Report:
 
         It needs no matplotlib, no network and no script, and at most 300 kB for 100 layers. The text is returned.
         """
+        from ._page.page import page
         return written(page(self), path)
 
     def _repr_html_(self) -> str:
+        from ._page.notebook import fragment
         return fragment(self)
 
     @quiet
@@ -140,6 +139,7 @@ class Report:
 
         Raises MissingExtraError without matplotlib (extra ``plots``).
         """
+        from ..plots import panels
         return panels(self)
 
     def raise_for_findings(self) -> Report:

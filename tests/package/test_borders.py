@@ -20,6 +20,7 @@ LAZY = {
     "initializers/_request.py ..gains": "quadrature, where a gain is given by name: 10 ms",
     "cli/_commands.py ..files": "`initcore --version` and `gain` need no verdict: 50 ms",
     "cli/_commands.py ._modules": "as above",
+    "cli/_commands.py ._view": "as above: what it draws is made by them",
     "cli/_modules.py ..torch": "PyTorch",
     "cli/_modules.py ..files": "only --data needs it",
     "cli/_commands.py ..demo": "only the demo needs it: 8 ms",
@@ -37,6 +38,11 @@ LAZY = {
     "files/_formats/_hdf5_process.py numpy": "a script that is told where its modules are",
     "files/_formats/_hdf5_process.py resource": "not on every system",
     "files/_formats/_hdf5_process.py signal": "only as a script",
+    "verdict/_report.py ._page.page": "only a page needs charts, tables and the phase diagram: 10 ms",
+    "verdict/_report.py ._page.notebook": "as above",
+    "verdict/_report.py ..plots": "only a figure needs it: 8 ms",
+    "files/_report.py ._page": "only a page needs it: 10 ms",
+    "files/_compare.py ._page": "as above",
     "network.py ._page.card": "only a notebook shows it: escaping loads html, 2 ms",
 }
 

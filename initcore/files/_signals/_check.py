@@ -69,13 +69,19 @@ def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambd
 
 
 def moved(program: Program) -> str | None:
-    """"trained" where running statistics have left their start: nothing but steps in training moves them."""
+    """"trained" where norms have left their start: running statistics, which nothing but steps in training moves; or
+    the gains and shifts of all of several, around 1 and 0, no two units alike."""
     own = {p.value: p for p in program.parameters}
-    for op in program.ops:
-        if op.kind == "normalize" and op.attributes["method"] == "batch" and len(op.inputs) > 3:
-            for v, start in zip(op.inputs[3:5], (0.0, 1.0)):
-                if v in own and bool((np.asarray(own[v].read()) != start).any()):
-                    return "trained"
+    norms = [op for op in program.ops if op.kind == "normalize"]
+    read = {v: np.asarray(own[v].read(), np.float64) for op in norms for v in op.inputs[1:] if v in own}
+    for op in norms:
+        for v, start in zip(op.inputs[3:5], (0.0, 1.0)):
+            if op.attributes["method"] == "batch" and v in read and bool((read[v] != start).any()):
+                return "trained"
+    gains = [read[v] for op in norms for v in op.inputs[1:2] if v is not None and v in read]
+    shifts = [read[v] for op in norms for v in op.inputs[2:3] if v is not None and v in read]
+    if len(gains) > 1 and all(0 < a.std() < abs(a.mean()) < 10 for a in gains) and all(a.std() > 0 for a in shifts):
+        return "trained"
     return None
 
 
