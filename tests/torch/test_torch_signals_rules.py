@@ -121,6 +121,11 @@ def test_a_frequency_far_too_high_is_told():
     with torch.no_grad():
         net.b.weight.mul_(25)
     assert [(f.tensor, f.cause) for f in found(net, rows(64, 4), "SIG305")] == [("b.weight", "weight_scale")]
+    net = Wave()
+    assert not found(net, torch.rand(64, 4) * 2 - 1, "SIG305")                  # the first layer has a size of its own
+    with torch.no_grad():
+        net.a.weight.mul_(40)
+    assert [f.tensor for f in found(net, torch.rand(64, 4) * 2 - 1, "SIG305")] == ["a.weight"]
 
 
 def deep(std, depth=6):

@@ -55,6 +55,8 @@ def saturated(c: NodeContext) -> Iterator[Finding]:
         worst, la = severity(c, a), a.signal
         if worst is None:
             continue
+        if c.trained and worst == "warn":
+            worst = "info"                        # weights grow as they learn, and certain units saturate
         why = culprit(c, a)
         limit = numbers["fail_share"] if worst == "fail" else numbers["warn_share"]
         yield c.finding(
@@ -77,8 +79,8 @@ def zero_slope(c: NodeContext) -> Iterator[Finding]:
         yield c.finding(
             why.place if why.place.module else a.place, why.name,
             f"At {a.name} {100 * la.slope_zero:.1f}% of {a.activation.name} slopes are exactly 0 when taken from the "
-            "output.", severity="fail" if la.slope_zero > c.limits["fail_share"] else None, measured=la.slope_zero,
-            expected=c.limits["share"], cause=why.cause, cure=why.cure, tensors=why.tensors)
+            "output.", severity="fail" if la.slope_zero > c.limits["fail_share"] else "info" if c.trained else None,
+            measured=la.slope_zero, expected=c.limits["share"], cause=why.cause, cure=why.cure, tensors=why.tensors)
 
 
 def dead_relu(c: NodeContext) -> Iterator[Finding]:
@@ -108,6 +110,6 @@ def dead_relu(c: NodeContext) -> Iterator[Finding]:
         why = c.blamed[key]
         yield c.finding(why.place if why.place.module else a.place, why.name,
                         f"At {a.name} {100 * la.dead_units:.0f}% of the {a.activation.name} units are 0 on all of the "
-                        "data.", severity="fail" if whole and a.rows >= c.limits["rows"] else "warn",
-                        measured=la.dead_units,
+                        "data.", severity="fail" if whole and a.rows >= c.limits["rows"] else
+                        "info" if c.trained else "warn", measured=la.dead_units,
                         expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure, tensors=why.tensors)

@@ -214,10 +214,11 @@ def _misfit(c: NodeContext, w: Weight, alike: bool, by_hand: bool) -> tuple[str,
     bounded = w.activation is not None and w.activation.saturating                  # SAT201 judges those
     quiet = w.after & {"sum", "output", "product"} or not w.main or by_hand
     small = max(n, (n + w.fan_out * w.taps) / 2) * square / w.gain2 * max(folded, 1.0) < limits["low"] and not quiet
-    if w.data and w.activation is not None and w.activation.first_layer is not None:
-        small = square < limits["low"] * w.start.std ** 2
-    large = n * square / w.gain2 * min(folded, 1.0) > limits["high"] and not bounded and not (
-        w.after and w.after <= {"output"})
+    large = n * square / w.gain2 * min(folded, 1.0) > limits["high"]
+    if w.data and w.activation is not None and w.activation.first_layer is not None:      # SIREN's is 1/fan_in
+        small, large = square < limits["low"] * w.start.std ** 2, square > limits["high"] * w.start.std ** 2
+    head = "output" in w.after and w.after <= {"output", "other"}                   # a loss inside the module is other
+    large = large and not bounded and not head
     if not small and not large:
         return None
     wants = w.activation.name if w.activation is not None else "a linear layer"
