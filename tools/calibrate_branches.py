@@ -8,7 +8,6 @@ loss on rows kept apart is at most half-way from the ratio-1 network's to that o
 learning rates counts.
 """
 
-import collections
 import itertools
 
 import torch
@@ -70,8 +69,10 @@ def trained(net, x, y, optimizer, rate):
 def main():
     """Train all, and count."""
     torch.set_num_threads(1)
-    rows = collections.defaultdict(dict)
+    print("| network | block | optimiser | " + " | ".join(str(r) for r in RATIOS) + " |")
+    print("|---|---|---|" + "---|" * len(RATIOS))
     for norm, where, optimizer in itertools.product((False, True), ("first", "middle", "all"), RATES):
+        row = []
         for ratio in RATIOS:
             good = []
             for seed in (0, 1):
@@ -81,11 +82,8 @@ def main():
                 end = min(trained(network(norm, where, ratio, seed, x[:64]), x, y, optimizer, r)
                           for r in RATES[optimizer])
                 good.append(max(nothing - end, 0.0) / nothing)
-            rows["pre-norm" if norm else "plain", where, optimizer][ratio] = sum(good) / 2
-    print("| network | block | optimiser | " + " | ".join(str(r) for r in RATIOS) + " |")
-    print("|---|---|---|" + "---|" * len(RATIOS))
-    for name, row in rows.items():
-        print("| " + " | ".join(name) + " | " + " | ".join(f"{100 * row[r]:.0f}" for r in RATIOS) + " |", flush=True)
+            row.append(f"{50 * sum(good):.0f}")
+        print("| " + " | ".join(("pre-norm" if norm else "plain", where, optimizer, *row)) + " |", flush=True)
 
 
 if __name__ == "__main__":

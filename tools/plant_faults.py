@@ -113,26 +113,31 @@ def aliases(module, names):
     return {n for n, p in module.named_parameters(remove_duplicate=False) if any(p is m for m in mine)}
 
 
-def planted(module, args):
-    """(fault, what was planted where, found?, what was found) of one family."""
-    mend = ic.check(module, args)._mend
+def faulty(module, args, context):
+    """(fault, where, module with it, arguments, rules, tensors, causes) of one family."""
     seen, faults = set(), []
-    for w in mend.context.weights:
+    for w in context.weights:
         if not w.table and w.trainable and w.name not in seen and w.size >= 16:
             seen.add(w.name)
-            faults += of_weight(w, mend.context)
-    for name, act, rules, tensors, causes in [*faults, *fatal(module, args, mend.context)]:
+            faults += of_weight(w, context)
+    for name, act, rules, tensors, causes in [*faults, *fatal(module, args, context)]:
         bad = copy.deepcopy(module)
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(1)
             act(dict(bad.named_parameters(remove_duplicate=False)))
-        found = [f for f in mend.judge(bad)[0] if f.severity != "info"]
-        same = aliases(module, tensors)
-        yield name, ", ".join(sorted(tensors)), any(
-            f.rule in rules and f.cause in causes and same & {f.tensor, *f.tensors} for f in found), found
-    for name, given, rules, causes in of_input(module, args, mend.context):
-        found = [f for f in ic.check(module, given).findings if f.severity != "info"]
-        yield name, "x", any(f.rule in rules and f.cause in causes for f in found), found
+        yield name, ", ".join(sorted(tensors)), bad, args, rules, aliases(module, tensors), causes
+    for name, given, rules, causes in of_input(module, args, context):
+        yield name, "x", module, given, rules, set(), causes
+
+
+def planted(module, args):
+    """(fault, what was planted where, found?, what was found) of one family."""
+    mend = ic.check(module, args)._mend
+    for name, where, bad, given, rules, same, causes in faulty(module, args, mend.context):
+        found = mend.judge(bad)[0] if given is args else ic.check(bad, given).findings
+        found = [f for f in found if f.severity != "info"]
+        yield name, where, any(f.rule in rules and f.cause in causes and (not same or same & {f.tensor, *f.tensors})
+                               for f in found), found
 
 
 def main():

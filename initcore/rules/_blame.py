@@ -67,11 +67,14 @@ def _suspects(net: Network, i: int, state: State | None, layout_ratio: float) ->
     def weights(change: Callable[[Array], Array]) -> Callable[[], tuple[Dense, State]]:
         return lambda: (_double(layer, change(layer.w.astype(np.float64))), _known(state))
 
+    off = abs(mean) > 4 * std / math.sqrt(max(layer.w.size, 1)) and abs(mean) > 0.02 * std
+
     def scaled(factor: float) -> Callable[[], tuple[Dense, State]]:
-        return weights(lambda w: mean + (w - mean) * factor)
+        kept = mean * (1 - factor) if off else 0.0          # a mean that is chance shrinks with the rest
+        return weights(lambda w: w * factor + kept)
 
     own = []
-    if abs(mean) > 4 * std / math.sqrt(max(layer.w.size, 1)) and abs(mean) > 0.02 * std:
+    if off:
         own.append(Suspect("weight_mean", f"subtract the mean {mean:.4g} from the weights, or {call(net, i)}",
                            weights(lambda w: w - mean)))
     wide = std > 1.5 * target

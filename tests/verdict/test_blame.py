@@ -141,3 +141,14 @@ def test_pruned_sigmoids_are_tied_and_seen_as_pruned():
     v[10:20] = v[:1]                                               # with readers they are a tie as any other
     report = ic.check(ic.Network([net[0].replace(w=w), net[1].replace(w=v), net[2]]))
     assert [f.severity for f in report.findings if f.rule == "SYM101"] == ["fail"]
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_mean_that_is_chance_shrinks_with_the_scale(sign):
+    """Two units draw 72 weights of deviation 40 whose mean of 12 is sampling noise: the scale is the cause, alone."""
+    rng = np.random.default_rng(4)
+    w = rng.standard_normal((36, 2))
+    w = 40 * (w - w.mean()) / w.std() + 12 * sign
+    net = ic.Network([ic.Dense(rng.normal(0, 0.2, (24, 36)), np.zeros(36), "sigmoid"), ic.Dense(w, np.zeros(2), "tanh"),
+                      ic.Dense(rng.normal(0, 0.7, (2, 3)), np.zeros(3))])
+    assert blamed(ic.check(net, X), "SAT201") == {("SAT201", 1, "weight_scale")}

@@ -37,8 +37,11 @@ def _worst(c: NodeContext, weights: Sequence[Weight], up: bool) -> Culprit | Non
                    w.place, names, False)
 
 
-def _runs(c: NodeContext) -> Iterator[tuple[list[Step], float]]:
-    """Prefixes of the main way since the last norm, with the size reached over that at the beginning."""
+def _runs(c: NodeContext, up: bool) -> Iterator[tuple[list[Step], float]]:
+    """Prefixes of the main way since the last norm, with the size reached over that at the beginning.
+
+    Inputs of another size than 1 are the first layer's to make up for: where it does, nothing grows or shrinks.
+    """
     run: list[Step] = []
     total = 1.0
     for s in c.steps:
@@ -46,7 +49,8 @@ def _runs(c: NodeContext) -> Iterator[tuple[list[Step], float]]:
             run, total = [], 1.0
             continue
         if s.before > 0 and math.isfinite(s.before):
-            total *= s.after / s.before
+            raw = not run and any(w.data for w in s.weights)
+            total *= s.after / ((max if up else min)(s.before, 1.0) if raw else s.before)
         run = [*run, s]
         yield run, total
 
@@ -55,7 +59,7 @@ def _activations(c: NodeContext, *, up: bool) -> Iterator[Finding]:
     if c.trained or c.bad:
         return
     limits = c.limits
-    for run, total in _runs(c):
+    for run, total in _runs(c, up):
         last = run[-1]
         deep = sum(bool(s.weights) for s in run)
         if last is c.steps[-1] and not up:

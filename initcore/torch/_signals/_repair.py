@@ -67,11 +67,14 @@ def _apply(module: nn.Module, found: Sequence[Finding], context: nodes.NodeConte
             if name in tensors and name not in done:
                 done.add(name)
                 _draw(tensors[name], name, weights.get(name), name in biases, key.child(name), f)
-    if fold and context is not None and any(f.cause in ("input_scale", "input_offset") for f in found):
+    if fold and context is not None and (undone or any(f.cause in ("input_scale", "input_offset") for f in found)):
         for w in weights.values():
-            if w.data and len(context.features) == 1 and w.name in tensors and w.name not in undone:
+            again = w.name in undone and w.name in done             # drawn again, for raw numbers of size 1
+            if w.data and len(context.features) == 1 and w.name in tensors and (again or w.name not in undone):
+                if again and w.bias in tensors:
+                    tensors[w.bias].zero_()
                 undone.add(w.name)
-                _fold(tensors[w.name], tensors.get(w.bias), context.features[0], w)
+                _fold(tensors[w.name], tensors.get(w.bias), context.features[0])
 
 
 def _draw(p: Tensor, name: str, w: nodes.Weight | None, bias: bool, key: Key, f: Finding) -> None:
@@ -88,10 +91,19 @@ def _draw(p: Tensor, name: str, w: nodes.Weight | None, bias: bool, key: Key, f:
         normal_(p, std=(p.numel() // p.shape[0]) ** -0.5, rng=key)
 
 
-def _fold(p: Tensor, bias: Tensor | None, x: nodes.Feature, w: nodes.Weight) -> None:
-    """Weights and bias that make of raw inputs what they made of standardised ones (one mean and scale for all)."""
-    mean = float(x.mean.mean())
-    scale = float((x.std ** 2 + (x.mean - mean) ** 2).mean()) ** 0.5 or 1.0
-    p.div_(scale)
-    if bias is not None and p.ndim >= 2:
-        bias.sub_(mean * p.reshape(p.shape[0], -1).sum(1).reshape(bias.shape) if p.shape[0] == bias.numel() else 0.0)
+def _fold(p: Tensor, bias: Tensor | None, x: nodes.Feature) -> None:
+    """Weights and bias that make of raw inputs what they made of standardised ones.
+
+    One mean and scale for all where the inputs are pictures or of one size, else every feature's own.
+    """
+    mean, std = torch.as_tensor(x.mean, dtype=p.dtype), torch.as_tensor(x.std, dtype=p.dtype)
+    if p.ndim == 2 and p.shape[1] == mean.numel():
+        common = std.square().mean().sqrt()
+        scale = torch.where(std > 0, std, 1.0) if std.max() > 3 * std.median() else common.expand_as(std)
+        scale = torch.where(scale > 0, scale, 1.0)
+    else:
+        mean = mean.mean()
+        scale = (std.square() + (torch.as_tensor(x.mean, dtype=p.dtype) - mean).square()).mean().sqrt() or 1.0
+    p.div_(torch.as_tensor(scale).to(p))
+    if bias is not None and p.ndim >= 2 and p.shape[0] == bias.numel():
+        bias.sub_((p.reshape(p.shape[0], p.shape[1], -1).sum(2) * mean.to(p)).sum(1).reshape(bias.shape))
