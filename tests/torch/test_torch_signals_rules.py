@@ -202,3 +202,13 @@ def test_a_module_that_takes_no_other_number_of_rows_is_not_rehearsed():
     x, y = lessons()
     report = ic.check(Fixed(), x, y)
     assert not report.ok and "SIG307" not in {f.rule for f in report.findings}
+
+
+def test_a_scale_that_is_folded_into_the_first_weights_is_no_fault():
+    """The repaired copy takes the raw numbers; only they are still told, not the small weights that read them."""
+    torch.manual_seed(21)
+    net = nn.Sequential(nn.Linear(6, 28), nn.Tanh(), nn.Linear(28, 18), nn.Sigmoid(), nn.Linear(18, 3))
+    x = rows(80) * torch.tensor([400.0, 300.0, 500.0, 350.0, 450.0, 380.0]) + 90
+    assert "SAT201" in {f.rule for f in ic.check(net, x)}
+    again = ic.check(ic.check(net, x).repair(rng=2), x)
+    assert {f.rule for f in again if f.severity != "info"} == {"INP701"}
