@@ -31,6 +31,7 @@ SUBJECT = {
     "files/_graphs/_keras_layers.py": "Keras's activations, name for name",
     "files/_graphs/_onnx_table.py": "ONNX's operations, name for name",
     "files/_graphs/_transformers.py": "transformers' hidden_act, name for name",
+    "files/_graphs/_transformers_model.py": "as above", "files/_graphs/_transformers_more.py": "as above",
     "program/_vocabulary.py": "elementary functions, of which two are activations too",
     "_running/_pointwise.py": "elementary functions of the vocabulary, of which two are activations too",
     "_running/_unrolled.py": "the gates of the vocabulary's cells",
