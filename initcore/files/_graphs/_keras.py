@@ -152,7 +152,8 @@ class _Model:
         build.place, build.source = Place(shown_name(name)[:200]), shown_name(f"keras.{kind}")[:200]
         done, layer = len(build.ops), Layer(build, self.held, below, config, options)
         try:
-            made = [self._understood(one, kind, layer, given, xs)]
+            found = self._understood(one, kind, layer, given, xs)
+            made = found if isinstance(found, list) else [found]
         except _NONSENSE as error:
             if isinstance(error, FileFormatError):
                 raise
@@ -162,7 +163,8 @@ class _Model:
             self.parameters[p.value] = p
         return made
 
-    def _understood(self, one: Any, kind: str, layer: Layer, given: list[Any], xs: list[Value]) -> Value:
+    def _understood(self, one: Any, kind: str, layer: Layer, given: list[Any],
+                    xs: list[Value]) -> Value | list[Value]:
         module = str(one.get("module") or "")
         if module.startswith("keras.src.ops") or (kind in _OPERATIONS and not module.startswith("keras.layers")):
             a, b = given
@@ -233,5 +235,9 @@ def _values(x: Any, made: Mapping[tuple[str, int, int], Value]) -> Iterator[Any]
 
 
 def _plain(x: Any, made: Mapping[tuple[str, int, int], Value]) -> dict[str, Any]:
-    """Keyword arguments; a tensor among them is its value."""
-    return {str(k): next((made[key] for key, _ in _tensors(v)), v) for k, v in x.items()} if isinstance(x, dict) else {}
+    """Keyword arguments; a tensor among them is its value, several of a list are a list."""
+    found = {}
+    for k, v in x.items() if isinstance(x, dict) else ():
+        values = [made[key] for key, _ in _tensors(v)]
+        found[str(k)] = v if not values else values if isinstance(v, list) else values[0]
+    return found

@@ -1,7 +1,7 @@
 """Keras's layers in the words of :mod:`initcore.program`: one entry each.
 
 An entry takes the :class:`Layer` (what it writes with, its config, its variables) and the values it is called on; it
-gives one value. What it cannot say exactly is not understood, and opaque.
+gives one value, or several. What it cannot say exactly is not understood, and opaque.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from ...program import Parameter, Value
 from ._held import Held
 from ._keras_names import keras_name
 
-Entry = Callable[["Layer", list[Value]], Value]
+Single = Callable[["Layer", list[Value]], Value]
+Entry = Callable[["Layer", list[Value]], Value | list[Value]]
+_UNMASKED = "Padding that Keras masks (mask_zero, Masking) is run like the rest: it says nothing of ties."
 _NAMES = {"linear": "identity", "relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid", "gelu": "gelu", "silu": "silu",
           "swish": "silu", "elu": "elu", "selu": "selu", "softplus": "softplus", "softsign": "softsign", "mish": "mish",
           "hard_sigmoid": "hard_sigmoid", "leaky_relu": "leaky_relu_0.2", "hard_tanh": "hard_tanh"}
@@ -102,9 +104,20 @@ def _einsum_dense(la: Layer, xs: list[Value]) -> Value:
     return la.active(out)
 
 
+def _unmasked(la: Layer) -> None:
+    if _UNMASKED not in la.held.weights.notes:
+        la.held.weights.notes.append(_UNMASKED)
+
+
+def _masking(la: Layer, xs: list[Value]) -> Value:
+    _unmasked(la)
+    return one(xs)
+
+
 def _embedding(la: Layer, xs: list[Value]) -> Value:
-    la.has("mask_zero", False)
     x, table = one(xs), la.weight(0)
+    if la.config.get("mask_zero"):
+        _unmasked(la)
     return la.build.emit("look_up", table, x, shape=(*x.shape, *table.shape[1:]), dim=0)
 
 
@@ -204,7 +217,7 @@ def _prelu(la: Layer, xs: list[Value]) -> Value:
                            la.build.binary("multiply", x, slope))
 
 
-def _merge(kind: str) -> Entry:
+def _merge(kind: str) -> Single:
     def entry(la: Layer, xs: list[Value]) -> Value:
         out = xs[0]
         for x in xs[1:]:
@@ -238,7 +251,7 @@ def _same(la: Layer, xs: list[Value]) -> Value:
 ENTRIES: dict[str, Entry] = {
     "Dense": _dense, "EinsumDense": _einsum_dense, "Embedding": _embedding,
     "BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm,
-    "GroupNormalization": _group_norm, "Dropout": _dropout(False), "AlphaDropout": _dropout(False),
+    "GroupNormalization": _group_norm, "Masking": _masking, "Dropout": _dropout(False), "AlphaDropout": _dropout(False),
     **{f"SpatialDropout{k}D": _dropout(True) for k in (1, 2, 3)}, "Flatten": _flatten, "Reshape": _reshape,
     "Permute": lambda la, xs: la.build.permute(one(xs), (0, *(int(d) for d in la.config["dims"]))),
     "RepeatVector": _repeat, "ReLU": _relu, "LeakyReLU": _leaky, "PReLU": _prelu, "Softmax": _softmax,
