@@ -9,10 +9,12 @@ from ..program import Op, Program
 
 
 class Work(NamedTuple):
-    """products : multiplications of one forward pass. numbers : elements of all values, parameters left out."""
+    """products : multiplications of one forward pass. numbers : elements of all values, parameters left out. calls :
+    of NumPy, about."""
 
     products: int
     numbers: int
+    calls: int
 
 
 def work_of(program: Program) -> Work:
@@ -21,15 +23,23 @@ def work_of(program: Program) -> Work:
     >>> from initcore.program import Op, Value
     >>> x, y = Value((4, 3)), Value((4, 3))
     >>> work_of(Program([x], [], {}, [Op("activation", (x,), (y,), {"activation": "tanh"})], [y]))
-    Work(products=12, numbers=24)
+    Work(products=12, numbers=24, calls=1)
     """
     numbers = sum(math.prod(v.shape) for v in program.inputs)
-    products = 0
+    products = calls = 0
     for op in program.ops:
         made = sum(math.prod(v.shape) for v in op.outputs)
         numbers += made
         products += made * _each(op)
-    return Work(products, numbers)
+        calls += _taps(op)
+    return Work(products, numbers, calls)
+
+
+def _taps(op: Op) -> int:
+    """Places of a window, each a call of its own."""
+    if op.kind == "convolve" and op.inputs[1] is not None:
+        return math.prod(op.inputs[1].shape[d] for d in op.attributes["w_dims"][2:])
+    return math.prod(op.attributes.get("window") or ()) if op.kind == "pool" else 1
 
 
 def _each(op: Op) -> int:

@@ -125,6 +125,12 @@ def test_what_cannot_be_evaluated_says_so(put, tmp_path):
         check_file(put(document=changed(unknown)), data=tmp_path / "x.npy")
 
 
+def test_a_network_that_is_too_much_to_evaluate_says_so(put, monkeypatch):
+    monkeypatch.setattr("initcore.files._signals._check.MOST_PRODUCTS", 100)
+    report = check_file(put(document=changed(residual)))
+    assert any("too much to evaluate" in c for c in report.network.conditions) and report.network.signal is None
+
+
 def test_what_is_not_understood_is_no_part_of_the_network(put):
     def unknown(graph, document):
         graph["nodes"][1]["target"] = "torch.ops.mine.phi.default"

@@ -18,8 +18,9 @@ from ._session import Session
 
 PRODUCTS = 1 << 34          # of one forward pass that more than one batch may take
 MOST_PRODUCTS = 1 << 37     # of one batch
-NUMBERS = 1 << 26           # elements of all values that are held for the way back
-MOST_NUMBERS = 1 << 28
+NUMBERS = 1 << 24           # elements of all values, which are held for the way back
+MOST_NUMBERS = 1 << 27
+CALLS = 1 << 15             # of NumPy
 
 
 class Asked(NamedTuple):
@@ -47,10 +48,10 @@ def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambd
     """Run a program forward and back. Raises Unrun with a sentence where it cannot or may not be."""
     written, origins = _running.unrolled(program)
     work = _running.work_of(written)
-    if work.products > MOST_PRODUCTS or work.numbers > MOST_NUMBERS:
-        raise Unrun(f"one batch of {batch_of(program)} takes {work.products:.2g} products and {work.numbers:.2g} "
-                    "numbers, which is too much to evaluate")
-    most = max(1, min(PRODUCTS // max(work.products, 1), NUMBERS // max(work.numbers, 1)))
+    if work.products > MOST_PRODUCTS or work.numbers > MOST_NUMBERS or work.calls > CALLS:
+        raise Unrun(f"one batch of {batch_of(program)} takes {work.products:.2g} products, {work.numbers:.2g} numbers "
+                    f"and {work.calls:.2g} steps, which is too much to evaluate")
+    most = max(1, min(PRODUCTS // max(work.products, 1), NUMBERS // max(work.numbers, 1), CALLS // max(work.calls, 1)))
     batch = drawn(written, most) if asked.data is None else of_data(asked.data, written, most)
     ends = ends_of(written)
     if not ends.sent:

@@ -18,6 +18,7 @@ from ._batch import Batch
 from ._loss import Ends, Loss
 
 TRIALS = 1 << 38            # products of all passes that look for the cause of a fault
+CALL = 1 << 17              # products in the time of one call of NumPy
 STEPS = 4                   # tried where weights get no gradient in the first
 Changes = Mapping[Hashable, tuple[float, float]]
 
@@ -33,7 +34,8 @@ class Session:
         self._names = {p.value: p.names[0] for p in program.parameters if p.trainable and not p.buffer}
         self._made: dict[Value, Array] = {}
         self._left = TRIALS
-        self._cost = max(_running.work_of(program).products, 1) * len(batch.batches)
+        work = _running.work_of(program)
+        self._cost = max(work.products, CALL * work.calls) * len(batch.batches)
 
     def measure(self, values: frozenset[Value], looks: Mapping[Value, tuple[int, int]], keys: frozenset[Value]
                 ) -> Measured:
