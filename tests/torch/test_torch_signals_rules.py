@@ -212,3 +212,26 @@ def test_a_scale_that_is_folded_into_the_first_weights_is_no_fault():
     assert "SAT201" in {f.rule for f in ic.check(net, x)}
     again = ic.check(ic.check(net, x).repair(rng=2), x)
     assert {f.rule for f in again if f.severity != "info"} == {"INP701"}
+
+
+def test_a_branch_may_be_some_times_as_large_as_what_passes_by():
+    class Sum(nn.Module):
+        def __init__(self, ratio):
+            super().__init__()
+            torch.manual_seed(17)
+            self.enter, self.up, self.down = nn.Linear(6, 26), nn.Linear(26, 40), nn.Linear(40, 26, bias=False)
+            self.leave = nn.Linear(26, 3)
+            with torch.no_grad():
+                h = self.enter(rows())
+                branch = self.down(torch.relu(self.up(h)))
+                self.down.weight.mul_(ratio * h.square().mean().sqrt() / branch.square().mean().sqrt())
+
+        def forward(self, x):
+            h = self.enter(x)
+            return self.leave(h + self.down(torch.relu(self.up(h))))
+    assert not found(Sum(8.0), rows(), "SIG302")
+    told = found(Sum(14.0), rows(), "SIG302")
+    assert [(f.severity, f.tensor, f.cause) for f in told] == [("warn", "down.weight", "weight_scale")]
+    assert told[0].measured == pytest.approx(14.0, rel=1e-3)
+    assert [f.tensor for f in found(Sum(2e5), rows(), "SIG302")] == ["down.weight"]         # as growth too, told once
+    assert found(Sum(8.0), rows(), "SIG302", thresholds={"SIG302": {"branch": 5.0}})

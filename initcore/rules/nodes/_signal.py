@@ -11,9 +11,6 @@ from .._weights import fits, wrong_scale_of
 from ._blame import Culprit, blame, deviation, redraw, suspects, zeroed
 from ._facts import NodeContext, Residual, Step, Weight
 
-# of branch over skip: harmless below, as embeddings of deviation 0.02 in front of a normalised branch reach it
-LARGE_BRANCH = 10.0
-
 
 def _worst(c: NodeContext, weights: Sequence[Weight], up: bool) -> Culprit | None:
     """The weight on a way whose size is furthest off in that direction."""
@@ -96,17 +93,18 @@ def vanishing_activations(c: NodeContext) -> Iterator[Finding]:
 
 def exploding_activations(c: NodeContext) -> Iterator[Finding]:
     """SIG302: along the way, and residual branches much larger than what passes by."""
-    yield from _activations(c, up=True)
-    said: set[str] = set()
+    grown = list(_activations(c, up=True))
+    yield from grown
+    said, most = {f.tensor for f in grown}, c.limits["branch"]
     for r in c.residuals:
-        if r.skip > 0 and math.isfinite(r.branch) and r.branch > LARGE_BRANCH * r.skip and not c.trained:
+        if r.skip > 0 and math.isfinite(r.branch) and r.branch > most * r.skip and not c.trained:
             why = _branch(c, r)
             if why is None or why.name in said:
                 continue
             said.add(why.name)
             yield c.finding(why.place, why.name, f"The branch added at {r.name} has {r.branch / r.skip:.3g} times the "
                             f"size of what passes by (root mean squares {r.branch:.3g} and {r.skip:.3g}).",
-                            measured=r.branch / r.skip, expected=f"at most {LARGE_BRANCH:g}", cause=why.cause,
+                            measured=r.branch / r.skip, expected=f"at most {most:g}", cause=why.cause,
                             cure=why.cure, tensors=why.tensors)
 
 
@@ -116,7 +114,7 @@ def _branch(c: NodeContext, r: Residual) -> Culprit | None:
     if not far:
         return None
     order = sorted(far, key=lambda w: -max(w.misfit, w.bias_rms))
-    return blame(c, r.key, suspects(c, order, ()), lambda v: v <= LARGE_BRANCH, lambda v: float(v))
+    return blame(c, r.key, suspects(c, order, ()), lambda v: v <= c.limits["branch"], lambda v: float(v))
 
 
 def _gradients(c: NodeContext, *, up: bool) -> Iterator[Finding]:
