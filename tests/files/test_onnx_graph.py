@@ -141,3 +141,23 @@ def test_nonsense_is_not_understood(tmp_path, kind, tensors, more):
     path = put(tmp_path, nodes, {**weights(), **tensors}, outputs=(("y", ("n", 4)), ("a", ("n", 16))))
     report = check_file(path)
     assert report.coverage.nothing == 0 and report.line and "\n" not in report.line
+
+
+def quantised(a):
+    scale = np.float32(np.abs(a).max() / 127)
+    return np.round(a / scale).astype(np.int8), scale
+
+
+@pytest.mark.parametrize("wide", [16, 300])
+def test_quantised_weights_are_counted_and_not_judged(tmp_path, wide):
+    """A share that no rule looked at is no "ok", however small it is; scales and zero points count for nothing."""
+    (up, s), (down, t) = quantised(drawn(8, wide)), quantised(drawn(wide, 4))
+    nodes = [("DequantizeLinear", ["up", "s", "z"], ["w"], {}), ("Gemm", ["x", "w", "b"], ["h"], {}),
+             ("Relu", ["h"], ["a"], {}), ("DequantizeLinear", ["down", "t", "z"], ["v"], {}),
+             ("MatMul", ["a", "v"], ["y"], {})]
+    tensors = {"up": up, "s": s, "z": np.int8(0), "b": np.zeros(wide, np.float32), "down": down, "t": t}
+    report = check_file(put(tmp_path, nodes, tensors))
+    total = 13 * wide
+    assert report.coverage.parameters == total and report.coverage.nothing == pytest.approx(12 / 13)
+    assert not report.enough and "NO VERDICT" in report.line
+    assert any("Not judged (int8): 'up', 'down'" in note for note in report.notes), report.notes

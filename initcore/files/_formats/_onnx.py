@@ -110,12 +110,27 @@ _ROLES = {"Conv:1": "conv", "ConvTranspose:1": "conv", "Gather:0": "embedding", 
           **{at: "buffer" for at in ("Resize:1", "Resize:2", "Upsample:1", "Clip:1", "Clip:2", "Pad:2")}}
 
 
+# operations on quantised numbers -> the places of their weights; their other fixed inputs are scales and zero points
+_QUANTISED = {"DequantizeLinear": (0,), "QLinearMatMul": (0, 3), "QLinearConv": (3,), "MatMulInteger": (0, 1),
+              "ConvInteger": (1,), "QGemm": (3,), "QLinearAdd": (0, 3), "QLinearMul": (0, 3),
+              "DynamicQuantizeMatMul": (1,), "MatMulIntegerToFloat": (1,)}
+
+
+def _quantised(use: str) -> str | None:
+    """The role of what a quantised operation reads: a weight, which is counted and not judged, or a scale."""
+    kind, _, place = use.partition(":")
+    if kind in _QUANTISED:
+        return "other" if int(place) in _QUANTISED[kind] else "buffer"
+    return "buffer" if kind in ("QuantizeLinear", "DynamicQuantizeLinear") else None
+
+
 def _tensor(file: RegularFile, proto: Any, use: str) -> Tensor:
     name = proto.name or "unnamed"
     shape = checked_shape(list(proto.dims), file.shown, name)
     dtype = ELEMENTS.get(proto.data_type, f"ONNX type {proto.data_type}")
     words = (FLOATS | INTEGERS).get(dtype)
-    role = "buffer" if literal(name, shape, dtype) else _ROLES.get(use) or ("norm" if "Normalization" in use else None)
+    role = _quantised(use) or ("buffer" if literal(name, shape, dtype) else _ROLES.get(use) or (
+        "norm" if "Normalization" in use else None))
     if words is None or 0 in shape:
         return Tensor(name, shape, dtype, None, role=role)
     if proto.data_location == 1:
