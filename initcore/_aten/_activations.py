@@ -25,7 +25,8 @@ def clamp(b: Build, self: Value, min: Value | Number | None = None, max: Value |
 
 
 def _hardtanh(b: Build, self: Value, min_val: Number = -1, max_val: Number = 1) -> Value:
-    return b.activation("hard_tanh", self) if (min_val, max_val) == (-1, 1) else clamp(b, self, min_val, max_val)
+    return b.activation("hard_tanh", self) if (min_val, max_val) == (-1, 1) else b.elementwise(
+        "clamp", self, low=float(min_val), high=float(max_val), activation=True)
 
 
 def _gelu(b: Build, self: Value, approximate: str = "none") -> Value:
@@ -88,7 +89,7 @@ ENTRIES: dict[str, Entry] = {
     "atan": _activation("arctan"), "arctan": _activation("arctan"), "hardsigmoid": _activation("hard_sigmoid"),
     "special_expit": _activation("sigmoid"), "special_erf": _activation("erf"),
     "gelu": _gelu, "leaky_relu": _leaky_relu, "elu": _elu, "celu": _celu, "softplus": _softplus, "hardtanh": _hardtanh,
-    "relu6": lambda b, self: clamp(b, self, 0, 6), "glu": _glu, "prelu": _prelu, "_prelu_kernel": _prelu,
+    "relu6": lambda b, self: _hardtanh(b, self, 0, 6), "glu": _glu, "prelu": _prelu, "_prelu_kernel": _prelu,
     "hardswish": lambda b, self: b.binary("multiply", self, b.activation("hard_sigmoid", self)),
     "log_sigmoid": lambda b, self: b.elementwise("neg", b.activation("softplus", b.elementwise("neg", self))),
     "tanhshrink": lambda b, self: b.binary("subtract", self, b.activation("tanh", self)),

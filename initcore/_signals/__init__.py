@@ -1,12 +1,15 @@
 """Signals of a network of any framework: what is asked for, what is judged, and the report that says it."""
 
 from .._doors import called_by
-from ._ancestry import Ancestry, origins
 from ._asked import Options, asked
-from ._facts import Gathered, Look, Measured, Session, Told
+from ._cells import GATES
+from ._gathered import Gathered
 from ._judged import Judged, Said, conditions, merged, reported
+from ._session import Ask, Changes, Look, Measured, Session, Told, described
+from ._structure import Structure
+from ._weights import Weights
 
-__all__ = ["Ancestry", "Gathered", "Judged", "Look", "Measured", "Options", "Said", "Session", "Told", "asked",
-           "conditions", "merged", "origins", "reported"]
+__all__ = ["GATES", "Ask", "Changes", "Gathered", "Judged", "Look", "Measured", "Options", "Said", "Session",
+           "Structure", "Told", "Weights", "asked", "conditions", "described", "merged", "reported"]
 
 called_by(globals())

@@ -1,54 +1,64 @@
-"""What depends on what in a graph: of a framework's own nodes, or of a program's values.
+"""What depends on what in a program, and the main way through it.
 
-Ancestors are bits of an int, one a node, so that thousands of questions cost next to nothing.
+Ancestors are bits of an int, one a value, so that thousands of questions cost next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
+
+from ..program import Op, Value
+from ._uses import Use
 
 N = TypeVar("N", bound=Hashable)
-U = TypeVar("U", bound=Any)
 
 
-class Ancestry(Generic[N, U]):
-    """A graph whose nodes are entered in order. ``uses`` : the uses of weights, each with its ``node``; ``main`` : to
-    each node the one before it on its main way."""
+class Ancestry:
+    """Values entered in order. ``uses`` : of weights; ``main`` : to each value the one before it on its main way;
+    ``op_of``, ``users`` : what makes a value, what reads it."""
 
     def __init__(self) -> None:
-        self.order: dict[N, int] = {}
-        self.uses: list[U] = []
-        self.main: dict[N, N | None] = {}
-        self._ancestors: dict[N, int] = {}
-        self._depth: dict[N, int] = {}
+        self.order: dict[Value, int] = {}
+        self.uses: list[Use] = []
+        self.main: dict[Value, Value | None] = {}
+        self.op_of: dict[Value, Op] = {}
+        self.users: dict[Value, list[Op]] = {}
+        self.live: set[Value] = set()
+        self._ancestors: dict[Value, int] = {}
+        self._depth: dict[Value, int] = {}
 
-    def is_ancestor(self, a: N, b: N) -> bool:
+    def kind(self, v: Value | None) -> str:
+        """The operation that makes a value; "" for inputs, parameters and constants."""
+        op = self.op_of.get(v) if v is not None else None
+        return op.kind if op is not None else ""
+
+    def is_ancestor(self, a: Value, b: Value) -> bool:
         """Does b depend on a?"""
         return bool(self._ancestors.get(b, 0) >> self.order[a] & 1)
 
-    def between(self, after: N, branch: N) -> list[U]:
+    def between(self, after: Value, branch: Value) -> list[Use]:
         """The uses that ``branch`` depends on and ``after`` does not, the last one first."""
         return self._among(self._ancestors[branch] & ~self._ancestors.get(after, 0))
 
-    def before(self, node: N) -> list[U]:
-        """All uses that a node depends on, the last one first."""
-        return self._among(self._ancestors.get(node, 0))
+    def before(self, v: Value) -> list[Use]:
+        """All uses that a value depends on, the last one first."""
+        return self._among(self._ancestors.get(v, 0))
 
-    def spine(self, output: N) -> list[N]:
+    def spine(self, output: Value) -> list[Value]:
         """The main way to an output, from the input on."""
-        way: list[N] = []
-        node: N | None = output
-        while node is not None:
-            way.append(node)
-            node = self.main.get(node)
+        way: list[Value] = []
+        v: Value | None = output
+        while v is not None:
+            way.append(v)
+            v = self.main.get(v)
         return way[::-1]
 
-    def _among(self, mask: int) -> list[U]:
+    def _among(self, mask: int) -> list[Use]:
         return [u for u in reversed(self.uses) if mask >> self.order[u.node] & 1]
 
-    def _rank(self, node: N) -> int:
-        return self._depth.get(node, 0)
+    def _rank(self, v: Value) -> int:
+        return self._depth.get(v, 0)
 
 
 def origins(node: N, made_of: Callable[[N], Iterable[N]], wanted: Container[N]) -> list[N]:

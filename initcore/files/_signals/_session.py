@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ... import _running
 from ..._running import Run, Unrun
-from ..._signals import Look, Measured
+from ..._signals import Ask, Changes, Look, Measured, described
 from ..._types import Array
-from ...program import Program, Value
+from ...activations import Activation
+from ...program import Op, Program, Value
 from ...rules import nodes
 from ._batch import Batch
 from ._loss import Ends, Loss
@@ -20,7 +21,7 @@ from ._loss import Ends, Loss
 TRIALS = 1 << 38            # products of all passes that look for the cause of a fault
 CALL = 1 << 17              # products in the time of one call of NumPy
 STEPS = 4                   # tried where weights get no gradient in the first
-Changes = Mapping[Hashable, tuple[float, float]]
+Met = Callable[[Value, Look], None]
 
 
 class Session:
@@ -29,7 +30,8 @@ class Session:
     def __init__(self, program: Program, origins: Mapping[Value, Hashable], batch: Batch, ends: Ends, loss: Loss,
                  words: nodes.Words) -> None:
         self.program, self.origins, self.batch, self.ends, self.loss = program, origins, batch, ends, loss
-        self.told, self.words, self.main = loss.told, words, ends.main
+        self.told, self.words = loss.told, words
+        self.outputs: tuple[Value, ...] = () if ends.main is None else (ends.main,)
         self._weights: dict[Value, Array] = {p.value: np.asarray(p.read()) for p in program.parameters}
         self._names = {p.value: p.names[0] for p in program.parameters if p.trainable and not p.buffer}
         self._made: dict[Value, Array] = {}
@@ -37,10 +39,9 @@ class Session:
         work = _running.work_of(program)
         self._cost = max(work.products, CALL * work.calls) * len(batch.batches)
 
-    def measure(self, values: frozenset[Value], looks: Mapping[Value, tuple[int, int]], keys: frozenset[Value]
+    def measure(self, values: frozenset[Value], looks: Mapping[Value, Ask], keys: frozenset[Value], met: Met
                 ) -> Measured:
         """One forward and one backward pass."""
-        self._asked = values, looks
         run = _running.forward(self.program, self.batch.batches, self._weights)
         self._made = {v: arrays[0] for v, arrays in run.values.items() if v not in run.live}
         loss, seeds = self._loss(run)
@@ -53,23 +54,25 @@ class Session:
             if v in self._names and any(bool(g.any()) for g in gs):
                 moved.add(v)
         run.backward(seeds, see)
-        self._first = self._measured(run, loss, gradients, frozenset(
-            n for v, n in self._names.items() if v not in moved))
-        return self._first
+        self._first = self._seen(run, values, looks)
+        self._tell(self._first[1], looks, met)
+        return Measured(self._first[0], gradients, frozenset(n for v, n in self._names.items() if v not in moved), loss)
 
-    def again(self, changes: Changes) -> Measured:
+    def again(self, changes: Changes, values: frozenset[Value], looks: Mapping[Value, Ask], met: Met
+              ) -> Mapping[Value, float]:
         """A forward pass with tensors set right; when all that trials may cost is spent, nothing seems to mend."""
-        if not changes or self._left < self._cost:
-            return self._first
-        self._left -= self._cost
-        values, looks = self._asked
+        rms, seen = self._first
+        if changes and self._left >= self._cost:
+            self._left -= self._cost
 
-        def change(v: Value, a: Array) -> Array:
-            factor, offset = changes.get(v, (1.0, 0.0))
-            return a if (factor, offset) == (1.0, 0.0) else (a * factor + offset).astype(a.dtype)
-        run = _running.forward(self.program, self.batch.batches, self._weights, change=change, keep=False,
-                               wanted=values | looks.keys() | self._ends())
-        return self._measured(run, self._loss(run)[0], {}, frozenset())
+            def change(v: Value, a: Array) -> Array:
+                factor, offset = changes.get(v, (1.0, 0.0))
+                return a if (factor, offset) == (1.0, 0.0) else (a * factor + offset).astype(a.dtype)
+            run = _running.forward(self.program, self.batch.batches, self._weights, change=change, keep=False,
+                                   wanted=values | looks.keys())
+            rms, seen = self._seen(run, values, looks)
+        self._tell(seen, looks, met)
+        return rms
 
     def _loss(self, run: Run) -> tuple[float, dict[Value, list[Array]]]:
         return self.loss.value({v: run.values[v] for v in self._ends()})
@@ -77,11 +80,18 @@ class Session:
     def _ends(self) -> set[Value]:
         return {*self.ends.sent, *([self.ends.main] if self.ends.main is not None else [])}
 
-    def _measured(self, run: Run, loss: float, gradients: Mapping[Value, float], still: frozenset[str]) -> Measured:
-        values, looks = self._asked
-        rms = {v: _rms(run.values[v]) for v in values}
-        seen = {v: _look(run.values[v], *ask) for v, ask in looks.items()}
-        return Measured(rms, gradients, seen, still, loss)
+    def _seen(self, run: Run, values: frozenset[Value], looks: Mapping[Value, Ask]
+              ) -> tuple[dict[Value, float], dict[Value, Look]]:
+        return ({v: _rms(run.values[v]) for v in values},
+                {v: _look(run.values[v], ask.channel, ask.most) for v, ask in looks.items()})
+
+    def _tell(self, seen: Mapping[Value, Look], looks: Mapping[Value, Ask], met: Met) -> None:
+        for z in looks:
+            met(z, seen[z])
+
+    def label(self, op: Op, activation: Activation | None) -> str:
+        """The result of an operation in words."""
+        return described(op, activation)
 
     def array(self, v: Value) -> Array:
         """The value of a weight."""

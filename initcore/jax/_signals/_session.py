@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._signals import Look, Measured, Told
+from ..._signals import Ask, Changes, Look, Measured, Told, described
 from ..._types import Array
-from ...program import Program, Value
+from ...activations import Activation
+from ...program import Op, Program, Value
 from ...rules import nodes
 from .._program import Reading, play
 from ._loss import Loss, main_output
@@ -28,7 +29,7 @@ QUICK = {"xla_backend_optimization_level": 0}         # run a few times: compili
 STEPS = 4                 # steps tried where weights get no gradient in the first
 WORDS = nodes.Words("{name} = {std:.4g} * jax.random.normal(key, {name}.shape)", "{name} = jnp.zeros_like({name})",
                     "{name} = jnp.ones_like({name})")
-Asked = tuple[frozenset[Value], Mapping[Value, tuple[int, int]], frozenset[Value]]
+Asked = tuple[frozenset[Value], Mapping[Value, Ask], frozenset[Value]]
 
 
 @jax.custom_vjp
@@ -81,7 +82,7 @@ class Runner:
                 a = _tap(a, taps[at[v]])
                 rms[at[v]] = jnp.sqrt(jnp.square(a.astype(jnp.float32)).mean()) if a.size else jnp.float32(0)
             if v in looks:
-                seen[v] = _look(a, *looks[v])
+                seen[v] = _look(a, looks[v].channel, looks[v].most)
             return a
         own = [*self.reading.params, *self.reading.inputs]         # of two names of one array the first counts
         leaves = {v: trained.get(k, rest[k]) for k, v in reversed(list(enumerate(own)))}
@@ -114,7 +115,7 @@ class Session:
     def __init__(self, runner: Runner, program: Program, leaves: Sequence[Any], batch: Sequence[Any]) -> None:
         self.runner, self.program, self.leaves, self.batch = runner, program, list(leaves), list(batch)
         self.told: Told = runner.loss.told
-        self.main = runner.main
+        self.outputs: tuple[Value, ...] = () if runner.main is None else (runner.main,)
         self.origins: Mapping[Value, Hashable] = {v: s.origin for s in runner.reading.tape for v in s.made
                                                   if isinstance(v, Value) and s.origin}
         self._arrays: dict[Value, Array] = {}
@@ -123,32 +124,37 @@ class Session:
                          if own[v].trainable and runner.reading.params.index(v) == k}
         self._names = {k: own[runner.reading.params[k]].names[0] for k in self._trained}
 
-    def _changes(self, changes: Mapping[Hashable, tuple[float, float]]) -> Any:
+    def _changes(self, changes: Changes) -> Any:
         keys = self.runner.keys
         pairs = [changes.get(v, (1.0, 0.0)) for v in keys]
         return jnp.asarray([p[0] for p in pairs], jnp.float32), jnp.asarray([p[1] for p in pairs], jnp.float32)
 
-    def measure(self, values: frozenset[Value], looks: Mapping[Value, tuple[int, int]], keys: frozenset[Value]
-                ) -> Measured:
+    def measure(self, values: frozenset[Value], looks: Mapping[Value, Ask], keys: frozenset[Value],
+                met: Callable[[Value, Look], None]) -> Measured:
         """One forward and one backward pass."""
         self.runner.ask((values, looks, keys))
         (loss, seen), (grads, taps) = self.runner.first(
             self._trained, [*self.leaves, *self.batch], jnp.zeros(len(values)), self._changes({}))
         still = frozenset(self._names[k] for k, g in grads.items() if not bool((g != 0).any()))
         gradients = dict(zip(self.runner.values, np.asarray(taps, np.float64).tolist()))
-        return self._measured(loss, seen, gradients, still)
+        return Measured(self._seen(seen, looks, met), gradients, still, float(loss))
 
-    def again(self, changes: Mapping[Hashable, tuple[float, float]]) -> Measured:
-        """A forward pass with tensors set right."""
-        loss, seen = self.runner.forward(self._trained, [*self.leaves, *self.batch],
-                                         jnp.zeros(len(self.runner.values)), self._changes(changes))
-        return self._measured(loss, seen, {}, frozenset())
+    def again(self, changes: Changes, values: frozenset[Value], looks: Mapping[Value, Ask],
+              met: Callable[[Value, Look], None]) -> Mapping[Value, float]:
+        """A forward pass with tensors set right; all that was compiled is measured."""
+        _, seen = self.runner.forward(self._trained, [*self.leaves, *self.batch],
+                                      jnp.zeros(len(self.runner.values)), self._changes(changes))
+        return self._seen(seen, looks, met)
 
-    def _measured(self, loss: Any, seen: Any, gradients: Mapping[Value, float], still: frozenset[str]) -> Measured:
-        rms = dict(zip(self.runner.values, np.asarray(seen[0], np.float64).tolist()))
-        looks = {v: Look(np.asarray(rows), np.asarray(highest), positions) for (v, ask), (rows, highest) in
-                 zip(self.runner.asked[1].items(), seen[1]) for positions in [_positions(v.shape, ask[0])]}
-        return Measured(rms, gradients, looks, still, float(loss))
+    def _seen(self, seen: Any, looks: Mapping[Value, Ask], met: Callable[[Value, Look], None]) -> dict[Value, float]:
+        for (v, ask), (rows, highest) in zip(self.runner.asked[1].items(), seen[1]):
+            if v in looks:
+                met(v, Look(np.asarray(rows), np.asarray(highest), _positions(v.shape, ask.channel)))
+        return dict(zip(self.runner.values, np.asarray(seen[0], np.float64).tolist()))
+
+    def label(self, op: Op, activation: Activation | None) -> str:
+        """The result of an operation in words."""
+        return described(op, activation)
 
     def array(self, v: Value) -> Array:
         """The value of a weight, float32 or float64."""

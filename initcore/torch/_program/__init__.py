@@ -2,8 +2,8 @@
 
 from ..._doors import called_by
 from ._export import export as traced
-from ._reader import program, read
+from ._reader import Held, program, read
 
-__all__ = ["program", "read", "traced"]
+__all__ = ["Held", "program", "read", "traced"]
 
 called_by(globals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,9 +68,19 @@ def program(module: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     return _Read(exported, found).program(approximate)
 
 
-def read(module: Any, exported: Any) -> Program:
+class Held(NamedTuple):
+    """A program beside the graph that it was read from. placeholders : the value that each stands for, by its name.
+    results : what the graph returns, None for what is no tensor."""
+
+    program: Program
+    placeholders: dict[str, Value]
+    results: list[Value | None]
+
+
+def read(module: Any, exported: Any) -> Held:
     """The program of what :func:`torch.export.export` made of a module."""
-    return _Read(exported, Weights(plain(module), None)).program(False)
+    reading = _Read(exported, Weights(plain(module), None))
+    return Held(reading.program(False), reading.placeholders, reading.results())
 
 
 class _Read:
@@ -81,6 +91,7 @@ class _Read:
         self.reading = Reading()
         self.inputs: list[str] = []
         self.parameters: dict[Any, Parameter] = {}
+        self.placeholders: dict[str, Value] = {}
 
     def program(self, approximate: bool) -> Program:
         """Placeholders, calls, outputs."""
@@ -96,8 +107,11 @@ class _Read:
 
     def _placeholder(self, node: Any, spec: Any) -> None:
         kind, fake = spec.kind.name, node.meta.get("val")
-        if not isinstance(fake, torch.Tensor):
-            return
+        if isinstance(fake, torch.Tensor):
+            self._enter(node, spec, kind, fake)
+            self.placeholders[node.name] = self.reading.value(node.name)
+
+    def _enter(self, node: Any, spec: Any, kind: str, fake: torch.Tensor) -> None:
         if kind in ("PARAMETER", "BUFFER"):
             self.weights.enter(self.reading, node.name, spec.target)
         elif kind == "CONSTANT_TENSOR":
@@ -105,6 +119,12 @@ class _Read:
         else:
             self.inputs.append(node.name)
             self.reading.enter(node.name, Value(shape_of(fake), dtype_name(fake), node.name))
+
+    def results(self) -> list[Value | None]:
+        """What the graph returns, once it was read."""
+        out = next(node for node in self.exported.graph.nodes if node.op == "output")
+        return [self.reading.value(x.name) if isinstance(x, torch.fx.Node) and self.reading.knows(x.name) else None
+                for x in out.args[0]]
 
     def _constant(self, name: str, tensor: torch.Tensor, fake: torch.Tensor) -> None:
         """A tensor that is neither parameter nor buffer: one kept in a list, or a literal."""

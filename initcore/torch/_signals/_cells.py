@@ -8,33 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-GATES = {"lstm": (("input gate", "sigmoid"), ("forget gate", "sigmoid"), ("cell", "tanh"), ("output gate", "sigmoid")),
-         "gru": (("reset gate", "sigmoid"), ("update gate", "sigmoid"), ("candidate", "tanh"))}
-Seen = Callable[[str, str, Tensor], None]         # (part, activation, z)
+from ..._signals import GATES
+
+Seen = Callable[[str, Tensor], None]              # (part, z)
 
 
 def run(name: str, args: tuple[Any, ...], seen: Seen) -> Any:
-    """The result of aten's ``name(*args)``; ``seen`` is told every sum before a gate, without gradient."""
+    """The result of aten's ``name(*args)``; ``seen`` is told every sum before a gate, without gradient, by the name
+    that :class:`initcore._signals.Ask` has for it."""
     if name.endswith("_cell"):
         return _cell(name[:-5], args, seen)
     x, state, weights, biases, layers, dropout, train, both, batch_first = args[:9]
     op = getattr(torch.ops.aten, name).input
-    size, ways = (4 if biases else 2), 1 + bool(both)
-    states = list(state) if isinstance(state, (list, tuple)) else [state]
-    last: list[list[Tensor]] = [[] for _ in states]
+    ways = 1 + bool(both)
+    size = len(weights) // (layers * ways)                  # two matrices, two biases, a projection
+    given_states = list(state) if isinstance(state, (list, tuple)) else [state]
+    last: list[list[Tensor]] = [[] for _ in given_states]
     for k in range(layers):
         at = slice(k * ways, (k + 1) * ways)
         mine = list(weights[k * ways * size:(k + 1) * ways * size])
-        begin = [s[at] for s in states]
+        begin = [s[at] for s in given_states]
         given = begin if isinstance(state, (list, tuple)) else begin[0]
         out = op(x, given, mine, biases, 1, 0.0, train, both, batch_first)
         with torch.no_grad():
             for w in range(ways):
-                _look(name, f"layer {k}" + " backwards" * w, x, out[0], begin[0][w], mine[w * size:(w + 1) * size], w,
-                      batch_first, seen)
+                part = f"layer {k}{' backwards' * w}" if layers * ways > 1 else ""
+                own = mine[w * size:w * size + (4 if biases else 2)]
+                _look(name, part, x, out[0], begin[0][w], own, w, batch_first, seen)
         x = out[0]
-        for part, new in zip(last, out[1:]):
-            part.append(new)
+        for states, new in zip(last, out[1:]):
+            states.append(new)
         if dropout and train and k < layers - 1:
             x = torch.dropout(x, dropout, True)
     return (x, *(torch.cat(part) for part in last))
@@ -54,14 +57,12 @@ def _sums(name: str, part: str, x: Tensor, h: Tensor, weights: list[Any], seen: 
     w_ih, w_hh, *rest = weights
     b_ih, b_hh = rest if rest else (None, None)
     below, state = torch.nn.functional.linear(x, w_ih, b_ih), torch.nn.functional.linear(h, w_hh, b_hh)
-    if name not in GATES:
-        seen(part, name.removeprefix("rnn_"), below + state)
-        return
-    parts = list(zip(GATES[name], below.chunk(len(GATES[name]), -1), state.chunk(len(GATES[name]), -1)))
-    for (gate, phi), a, b in parts:
-        if name == "gru" and gate == "candidate":
+    gates = [gate for gate, _ in GATES[name]]
+    parts = list(zip(gates, below.chunk(len(gates), -1), state.chunk(len(gates), -1)))
+    for gate, a, b in parts:
+        if name == "gru" and gate == gates[-1]:
             b = torch.sigmoid(parts[0][1] + parts[0][2]) * b
-        seen(f"{part} {gate}", phi, a + b)
+        seen(f"{part} {gate}".strip(), a + b)
 
 
 def _cell(name: str, args: tuple[Any, ...], seen: Seen) -> Any:

@@ -8,14 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..._signals import Judged, Options, Said, asked, conditions, merged, reported
+from ..._signals import Gathered, Judged, Options, Said, asked, conditions, merged, reported
 from ...errors import ArgumentTypeError, ProgramError
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
 from ._export import Exported, export
-from ._facts import gather
 from ._inputs import Call, call_of
-from ._loss import Loss
 from ._proof import proved
 from ._rehearse import Stage, outcome
 from ._repair import Mend, repaired_by
@@ -92,29 +90,26 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
         return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
     tell("one forward and one backward pass")
     session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
-    measured = gather(session, options.numbers, stage=options.stage, family=family)
+    gathered = Gathered(session)
+    context = gathered.context(options.numbers, stage=options.stage, family=family)
     tell("proving")
-    proof, why = proved(exported, options.training)
-    c = measured.context
-    c.symmetry = proof
-    if measured.loss.known:
-        stage = Stage(call, options.y, options.loss, _rows(call, options.y), len(exported.structure.nodes))
-        c.rehearse = lambda found: outcome(module, stage, family, options.numbers["SIG307"],
-                                           lambda: repaired_by(module, found, c))
+    context.symmetry, why = proved(session.program, options.training)
+    if session.told.known:
+        stage = Stage(call, options.y, options.loss, _rows(call, options.y), len(exported.graph.graph.nodes))
+        context.rehearse = lambda found: outcome(module, stage, family, options.numbers["SIG307"],
+                                                 lambda: repaired_by(module, found, context))
     tell("judging")
-    seen = nodes.judge(measured.context, options.active)
-    return Judged(merged(found, seen, call.given), exported, measured.context,
-                  conditions(options.optimizer, _said(measured.loss), call.said, measured.context), why, True)
+    seen = nodes.judge(context, options.active)
+    value = gathered.seen.loss
+    said = Said(session.told.name, math.nan if value is None else value, session.told.known)
+    return Judged(merged(found, seen, call.given), exported, context,
+                  conditions(options.optimizer, said, call.said, context), why, True)
 
 
 def _rows(call: Call, y: Any) -> int:
     """How many rows a batch has: of the targets, else of the first argument that has any."""
     found = [v for v in (y, *call.args, *call.kwargs.values()) if isinstance(v, Tensor) and v.ndim]
     return int(found[0].shape[0]) if found else 0
-
-
-def _said(loss: Loss) -> Said:
-    return Said(loss.name, math.nan if loss.value is None else float(loss.value.detach()), loss.known)
 
 
 def _unexported(error: Exception) -> str:

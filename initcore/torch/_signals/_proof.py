@@ -1,4 +1,4 @@
-"""The proof of ties, of the graph that was exported for the signals."""
+"""The proof of ties, of the program that the signals were measured in."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import Any
 
 from ... import symmetry
 from ...errors import InitcoreError
-from .._program import read
-from ._export import Exported
+from ...program import Program
 
 
-def proved(exported: Exported, training: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def proved(program: Program, training: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     """(the proof or None, notes): which units stay tied, and how much of the network it covers."""
     try:
-        program = read(exported.module, exported.program)
         found = symmetry.analyze(program, **training)
     except InitcoreError as error:
         return None, (f"Nothing was proved of ties: {error}",)

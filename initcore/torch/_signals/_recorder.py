@@ -1,127 +1,149 @@
-"""One pass over an exported graph that keeps statistics of chosen nodes, and no values.
+"""One pass over an exported graph that keeps statistics of chosen values, and no values.
 
 Design
 A. Parameters enter as leaves that share the module's memory, buffers as copies: the module's gradients, statistics and
    counters stay what they are, bit for bit.
 B. Statistics are taken when a value is made, before an in-place operation can change it; the gradient's by a hook on
-   the tensor. What is looked at in full is a sample of at most `SAMPLE` elements.
+   the tensor. What is looked at in full is a sample of at most :data:`initcore._signals.SAMPLE` elements.
+C. Tensors are named as the program's values are: a node's, "split#1" the second that it returns, "submod_1/cos" one
+   of a region without gradient or under autocast, which is run as it would be.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import Interpreter, Node
+from torch.fx import GraphModule, Interpreter, Node
 
-from ... import saturation
+from ..._signals import Ask, Look
 from ..._types import Array
-from ...activations import Activation
-from ...saturation import LayerSignal
+from ...program import Value
 from . import _cells
 from ._export import Exported
-from ._operations import operation
+from ._moves import Point, Points
 
-SAMPLE = 1 << 16
+_REGIONS = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}       # where a region's graph stands
 
 
 class Enough(Exception):
     """Ends a pass."""
 
 
-@dataclass(eq=False)
-class Seen:
-    """What one value was: root mean square, norm of its gradient (nan: none seen), is it finite."""
-
-    rms: float = math.nan
-    gradient: float = math.nan
-
-
-@dataclass(eq=False)
-class Look:
-    """An activation's input, as it was: see :class:`initcore.rules.nodes.Activity`."""
-
-    signal: LayerSignal
-    rows: int
-    fed: bool
-    z: Seen
-
-
 @dataclass
 class Watch:
-    """What a pass looks at: ``values`` by their size; ``inputs``: the node that makes z -> its activations, each with
-    the channel's dim; ``cells``: recurrent nodes."""
+    """What a pass looks at: by a tensor's name the values that it holds. met : is told every look. changes : by a
+    tensor's name, as the pass meets it. last : end the pass when everything was seen."""
 
-    values: frozenset[Node] = frozenset()
-    inputs: Mapping[Node, tuple[tuple[Node, Activation, int], ...]] = field(default_factory=dict)
-    cells: frozenset[Node] = frozenset()
-    last: Node | None = None               # nothing after it is wanted
+    points: Points
+    values: Mapping[Value, Point] = field(default_factory=dict)
+    looks: Mapping[Value, tuple[Point, Ask]] = field(default_factory=dict)
+    met: Callable[[Value, Look], None] = lambda z, look: None
+    changes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    last: bool = False
+
+    def __post_init__(self) -> None:
+        self.here: dict[str, list[Value]] = {}
+        self.cells: dict[str, dict[str, Value]] = {}
+        for v, (point, ask) in self.looks.items():
+            if ask.cell is None:
+                self.here.setdefault(point.name, []).append(v)
+            else:
+                self.cells.setdefault(point.name.partition("#")[0], {})[ask.part] = v
+        for v, point in self.values.items():
+            if v not in self.here.setdefault(point.name, []):
+                self.here[point.name].append(v)
 
 
 class Recorder(Interpreter):
-    """Runs a graph and fills ``values``, ``looks`` (by activation node, or (node, part) of a cell)."""
+    """Runs a graph; ``rms`` and ``gradients`` are filled, and what is looked at is told to ``watch.met``."""
 
-    def __init__(self, exported: Exported, watch: Watch,
-                 changes: Mapping[Node, tuple[float, float]] | None = None) -> None:
-        super().__init__(exported.program.graph_module)
-        self.watch, self.changes = watch, changes or {}
-        self.values: dict[Node, Seen] = {}
-        self.looks: dict[Any, Look] = {}
+    def __init__(self, graph: GraphModule, watch: Watch, prefix: str = "", outer: Recorder | None = None) -> None:
+        super().__init__(graph)
+        self.watch, self.prefix = watch, prefix
+        self.rms: dict[Value, float] = {} if outer is None else outer.rms
+        self.gradients: dict[Value, float] = {} if outer is None else outer.gradients
+        self.left: set[str] = {*watch.here, *watch.cells} if outer is None else outer.left
 
     def run_node(self, n: Node) -> Any:
         """The node's value; told to whoever watches it."""
-        if n in self.watch.cells:
-            args, _ = self.fetch_args_kwargs_from_env(n)
-            value = _cells.run(operation(n), args, lambda part, phi, z: self._look((n, part), phi, z, -1, Seen()))
+        name, kind = self.prefix + n.name, getattr(n.target, "__name__", "")
+        if name in self.watch.cells:
+            value = self._cell(n, self.watch.cells[name])
+        elif kind in _REGIONS:
+            value = self._region(n, kind)
         else:
             value = super().run_node(n)
-        change = self.changes.get(n)
+        change = self.watch.changes.get(name)
         if change is not None:
             with torch.no_grad():
                 value = value * change[0] + change[1]
-        first = value[0] if isinstance(value, tuple) and value else value
-        if isinstance(first, Tensor):
-            self._see(n, first)
-        if n is self.watch.last:
+        for part, tensor in _tensors(name, value):
+            for v in self.watch.here.get(part, ()):
+                self._see(v, tensor)
+            self.left.discard(part)
+        self.left.discard(name)
+        if self.watch.last and not self.left:
             raise Enough
         return value
 
-    def _see(self, n: Node, value: Tensor) -> None:
-        wanted = self.watch.inputs.get(n, ())
-        if n not in self.watch.values and not wanted:
-            return
-        seen = self.values.setdefault(n, Seen(rms(value)))
-        if value.requires_grad:
-            value.register_hook(lambda g: _note(seen, g))
-        for node, phi, channel in wanted:
-            self._look(node, phi, value, channel, seen)
+    def _cell(self, n: Node, parts: Mapping[str, Value]) -> Any:
+        """A recurrent operation, run so that the sums before its gates are seen."""
+        args, _ = self.fetch_args_kwargs_from_env(n)
 
-    def _look(self, key: Any, phi: Any, z: Tensor, channel: int, seen: Seen) -> None:
-        with torch.no_grad():
-            rows = sample(z.detach(), channel)
-            name = phi if isinstance(phi, str) else phi.name
-            signal = saturation.at(phi, rows, name=name)
-            if not isinstance(phi, str) and phi.dies and signal.dead_units > 0.5:
-                signal = _fully(signal, z.detach(), channel)
-            positions = z.numel() // max(z.shape[channel], 1) if z.ndim else 1
-            self.looks[key] = Look(signal, positions, bool(rows.any()), seen)
+        def seen(part: str, z: Tensor) -> None:
+            if part in parts:
+                self._look(parts[part], z, self.watch.looks[parts[part]][1])
+        return _cells.run(n.target._schema.name.partition("::")[2], args, seen)
+
+    def _region(self, n: Node, kind: str) -> Any:
+        """What is run without gradient or under autocast, node by node."""
+        args, _ = self.fetch_args_kwargs_from_env(n)
+        at = _REGIONS[kind]
+        inside = Recorder(args[at], self.watch, f"{self.prefix}{n.name}/", self)
+        mode = torch.set_grad_enabled(args[0] and torch.is_grad_enabled()) if at == 1 else torch.autocast(
+            args[0], dtype=args[1], enabled=args[2], cache_enabled=args[3])
+        with mode:
+            return inside.run(*args[at + 1:])
+
+    def _see(self, v: Value, tensor: Tensor) -> None:
+        point = self.watch.values.get(v)
+        if point is not None:
+            self.rms[v] = rms(tensor if point.whole else self.watch.points.made(point.ops, tensor))
+            if tensor.requires_grad and point.whole:
+                tensor.register_hook(lambda g: self._note(v, g))
+        if v in self.watch.looks:
+            point, ask = self.watch.looks[v]
+            self._look(v, self.watch.points.made(point.ops, tensor), ask)
+
+    def _note(self, v: Value, g: Tensor) -> None:
+        """The norm of a gradient."""
+        self.gradients[v] = float(torch.linalg.vector_norm(g.detach()))
+
+    @torch.no_grad()
+    def _look(self, v: Value, z: Tensor, ask: Ask) -> None:
+        z = z.detach()
+        dims = [d for d in range(z.ndim) if d != ask.channel % z.ndim]
+        highest = (z.amax(dims) if dims else z).reshape(-1) if ask.highest and z.numel() else z.new_zeros(1)
+        positions = z.numel() // max(z.shape[ask.channel], 1) if z.ndim else 1
+        self.watch.met(v, Look(sample(z, ask.channel, ask.most), as_floats(highest), positions))
 
 
-def _note(seen: Seen, g: Tensor) -> None:
-    """The norm of a gradient, kept with its value's statistics."""
-    seen.gradient = float(torch.linalg.vector_norm(g.detach()))
+def _tensors(name: str, value: Any) -> Iterable[tuple[str, Tensor]]:
+    """Every tensor of a node's value with its name."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, (tuple, list)):
+        yield from ((f"{name}#{k}", x) for k, x in enumerate(value) if isinstance(x, Tensor))
 
 
-def _fully(signal: LayerSignal, z: Tensor, channel: int) -> LayerSignal:
-    """The share of dead units on all of the data, where the sample's is large."""
-    dims = [d for d in range(z.ndim) if d != channel % z.ndim]
-    dead = (z.amax(dims) <= 0).float().mean() if dims else (z <= 0).float().mean()
-    return signal.__class__(**{**{k: getattr(signal, k) for k in signal.__dataclass_fields__},
-                               "dead_units": float(dead)})
+def as_floats(z: Tensor) -> Array:
+    """Float32 or float64 on the CPU."""
+    return z.to("cpu", torch.float64 if z.dtype == torch.float64 else torch.float32).numpy()
 
 
 def rms(value: Tensor) -> float:
@@ -132,38 +154,31 @@ def rms(value: Tensor) -> float:
     return float(torch.linalg.vector_norm(v if v.is_floating_point() else v.float())) / math.sqrt(v.numel())
 
 
-def sample(z: Tensor, channel: int) -> Array:
+def sample(z: Tensor, channel: int, most: int) -> Array:
     """Some rows ``(rows, units)`` of a value, evenly spread over all dims but the channel's."""
-    if z.ndim == 0:
-        z = z.reshape(1, 1)
-    elif z.ndim == 1:
-        z = z[None, :]
-    z = z.movedim(channel, -1)
+    z = z.reshape((1,) * max(2 - z.ndim, 0) + z.shape).movedim(channel, -1)
     units = max(z.shape[-1], 1)
-    while z.numel() > max(SAMPLE, 64 * units):
+    while z.numel() > max(most, 64 * units):
         sizes = list(z.shape[:-1])
         d = max(range(len(sizes)), key=sizes.__getitem__)
         if sizes[d] < 2:
             break
-        step = min(sizes[d], max(2, math.ceil(z.numel() / max(SAMPLE, 64 * units))))
+        step = min(sizes[d], max(2, math.ceil(z.numel() / max(most, 64 * units))))
         step = min(step, max(2, int(math.sqrt(sizes[d]))))
         index = [slice(None)] * z.ndim
         index[d] = slice(None, None, step)
         z = z[tuple(index)]
-    rows = z.reshape(-1, units)
-    return rows.to("cpu", torch.float64 if rows.dtype == torch.float64 else torch.float32).numpy()
+    return as_floats(z.reshape(-1, units))
 
 
-def leaves(exported: Exported, inputs: Iterable[Any], grad: bool, values: Mapping[Node, Tensor]
-           ) -> tuple[list[Any], dict[Node, Tensor]]:
+def leaves(exported: Exported, inputs: Iterable[Any], grad: bool, values: Mapping[str, Tensor]
+           ) -> tuple[list[Any], dict[str, Tensor]]:
     """Values of all placeholders in order, and the parameters among them as leaves of their own."""
     given = dict(zip(exported.inputs, inputs))
     out: list[Any] = []
-    mine: dict[Node, Tensor] = {}
+    mine: dict[str, Tensor] = {}
     seen: dict[int, Tensor] = {}
-    for n in exported.structure.nodes:
-        if n.op != "placeholder":
-            continue
+    for n in (m.name for m in exported.graph.graph.nodes if m.op == "placeholder"):
         if n in given:
             value = given[n]
             out.append(value.detach().clone() if isinstance(value, Tensor) else value)
@@ -171,7 +186,7 @@ def leaves(exported: Exported, inputs: Iterable[Any], grad: bool, values: Mappin
         tensor = values.get(n, exported.tensors[n][1])
         if not isinstance(tensor, Tensor):
             out.append(tensor)
-        elif n in exported.structure.parameters:
+        elif n in exported.parameters:
             leaf = seen.get(id(tensor))
             if leaf is None:
                 trained = exported.tensors[n][1].requires_grad

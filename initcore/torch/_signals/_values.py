@@ -5,72 +5,54 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.fx import Interpreter, Node
 
-from ..._signals import origins
 from ..._types import Array
-from ._session import Session
+from ...program import Value
+from ._export import Exported
+from ._moves import Points
+from ._recorder import as_floats
 
 
 class Values:
-    """Names and values of weights, computed when they are asked for."""
+    """Values of weights, computed when they are asked for."""
 
-    def __init__(self, session: Session) -> None:
-        self._exported = session.exported
-        self._computed: dict[Node, Any] = {}
+    def __init__(self, exported: Exported, points: Points) -> None:
+        self._exported, self._points = exported, points
+        self._nodes: dict[str, Node] = {n.name: n for n in exported.graph.graph.nodes}
+        self._computed: dict[str, Any] = {}
 
-    def sources(self, n: Node) -> frozenset[str]:
-        """Names of the parameters a weight is made of."""
-        return frozenset(self._exported.tensors[p][0] for p in self._origins(n)
-                         if p in self._exported.structure.parameters)
+    def array(self, v: Value) -> Array | None:
+        """As float32 or float64 on the CPU; None where no tensor tells it."""
+        point = self._points.of(v)
+        if point is None:
+            return None
+        name, _, part = point.name.partition("#")
+        if name not in self._nodes:                       # inside of a region: a weight made there
+            return None
+        made = self._of(self._nodes[name])
+        return as_floats(self._points.made(point.ops, made[int(part)] if part else made))
 
-    def _origins(self, n: Node) -> list[Node]:
-        return origins(n, lambda m: m.all_input_nodes, self._exported.tensors)
+    @torch.no_grad()
+    def _of(self, n: Node) -> Any:
+        held = self._exported.tensors.get(n.name)
+        if held is not None:
+            return held[1].detach()
+        if n.name not in self._computed:
+            self._computed[n.name] = self._evaluate(n)
+        return self._computed[n.name]
 
-    def name(self, n: Node) -> str:
-        """The parameter's name; of a weight made of several, the largest's."""
-        found = self._origins(n)
-        best = max(found, key=lambda p: (p in self._exported.structure.parameters, _size(self._exported.tensors[p][1])),
-                   default=None)
-        return self._exported.tensors[best][0] if best is not None else n.name
+    def _evaluate(self, n: Node) -> Any:
+        """The value of a node that depends on parameters alone."""
+        machine = Interpreter(self._exported.graph.graph_module, garbage_collect_values=False)
 
-    def trainable(self, n: Node) -> bool:
-        """Is any parameter of it trained?"""
-        return any(isinstance(t := self._exported.tensors[p][1], Tensor) and t.requires_grad for p in self._origins(n))
-
-    def of(self, n: Node) -> Tensor:
-        """The value, without gradient."""
-        if n in self._exported.tensors:
-            value = self._exported.tensors[n][1]
-            assert isinstance(value, Tensor)
-            return value.detach()
-        if n not in self._computed:
-            self._computed[n] = _evaluate(n, self)
-        return self._computed[n]
-
-    def array(self, n: Node) -> Array:
-        """The value as float32 or float64 on the CPU."""
-        value = self.of(n)
-        return value.to("cpu", torch.float64 if value.dtype == torch.float64 else torch.float32).numpy()
-
-
-def _size(t: Any) -> int:
-    return t.numel() if isinstance(t, Tensor) else 0
-
-
-@torch.no_grad()
-def _evaluate(n: Node, values: Values) -> Any:
-    """The value of a node that depends on parameters alone."""
-    machine = Interpreter(values._exported.program.graph_module, garbage_collect_values=False)
-
-    def load(m: Node) -> Any:
-        if m not in machine.env:
-            if m in values._exported.tensors:
-                machine.env[m] = values._exported.tensors[m][1].detach().clone()
-            else:
-                for a in m.all_input_nodes:
-                    load(a)
-                machine.env[m] = machine.run_node(m)
-        return machine.env[m]
-    return load(n)
+        def load(m: Node) -> Any:
+            if m not in machine.env:
+                if m.name in self._exported.tensors:
+                    machine.env[m] = self._exported.tensors[m.name][1].detach().clone()
+                else:
+                    for a in m.all_input_nodes:
+                        load(a)
+                    machine.env[m] = machine.run_node(m)
+            return machine.env[m]
+        return load(n)
