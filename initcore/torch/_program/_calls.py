@@ -172,8 +172,8 @@ def _outputs(node: Any, prefix: str) -> list[Out]:
 
 
 def users(file: str) -> bool:
-    """Whether a file is neither PyTorch's nor made up by it."""
-    return not file.startswith((_TORCH, "<"))
+    """Whether a file is neither PyTorch's nor Keras', nor made up by them."""
+    return not file.startswith((_TORCH, "<")) and "/keras/src/" not in file.replace(os.sep, "/")
 
 
 def place_of(node: Any) -> Place:
