@@ -26,7 +26,7 @@ def clamp(b: Build, self: Value, min: Value | Number | None = None, max: Value |
 
 def _hardtanh(b: Build, self: Value, min_val: Number = -1, max_val: Number = 1) -> Value:
     return b.activation("hard_tanh", self) if (min_val, max_val) == (-1, 1) else b.elementwise(
-        "clamp", self, low=float(min_val), high=float(max_val), activation=True)
+        "clamp", self, low=float(min_val), high=float(max_val), named=True)
 
 
 def _gelu(b: Build, self: Value, approximate: str = "none") -> Value:

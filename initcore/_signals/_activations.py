@@ -45,7 +45,7 @@ class Finder:
         if op.kind == "choose":
             return self._leaky(op)
         x = op.inputs[0] if op.inputs else None
-        if op.kind == "elementwise" and op.attributes.get("activation") and x is not None:
+        if op.kind == "elementwise" and op.attributes.get("named") and x is not None:
             return Seen(clipped(op.attributes["low"], op.attributes["high"]), x)
         return None
 

@@ -71,7 +71,7 @@ def test_a_clamp_is_an_activation_where_its_name_says_so(b):
     z = b.dense("a", b.input(4, 3), 5)
     bound = function(b, z, "clamp", low=0.0, high=6.0)
     assert not Structure(b.program(bound)).activations
-    y = function(b, z, "clamp", low=0.0, high=6.0, activation=True)
+    y = function(b, z, "clamp", low=0.0, high=6.0, named=True)
     name, reads, _ = sole(Structure(b.program(y)))
     assert (name, reads) == ("relu6", z)
 
