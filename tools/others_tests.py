@@ -1,8 +1,9 @@
-"""Run the initialiser tests of JAX and of Keras against initcore's: python tools/others_tests.py jax|keras FILE [FILE]
+"""Run others' initialiser tests against initcore's: python tools/others_tests.py torch|jax|keras FILE [FILE]
 
-FILE: tests/nn_test.py of the JAX repository; keras/src/initializers/random_initializers_test.py and
-constant_initializers_test.py of Keras'. None of them is kept here. Prints how many passed; the last result stands in
-docs/reference/jax.md and keras.md.
+FILE: test/nn/test_init.py of PyTorch (it wants the package expecttest); tests/nn_test.py of the JAX repository;
+random_initializers_test.py, constant_initializers_test.py and initializer_test.py of keras/src/initializers (the last
+wants four devices: KERAS_BACKEND=jax XLA_FLAGS=--xla_force_host_platform_device_count=4). None of them is kept here.
+Prints how many passed; the last result stands in docs/reference/torch.md, jax.md and keras.md.
 """
 
 import importlib.util
@@ -20,6 +21,25 @@ def load(path: str) -> types.ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def from_modules(paths: list[str]) -> unittest.TestSuite:
+    """Every test of these files."""
+    suite = unittest.TestSuite()
+    for path in paths:
+        suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(load(path)))
+    return suite
+
+
+def torch(paths: list[str]) -> unittest.TestSuite:
+    """PyTorch's tests, with the functions of ``torch.nn.init`` replaced."""
+    import torch.nn.init
+
+    import initcore.torch as it
+    for name in it.init.__all__:
+        if hasattr(torch.nn.init, name):
+            setattr(torch.nn.init, name, getattr(it.init, name))
+    return from_modules(paths)
 
 
 def jax(paths: list[str]) -> unittest.TestSuite:
@@ -51,13 +71,11 @@ def keras(paths: list[str]) -> unittest.TestSuite:
             initializers.ALL_OBJECTS_DICT[name] = getattr(ik, name)
     for long, name in (("OrthogonalInitializer", "Orthogonal"), ("IdentityInitializer", "Identity")):
         initializers.ALL_OBJECTS_DICT[long] = getattr(ik, name)
-    suite = unittest.TestSuite()
-    for path in paths:
-        suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(load(path)))
-    return suite
+    return from_modules(paths)
 
 
 if __name__ == "__main__":
-    result = unittest.TextTestRunner(verbosity=1).run({"jax": jax, "keras": keras}[sys.argv[1]](sys.argv[2:]))
+    suites = {"torch": torch, "jax": jax, "keras": keras}
+    result = unittest.TextTestRunner(verbosity=1).run(suites[sys.argv[1]](sys.argv[2:]))
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed - len(result.skipped)} of {result.testsRun} pass, {len(result.skipped)} skipped")
