@@ -66,9 +66,9 @@ def gain(activation: Any, *, criterion: str = "second_moment", q: float = 1.0) -
             warnings.warn(f"the gain of {p.activation.name} is only known to about {doubt / 2:.1g}: "
                           f"the function is noisy or oscillates too fast for the quadrature at q={variance:g}.",
                           InitcoreWarning, stacklevel=3)
-    if p.jumps and criterion == "gradient":
-        raise NonFiniteError(f"activation {p.activation.name} has no gain for criterion='gradient': it jumps at "
-                             f"{p.jumps[0][0]:.6g}, where a slope is infinite{flat_beside_jumps(p)}.")
+    if criterion == "gradient" and p.endless():
+        raise NonFiniteError(f"activation {p.activation.name} has no gain for criterion='gradient': it {p.endless()}, "
+                             f"where a slope is infinite{flat_beside_jumps(p)}.")
     if not math.isfinite(value):
         raise NonFiniteError(f"activation {p.activation.name} has no finite expectation at q={variance:g} "
                              f"(criterion {criterion!r} gives {value}); it must be finite for |x| up to "

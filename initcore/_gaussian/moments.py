@@ -25,7 +25,7 @@ from .closed_forms import CLOSED
 from .profile import Profile, family
 from .quadrature import ORDER, density, normal_nodes
 
-_SQUARES = ("slope2", "slope4", "spread", "excess")       # moments of phi'^2
+_SQUARES = {"slope2": 2, "slope4": 4, "spread": 4, "excess": 2}      # moments of phi'^2: the power they need finite
 KEYS = ("mean", "second", "slope", "slope2", "growth", "fourth", "slope4", "spread", "excess")
 
 
@@ -60,12 +60,15 @@ def _integrate(profile: Profile, q: Array, keys: list[str], order: int) -> dict[
     phi = profile.phi(x) if values else None
     dphi = profile.dphi(x) if slopes else None
     found = {k: _INTEGRANDS[k](phi, dphi, x, z, w, q, profile) for k in keys}
-    return _with_jumps(profile, found, phi, z, w, q) if profile.jumps else found
+    if profile.jumps:
+        found = _with_jumps(profile, found, phi, z, w, q)
+    return {k: np.where(q > 0, np.inf, v) if k in _SQUARES and profile.endless(_SQUARES[k]) else v
+            for k, v in found.items()}
 
 
 def _with_jumps(profile: Profile, found: dict[str, Array], phi: Array | None, z: Array, w: Array,
                 q: Array) -> dict[str, Array]:
-    """Moments of phi' where it has spikes: its mean gains them, its squares are infinite.
+    """Moments of phi' where it has spikes: its mean gains them.
 
     ``d E phi^2/d q = E phi^2 (Z^2 - 1)/(2 q)`` needs no slope.
     """
@@ -75,7 +78,7 @@ def _with_jumps(profile: Profile, found: dict[str, Array], phi: Array | None, z:
             found["slope"] = found["slope"] + sum(d * density(k / root) / root for k, d in profile.jumps)
         if "growth" in found and phi is not None:
             found["growth"] = _mean(np.square(phi) * (np.square(z) - 1), w) / (2 * q)
-    return found | {k: np.where(q > 0, np.inf, v) for k, v in found.items() if k in _SQUARES}
+    return found
 
 
 def _mean(f: Array, w: Array) -> Array:

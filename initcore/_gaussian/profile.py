@@ -31,7 +31,9 @@ class Profile:
 
     ``breaks`` are the panel ends in x found by :func:`explore` (None for the activations of this package, whose
     own scale is 1 and whose kinks are known). ``jumps`` are the kinks at which phi itself jumps, and by how much: there
-    phi' is a spike that no value of ``dphi`` shows. ``log_dphi``: ``ln |phi'|`` where it is known better than phi'.
+    phi' is a spike that no value of ``dphi`` shows. ``roots`` are the kinks k beside which phi changes like
+    ``|x - k|^p`` with ``p <= 3/4``, and p: from 1/2 down E phi'^2 is infinite, and E phi'^4 at all of them.
+    ``log_dphi``: ``ln |phi'|`` where it is known better than phi'.
     """
 
     activation: Activation
@@ -40,6 +42,7 @@ class Profile:
     kinks: tuple[float, ...]
     breaks: Array | None = None
     jumps: tuple[tuple[float, float], ...] = ()
+    roots: tuple[tuple[float, float], ...] = ()
     log_dphi: Callable[[Array], Array] | None = None
 
     @property
@@ -54,6 +57,13 @@ class Profile:
         # The floor keeps a node that meets a zero of the slope from being all of the mean.
         logs = self.log_dphi(x)
         return 2 * np.where(logs == -math.inf, math.log(1e-300), logs)
+
+    def endless(self, power: int = 2) -> str:
+        """Words for why E phi'^power is infinite, power 2 or 4; none where it is not."""
+        if self.jumps:
+            return f"jumps at {self.jumps[0][0]:.6g}"
+        steep = [place for place, p in self.roots if p <= 1 - 1 / power]
+        return f"is infinitely steep at {steep[0]:.6g}, like a root" if steep else ""
 
     @property
     def odd(self) -> bool:
@@ -138,15 +148,41 @@ def _clusters(narrow: list[tuple[float, float]]) -> list[float]:
 
 def jumps_at(phi: Callable[[Array], Array], ends: Array) -> tuple[tuple[float, float], ...]:
     """The panel ends across which phi changes by more than a slope can explain, and by how much."""
-    near, far = (np.asarray(phi(ends + d)) - np.asarray(phi(ends - d))
-                 for d in (h * np.maximum(1.0, np.abs(ends)) for h in (1e-9, 1e-7)))
-    # Across a corner the change is a hundred times smaller at a hundredth of the distance, across a jump the same.
+    nearest, change, far = (np.asarray(phi(ends + d)) - np.asarray(phi(ends - d))
+                            for d in (h * np.maximum(1.0, np.abs(ends)) for h in (1e-11, 1e-9, 1e-7)))
+    # Across a jump the change is the same at every distance; across a corner it falls with the distance, across a root
+    # with its root, and beside the point of a root it may grow.
     with np.errstate(invalid="ignore"):
-        found = np.flatnonzero((np.abs(near) > 0.5 * np.abs(far)) & (np.abs(near) > 1e-6))
+        near, far = np.abs(change), np.abs(far)
+        found = np.flatnonzero((near > 0.5 * far) & (near < 2 * far) & (np.abs(nearest) > 0.5 * near) & (near > 1e-6))
     groups = np.split(found, np.flatnonzero(np.diff(ends[found]) > 1e-7) + 1) if found.size else []
     middles = [int(g[len(g) // 2]) for g in groups]
     # Hundreds of jumps are noise.
-    return tuple((float(ends[i]), float(near[i])) for i in middles) if len(middles) <= 64 else ()
+    return tuple((float(ends[i]), float(change[i])) for i in middles) if len(middles) <= 64 else ()
+
+
+def roots_at(phi: Callable[[Array], Array], kinks: tuple[float, ...], jumps: tuple[tuple[float, float], ...]
+             ) -> tuple[tuple[float, float], ...]:
+    """The kinks beside which phi changes like ``|x - k|^p``, p <= 3/4, and p; jumps are none of them.
+
+    >>> roots_at(lambda x: np.sign(x) * np.sqrt(np.abs(x)), (0.0,), ())
+    ((0.0, 0.5),)
+    """
+    spiked = np.array([place for place, _ in jumps])
+    at = np.array([k for k in kinks if not np.any(np.abs(spiked - k) < 1e-7)])
+    if not 0 < at.size <= 64:
+        return ()
+    unit = np.maximum(1.0, np.abs(at))
+    found = []
+    for side in (-1, 1):
+        # changes over [h/100, h]: what is a hundred times nearer is smaller by 100^p
+        far, near = (np.abs(phi(at + side * h * unit) - phi(at + side * h / 100 * unit)) for h in (1e-6, 1e-8))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            power = np.log(far / near) / math.log(100)
+        # a change as small as a corner's shows nothing but its rounding; a spike that was not told from a root is one
+        found.append(np.where((near > 1e-7) & (power > 0.05), power, math.inf))
+    powers = np.round(np.minimum(*found), 2)
+    return tuple((float(k), float(p)) for k, p in zip(at, powers) if p <= 0.75)
 
 
 def slope_of(phi: Callable[[Array], Array], ends: Array) -> Callable[[Array], Array]:
@@ -168,8 +204,9 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
         if activation.breaks is None or np.abs(activation.breaks).max() >= reach:
             return activation
         ends, kinks = explore(activation.phi, reach, activation.kinks)
-        return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends,
-                       jumps_at(activation.phi, ends), activation.log_dphi)
+        jumps = jumps_at(activation.phi, ends)
+        return Profile(activation.activation, activation.phi, activation.dphi, kinks, ends, jumps,
+                       roots_at(activation.phi, kinks, jumps), activation.log_dphi)
     raw = callable(activation) and not isinstance(activation, (Activation, str))
     a = activations.get(activation)
     if a.code is not None:
@@ -177,11 +214,14 @@ def profile(activation: Any, reach: float = 64.0) -> Profile:
     phi = _guarded(a, a.phi)
     ends, kinks = explore(phi, reach, a.kinks)
     slope, logs = (slope_of(phi, ends), None) if raw else (_guarded(a, a.dphi), _guarded(a, a.log_dphi))
-    return Profile(a, phi, slope, kinks, ends, jumps_at(phi, ends), logs)
+    jumps = jumps_at(phi, ends)
+    return Profile(a, phi, slope, kinks, ends, jumps, roots_at(phi, kinks, jumps), logs)
 
 
 def flat_beside_jumps(p: Profile) -> str:
     """Words for an activation that has slope 0 wherever it does not jump; none for another."""
+    if not p.jumps:
+        return ""
     x = np.linspace(-5.0, 5.0, 97)
     away = np.min(np.abs(x[:, None] - np.array([place for place, _ in p.jumps])), axis=1) > 0.05
     return ", while its slope is zero (slope 0) almost everywhere" if not p.dphi(x[away]).any() else ""

@@ -66,10 +66,9 @@ def critical_line(activation: Any, *, q: float | None = None, sigma_b2: float | 
 def _critical(p: Profile, q: float) -> CriticalPoint:
     p = reaching(p, q)
     m = {k: float(v[0]) for k, v in moments(p, q, ("slope2", "growth", "excess")).items()}
-    if p.jumps:
-        raise ArgumentError(f"activation {p.activation.name} jumps at {p.jumps[0][0]:.6g}: the slope of its "
-                            f"correlation map at c = 1 is infinite{flat_beside_jumps(p)}; no weight variance makes "
-                            "chi = 1.")
+    if p.endless():
+        raise ArgumentError(f"activation {p.activation.name} {p.endless()}: the slope of its correlation map at c = 1 "
+                            f"is infinite{flat_beside_jumps(p)}; no weight variance makes chi = 1.")
     if not m["slope2"] > 0:
         raise ArgumentError(f"activation {p.activation.name} has slope 0 almost everywhere at q={q:g}; "
                             "no weight variance makes chi = 1.")

@@ -26,7 +26,7 @@ class FixedPoint:
         None where the variance grows without end.
     v_prime : V'(q), the contraction of the variance a layer (at q -> infinity where q is None).
     chi : chi_1 = sigma_w2 E phi'^2, mean-square gradient factor a layer and slope of C at c = 1; infinite where phi
-        jumps.
+        jumps or is as steep as a square root.
     c : the stable correlation of two inputs: 1 unless chaotic.
     chi_c : C'(c).
     xi_q, xi_c : depth scales ``-1/ln v_prime`` and ``-1/ln chi_c`` in layers; infinite at 1 and above.
@@ -120,7 +120,8 @@ def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
     """``chi_1(q) = sigma_w2 E phi'(sqrt(q) Z)^2``: the mean-square gradient factor a layer, slope of C at c = 1.
 
     Infinite where a callable jumps: close inputs are parted at any distance (``1 - C(c)`` falls like
-    ``sqrt(1 - c)``). What backpropagation sees is the slope beside the jumps.
+    ``sqrt(1 - c)``), and where it is as steep as a square root or steeper (sqrt(abs(x)), the cube root). What
+    backpropagation sees is the slope beside such places.
 
     >>> round(chi("erf", 1.0, sigma_w2=1.0), 12)
     0.569410034734

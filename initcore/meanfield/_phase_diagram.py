@@ -66,7 +66,7 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram
     c, slope = np.ones_like(w), chi.copy()
     chaos = np.flatnonzero(phase == "chaotic")
     if chaos.size:
-        if p.jumps:                                   # D/delta has no limit to interpolate to
+        if p.endless():                               # D/delta has no limit to interpolate to
             pairs = [_fixed.correlation(p, *map(float, point)) for point in zip(q[chaos], w[chaos], b[chaos])]
             c[chaos], slope[chaos] = np.array(pairs).T
         else:

@@ -249,7 +249,7 @@ def correlation(p: Profile, q: float, sw2: float, sb2: float) -> tuple[float, fl
         if not 0 < new < 1 or slope >= 1:
             new = value           # plain iteration is monotone here
         change = abs(new - delta)
-        if change <= 1e-15 * delta or change >= best:
+        if change <= 1e-15 * delta or change >= best or new < 1e-40:      # chi infinite, c = 1 all the same
             break
         delta, best = new, change
     return 1 - delta, slope

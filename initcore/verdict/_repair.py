@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .. import _rehearsal, initializers, symmetry
 from .._types import Array
+from ..errors import InitcoreWarning
 from ..network import Dense, Network
 from ..random import Key, as_key
 from ..rules import Finding
@@ -19,6 +21,7 @@ Recheck = Callable[[Network], Sequence[Finding]]
 _RANDOM = ("weight_scale", "weight_mean", "layout", "symmetry", "data", "activation")
 _TIES = ("SYM101", "SYM103", "SYM104")
 _PASSED = (2.0, 0.85)       # nothing found, and about as far as a good start in a rehearsal
+_SHORT = 0.5                # not half as far as a good start: not handed over without a word
 
 
 class Standard(NamedTuple):
@@ -61,7 +64,8 @@ def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: Arr
     """The least change after which nothing is found and the network learns as a good start does.
 
     Tried in turn: a few tied units set free; what was found mended; every layer drawn again, with a quiet last layer;
-    a start fitted to the data. Where none passes in everything, the best of them.
+    a start fitted to the data. Where none passes in everything, the best of them, with an InitcoreWarning if that is
+    still judged unfit or gets not half as far as a good start.
 
     ``recheck`` gives the findings of a candidate; ``x`` is the data, where there are usable ones. ``fold`` undoes
     the inputs' scale and offset in the first layer, where they are at fault. ``beside`` gives how far a candidate gets
@@ -71,20 +75,37 @@ def repaired(net: Network, findings: Sequence[Finding], recheck: Recheck, x: Arr
     if not found:
         return net
     plan, best, rank = _Plan(net, as_key(rng), None if x is None or not fold else Standard.of(x), x), net, (-1.0, 0.0)
+    left: Sequence[Finding] = found
     if any(f.rule in _TIES and f.severity == "warn" for f in found):
         plan.net = symmetry.break_ties(net, rng=plan.key.child("ties")).network
         found = _worse(recheck(plan.net))
-        best, rank = plan.net, _rank(plan.net, found, beside)
+        best, rank, left = plan.net, _rank(plan.net, found, beside), found
         if rank >= _PASSED:
             return best
     plan.after(found)
     for candidate in plan.candidates():
-        result = _rank(candidate, _worse(recheck(candidate)), beside)
+        found = _worse(recheck(candidate))
+        result = _rank(candidate, found, beside)
         if result > rank:
-            best, rank = candidate, result
+            best, rank, left = candidate, result, found
         if rank >= _PASSED:
             break
+    _tell(left, rank[1], plan.standard is not None and plan.standardise)
     return best
+
+
+def _tell(left: Sequence[Finding], progress: float, folded: bool) -> None:
+    """Warn of a repair that is judged unfit, or that gets not half as far as a good start."""
+    rules = sorted({f.rule for f in left if f.severity == "fail"})
+    short = progress < _SHORT
+    if not (rules or short):
+        return
+    said = [f"is still found unfit ({', '.join(rules)})"] * bool(rules)
+    said += [f"explains {100 * max(progress, 0.0):.0f}% of what a good start explains in a rehearsal"] * short
+    way = ("its first layer undoes the scale of the inputs, but its gradients keep it: to train, take "
+           "repair(fold=False) and feed report.standardise(x)." if folded else "check it again for what is left to do.")
+    # _tell, repaired, the report's mender, Report.repair and what keeps it quiet lie between here and the caller
+    warnings.warn(f"the repaired network {' and '.join(said)}; {way}", InitcoreWarning, stacklevel=6)
 
 
 def _worse(findings: Sequence[Finding]) -> list[Finding]:

@@ -151,7 +151,7 @@ class Report:
 
     @quiet
     def repair(self, *, rng: Any = None, fold: bool = True) -> Network:
-        """The network with what was found mended; its own check (same data, same options) is ok.
+        """The network with what was found mended; its own check (same data, same options) is ok, or a warning says so.
 
         Layers at fault are drawn again from ``rng`` (see :func:`initcore.check`) by the calls that the cures name, with
         zero biases. Given targets, what is mended must also get about as far in a rehearsal (SIG307) as a good start:
@@ -163,6 +163,9 @@ class Report:
         fold : unscaled or off-centre inputs are undone in the first layer, feature by feature, so that the same raw
             data can be fed. Its gradients keep the scale of the raw data, though: to train, ``fold=False`` and
             feed ``report.standardise(x)``.
+
+        Warns (InitcoreWarning) where the best of all this is still judged unfit, or gets not half as far as a good
+        start in a rehearsal.
         """
         return self._mender()(self.findings, rng, fold)
 

@@ -96,3 +96,35 @@ def test_a_relu_written_by_hand_is_critical_without_bias():
     """The rounding of E phi'^2 makes no negative bias variance."""
     point = mf.critical_line(lambda z: np.maximum(z, 0), q=1.0)
     assert point.sigma_b2 == 0 and point.admissible and point.sigma_w2 == pytest.approx(2, rel=1e-12)
+
+
+ROOTS = {"sign-sqrt": lambda x: np.sign(x) * np.sqrt(np.abs(x)), "even": lambda x: np.abs(x + 0.3) ** 0.5,
+         "cube root": np.cbrt, "half": lambda x: np.sqrt(np.maximum(x - 0.2, 0)), "added": lambda x:
+         np.tanh(x) - np.log1p(np.sqrt(np.abs(x))), "circle": lambda x: np.sqrt(np.maximum(1 - x * x, 0))}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_as_steep_as_a_root_chi_is_infinite(name):
+    f = ROOTS[name]
+    assert mf.chi(f, 1.3, sigma_w2=0.4) == np.inf
+    point = mf.fixed_point(f, sigma_w2=1.0, sigma_b2=0.2)
+    assert point.chi == np.inf and point.phase == "chaotic" and point.c < 1 and point.chi_c < 1
+    with pytest.raises(ArgumentError, match=r"is infinitely steep at .* like a root"):
+        mf.jacobian_moments(f, q=1.0, depth=3)
+    with pytest.raises(NonFiniteError, match="is infinitely steep at"):
+        gains.gain(f, criterion="gradient")
+
+
+def test_a_root_far_out_parts_no_inputs_that_differ_in_double_precision():
+    """C'(c) grows like a logarithm times the density at the root: beyond 1 only for 1 - c below 1e-300."""
+    point = mf.fixed_point(lambda x: np.sqrt(np.maximum(x - 1.7, 0)), sigma_w2=1.0, sigma_b2=0.2)
+    assert point.chi == np.inf and point.c == 1.0 and 0 < point.chi_c < 1
+
+
+@pytest.mark.parametrize("p", [0.55, 0.6, 0.7, 0.8, 1.0, 1.5])
+def test_less_steep_than_a_square_root_chi_is_finite(p):
+    def f(x):
+        return np.sign(x) * np.abs(x) ** p
+    # E (p |z|^(p-1))^2 = p^2 2^(p-1) Gamma(p - 1/2)/sqrt(pi); the panels end at 1e-14 of the point
+    exact = p * p * 2 ** (p - 1) * math.gamma(p - 0.5) / math.sqrt(math.pi)
+    assert 0.9 * exact < mf.chi(f, 1.0, sigma_w2=1.0) < 1.01 * exact

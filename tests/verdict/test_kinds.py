@@ -8,7 +8,14 @@ import pytest
 
 import initcore as ic
 from initcore.data import load_digits
-from initcore.errors import ArgumentError, ArgumentTypeError, FileFormatError, NonFiniteError, ShapeError
+from initcore.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileFormatError,
+    InitcoreWarning,
+    NonFiniteError,
+    ShapeError,
+)
 
 
 def normal(seed, n, m, std=None):
@@ -67,9 +74,11 @@ def test_repair_undoes_inputs_feature_by_feature():
     x[:, 2] = 1000 * x[:, 2] + 5000
     y = (x[:, 0] > 0).astype(int)
     report = ic.check(two("relu"), x, y, loss="softmax_cross_entropy")
-    mended = report.repair(rng=3)
+    # The start is sound; its gradient keeps the raw scale: that is said, and what learns instead.
+    with pytest.warns(InitcoreWarning, match=r"unfit \(SIG307\) and explains \d+% .* repair\(fold=False\)") as told:
+        mended = report.repair(rng=3)
+    assert told[0].filename == __file__
     again = ic.check(mended, x, y, loss="softmax_cross_entropy")
-    # The start is sound; that its gradient keeps the raw scale is what the rehearsal says, with the cure beside it.
     assert ic.check(mended, x, y, loss="softmax_cross_entropy", ignore="SIG307").verdict == "fit to train", str(again)
     assert {(f.rule, f.cause) for f in again.findings if f.severity != "info"} <= {("SIG307", "input_scale")}
     shares = np.std(x, axis=0) * np.sqrt(np.mean(mended.layers[0].w ** 2, axis=1))
