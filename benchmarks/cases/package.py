@@ -10,6 +10,7 @@ from .._case import Case, case
 
 def _python(code: str) -> str:
     env = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)        # an installed package has its byte code; compiling is no import
     return subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
 
 

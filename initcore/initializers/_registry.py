@@ -43,7 +43,8 @@ def get(name: str | Callable[..., Array]) -> Callable[..., Array]:
     Names of PyTorch (``kaiming_normal_``, ``xavier_uniform``) and of Keras (``GlorotUniform``, ``he_normal``,
     ``IdentityInitializer``) are known, in any case, with underscores or without. ``random_normal`` and
     ``random_uniform``, which only Keras has, have Keras' scale of 0.05; the other names have the defaults of this
-    package (Keras' and JAX's ``glorot_normal`` and kin are truncated: ``truncate=2``).
+    package: ``truncated_normal`` std 1 (Keras' has 0.05, JAX's 0.01: give ``std=``), and plain normals where Keras and
+    JAX cut ``glorot_normal`` and kin (``truncate=2``).
 
     Raises UnknownNameError with the nearest known name. PyTorch: ``getattr(torch.nn.init, name)``; Keras:
     ``keras.initializers.get``.
