@@ -203,7 +203,7 @@ def activation_blame(c: Context, la: LayerSignal, reference: float,
         return worst, "bias", cure, layers
     if wrong_layout(c.net, i, c.numbers["SIG305"]["layout_ratio"]):
         return i, "layout", call(c.net, i), (i,)
-    layers = tuple(k for k in _misfits(c, up) if k <= la.index and k != i)
+    layers = tuple(k for k in _misfits(c, up) if k != i)        # those above la too: they would be the next to be found
     also = f"; likewise layers {_listed(layers)}" if layers else ""
     usual = start(c.net, i).std
     if i < len(c.net.layers) - 1 and 0.8 < std / usual < 1.25 and layers:

@@ -1,12 +1,14 @@
 """Borders that import-linter cannot see: imports inside functions, and how large folders and doors may grow."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import initcore as ic
 
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(ic.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"ml_dtypes", "safetensors", "typer", "rich", "click", "torch", "jax", "keras", "dask", "distributed", "h5py",
@@ -89,3 +91,16 @@ def test_no_two_test_files_share_a_name():
     """Without packages pytest imports them by their base names."""
     names = [p.name for p in Path(__file__).parents[1].rglob("test_*.py")]
     assert len(names) == len(set(names))
+
+
+def test_the_picture_of_the_floors_is_the_one_that_is_held():
+    """CONTRIBUTING draws every room that the linter knows, in its order; a room is there."""
+    held = (ROOT / ".importlinter").read_text().split("layers =\n")[1].split("ignore_imports")[0]
+    drawn = (ROOT / "CONTRIBUTING.md").read_text().split("```text\n")[1].split("```")[0]
+    floors = [sorted(re.findall(r"\w+", line)) for line in held.splitlines()]
+    rooms = [re.findall(r"\b[_a-z]+\b", line[4:51].split("(")[0]) for line in drawn.splitlines()]
+    assert [room for floor in floors for room in floor] == sorted(
+        (room for row in rooms for room in row), key=[room for floor in floors for room in floor].index)
+    assert all((PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").exists() for row in rooms for room in row)
+    first = [next(i for i, floor in enumerate(floors) if row[0] in floor) for row in rooms]
+    assert first == sorted(first)

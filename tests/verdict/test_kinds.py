@@ -370,3 +370,12 @@ def test_the_command_line_takes_what_an_answer_rests_on(tmp_path):
     assert run().exit_code == 1 and "cannot learn" in run().output
     assert run("--stage", "trained", "--l2", "0.1", "--hidden-dropout").exit_code == 1
     assert run("--stage", "end").exit_code == 2 and run("--l2", "-1").exit_code == 2
+
+
+def test_the_cure_of_a_signal_that_dies_names_every_layer_that_is_too_small():
+    """A variance passed as standard deviation, in all eight layers: those above the one where it shows as well."""
+    layers = [(normal(k, 48, 48, 2 / 48), np.zeros(48), "relu") for k in range(8)]
+    report = ic.check(net(*layers, (normal(9, 48, 4), np.zeros(4), "identity")), select="SIG301")
+    (vanishing,) = report.findings
+    assert sorted(vanishing.layers) == list(range(8)) and vanishing.cause == "weight_scale"
+    assert ic.check(report.repair(rng=0)).verdict == "fit to train"
