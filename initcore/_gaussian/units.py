@@ -33,19 +33,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations, kernels
+from .. import activations
 from .._checks import quiet
 from .._types import Array
 from ..activations import Activation
 from ..errors import ArgumentError, ArgumentTypeError
+from .nodes import HERMITE, Nodes
 from .profile import Profile, family, profile
 from .quadrature import FAR, normal_nodes
 from .shares import crossings, share
-from .special import SINE, log_square
+from .special import SINE
 from .unit_forms import log_slope_form, piecewise_forms, sin_forms
 
 ORDER = 10          # with panels of width 2 in z and doubling in x: below 1e-12
-HERMITE = 7
 _BLOCK = 256
 _REACH = 9.0        # the normal density beyond is 2e-19 of the mass
 _SHRINK = 20        # panels towards a logarithmic singularity, each a third of the one before
@@ -207,91 +207,6 @@ def _integrate(p: Profile, keys: list[str], m: Array, s: Array, extra: Array, or
         for column, k in zip(out, keys):
             column[block] = getattr(nodes, k)()
     return out
-
-
-class Nodes:
-    """One block: nodes ``x = m + s z`` with weights w, ``(units, nodes)``, what phi and phi' are there, and sums."""
-
-    def __init__(self, p: Profile, x: Array, z: Array, w: Array) -> None:
-        self.p, self.x, self.z, self.w = p, x, z, w
-        self._phi: Array | None = None
-        self._dphi: Array | None = None
-        self._centred: Array | None = None
-        self._mean: Array | None = None
-
-    @property
-    def phi(self) -> Array:
-        """phi(x)."""
-        if self._phi is None:
-            a = self.p.activation
-            self._phi = self.p.phi(self.x) if a.code is None else kernels.activation_forward(a, self.x)
-        return self._phi
-
-    @property
-    def dphi(self) -> Array:
-        """phi'(x)."""
-        if self._dphi is None:
-            a = self.p.activation
-            self._dphi = self.p.dphi(self.x) if a.code is None else kernels.activation_backward(a, self.x, None)
-        return self._dphi
-
-    @property
-    def centred(self) -> Array:
-        """w (phi - E phi)."""
-        if self._centred is None:
-            self._centred = self.w * (self.phi - self.mean()[:, None])
-        return self._centred
-
-    def _sum(self, f: Array) -> Array:
-        return np.einsum("un,un->u", f, self.w)
-
-    def mean(self) -> Array:
-        """E phi."""
-        if self._mean is None:
-            self._mean = self._sum(self.phi)
-        return self._mean
-
-    def second(self) -> Array:
-        """E phi^2."""
-        return self._sum(np.square(self.phi))
-
-    def variance(self) -> Array:
-        """Var phi."""
-        return np.einsum("un,un->u", self.centred, self.phi - self.mean()[:, None])
-
-    def slope(self) -> Array:
-        """E phi'."""
-        return self._sum(self.dphi)
-
-    def size(self) -> Array:
-        """E|phi'|."""
-        return self._sum(np.abs(self.dphi))
-
-    def slope2(self) -> Array:
-        """E phi'^2."""
-        return self._sum(np.square(self.dphi))
-
-    def output(self) -> Array:
-        """E|phi - centre|/half range."""
-        a = self.p.activation
-        return self._sum(np.abs(self.phi - a.center)) / a.half_range
-
-    def log_slope(self) -> Array:
-        """E ln phi'^2: from phi' itself where it is an ordinary number, else from the logarithm's own formula."""
-        logs = log_square(self.dphi)
-        small = np.abs(self.dphi) < 1e-280
-        if small.any():
-            logs[small] = self.p.log_slope(self.x[small])
-        return self._sum(logs)
-
-    def hermite(self) -> Array:
-        """Coefficients 1 .. HERMITE by the recurrence of the orthonormal polynomials."""
-        out = np.empty((len(self.w), HERMITE))
-        before, now = np.ones_like(self.z), self.z
-        for k in range(1, HERMITE + 1):
-            out[:, k - 1] = np.einsum("un,un->u", self.centred, now)
-            before, now = now, (self.z * now - math.sqrt(k) * before) / math.sqrt(k + 1)
-        return out
 
 
 __all__ = ["HERMITE", "ORDER", "UnitMoments", "expectations", "gaussian_moments"]
