@@ -1,0 +1,83 @@
+"""The faults of plant_faults.py in networks of JAX with the same weights: does `ic.check` find them, and say the same?
+
+    python tools/plant_faults_jax.py [FAMILY ...]       # tables in Markdown, what was missed, what differs
+
+Every fault is planted in the PyTorch module of tests/oracles/jax_families.py; its tensors are carried over to the JAX
+function, and both are judged. They agree on a fault where the same rules name the same parameters and causes.
+"""
+
+import collections
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "oracles"))
+import jax_families
+from plant_faults import aliases, changed, faults_of, of_input
+
+import initcore as ic
+import initcore.jax as ij
+
+
+def told(findings, names=None):
+    """{(rule, parameter, cause)}: the worst of them, in JAX's names."""
+    return {(f.rule, (names or {}).get(f.tensor, f.tensor), f.cause) for f in findings if f.severity != "info"}
+
+
+def judged(family):
+    """(fault, where, found in JAX?, found in PyTorch?, JAX's findings, PyTorch's findings) of one family."""
+    make, fn = jax_families.TWINS[family]
+    module, args = make()
+    jax_families.quiet(module)
+    stack = getattr(make, "stack", "")
+
+    def jax_of(net):
+        return jax_families.carried(net, stack)
+    params, names = jax_of(module)
+    there, here = ic.check(module, args)._mend, ij.check(ij.Model(fn, params), jax_families.inputs(args))._mend
+    for name, act, rules, tensors, causes in faults_of(module, args, there.context):
+        bad = changed(module, act)
+        theirs, ours = told(there.judge(bad)[0], names), [f for f in here.judge(jax_of(bad)[0])[0]
+                                                          if f.severity != "info"]
+        same = {names[n] for n in aliases(module, tensors)}
+        all_theirs = [f for f in there.judge(bad)[0] if f.severity != "info"]
+
+        def hit(found, known, rules=rules, causes=causes, same=same):
+            return any(f.rule in rules and f.cause in causes and same & {known.get(n, n) for n in (f.tensor, *f.tensors)}
+                       for f in found)
+        yield name, ", ".join(sorted(tensors)), hit(ours, {}), hit(all_theirs, names), told(ours), theirs
+    for name, given, rules, causes in of_input(module, args, there.context):
+        ours = ij.check(ij.Model(fn, params), jax_families.inputs(given)).findings
+        theirs = ic.check(module, given).findings
+
+        def hit(found, rules=rules, causes=causes):
+            return any(f.rule in rules and f.cause in causes for f in found)
+        yield name, "x", hit(ours), hit(theirs), {(r, "", c) for r, _, c in told(ours)}, {
+            (r, "", c) for r, _, c in told(theirs, names)}
+
+
+def main():
+    """Count, and say what was missed and what differs."""
+    kinds, families = (collections.defaultdict(lambda: [0, 0, 0, 0]) for _ in range(2))
+    missed, differ = [], []
+    for family in sys.argv[1:] or jax_families.TWINS:
+        for name, where, hit, theirs, ours_said, theirs_said in judged(family):
+            for row in (kinds[name], families[family]):
+                for k, v in enumerate((hit, theirs, ours_said == theirs_said, 1)):
+                    row[k] += v
+            if not hit:
+                missed.append(f"{family} {name} {where}: {sorted(map(str, ours_said)) or 'nothing'}")
+            if ours_said != theirs_said:
+                differ.append(f"{family} {name} {where}: only JAX {sorted(map(str, ours_said - theirs_said))}, "
+                              f"only PyTorch {sorted(map(str, theirs_said - ours_said))}")
+    for title, table in (("fault", kinds), ("family", families)):
+        print(f"| {title} | JAX | PyTorch | same | of |\n|---|---|---|---|---|")
+        for name, row in table.items():
+            print(f"| {name} | {' | '.join(map(str, row))} |")
+        print()
+    hits, theirs, same, of = (sum(v[k] for v in families.values()) for k in range(4))
+    print(f"JAX {hits}, PyTorch {theirs} of {of} with rule, parameter and cause; {same} times the same findings.\n")
+    print("Missed by JAX:", *(f"* {line}" for line in missed), "Different:", *(f"* {line}" for line in differ), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
