@@ -104,7 +104,9 @@ _ROOMS = {("torch.nn.modules.module", "Module"): "initcore.torch", ("initcore.ja
 
 
 def _room(net: Any) -> str | None:
-    """The room that judges what a framework calls a module; None for anything else."""
+    """The room that judges what a framework calls a module, alone or with its state; None for anything else."""
+    if isinstance(net, tuple) and len(net) == 2:
+        net = net[0]
     return next((room for kind in type(net).__mro__ if (room := _ROOMS.get((kind.__module__, kind.__name__)))), None)
 
 

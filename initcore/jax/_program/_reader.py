@@ -1,8 +1,8 @@
-"""``ij.program``: a function, its parameters and an example of its inputs -> :class:`initcore.program.Program`.
+"""A jaxpr on values: equation by equation in the words of :mod:`initcore.program`, and the steps that run it.
 
 Design
-A. ``jax.make_jaxpr`` traces the function; calls (jit, custom derivatives, remat) are put in place, scans of up to 64
-   steps are unrolled, conditions on constants are decided.
+A. Calls (jit, custom derivatives, remat) are put in place, scans of up to 64 steps are unrolled, conditions on
+   constants are decided.
 B. What follows from constants alone is a constant. What is elementwise is sampled, so that an activation is known by
    its values however it is written (:mod:`._samples`).
 C. A primitive without an entry, or with arguments its entry has no words for, is one opaque operation.
@@ -11,170 +11,41 @@ D. At the end what nothing reads is left out.
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from ..._aten import Build, NotUnderstood
-from ..._types import Array, Floats
-from ...errors import ArgumentTypeError, ProgramError, UsageError
-from ...program import Parameter, Place, Program, Value
-from .._trees import path_name
+from ..._aten import NotUnderstood
+from ..._types import Array
+from ...program import Place, Program, Value
+from ._leaves import MOST_CONSTANT, Leaves
 from ._primitives import ACTIVATIONS, DRAWS, ELEMENTWISE, ENTRIES, SAME
 from ._samples import Samples
 from ._tape import Known, Step, bound, whole
 
 _MOST_STEPS = 64                        # of a scan
-_MOST_CONSTANT = 1 << 16                # elements of what is worked out from constants
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", os.path.dirname(jax.__file__))
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))      # behind it stands who called, not what
 
 
-def program(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str] = ()) -> Program:
-    """A function ``fn(params, *inputs)`` as a :class:`initcore.program.Program`.
-
-    Parameters
-    ----------
-    fn : function
-        Of Flax linen ``model.apply``, of nnx ``lambda params, x: nnx.merge(graph, params)(x)``, of Equinox
-        ``lambda params, x: jax.vmap(eqx.combine(params, static))(x)``, or a plain function.
-    params : pytree of arrays
-        Names are their paths in dots, as in :func:`initcore.jax.init_params`; one array in two places is one parameter
-        of two names. Leaves that are not floating point (counters) are no weights. ShapeDtypeStructs may be read, not
-        proved.
-    inputs : example inputs, pytrees of arrays or ShapeDtypeStructs; only shapes and dtypes count.
-    frozen : patterns of names of params that are not trained. Of Flax linen's variables all but "params" are not.
-
-    Raises ProgramError where JAX cannot trace the function, ArgumentTypeError for what is no function.
-
-    >>> params = {"w": jax.numpy.ones((3, 4)), "v": jax.numpy.ones((4, 2))}
-    >>> p = program(lambda p, x: jax.nn.gelu(x @ p["w"]) @ p["v"], params, jax.numpy.ones((8, 3)))
-    >>> [op.attributes.get("activation", op.kind) for op in p.ops]
-    ['contract', 'gelu_tanh', 'contract']
-    >>> print(p.coverage)
-    100% of the parameters covered
-    """
-    return read(fn, params, *inputs, frozen=frozen).program
-
-
-class Reading(NamedTuple):
-    """A program, the steps that run it, its leaves in order (values of params, of inputs), and what fn returns: values,
-    and shapes."""
-
-    program: Program
-    tape: list[Step]
-    params: list[Value]
-    inputs: list[Value]
-    outputs: list[Known]
-    shapes: Any
-
-    @property
-    def tree(self) -> Any:
-        """The form of what fn returns."""
-        return jax.tree_util.tree_structure(self.shapes)
-
-
-def read(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str] = ()) -> Reading:
-    """:func:`program`, with what it takes to run it."""
-    if not callable(fn):
-        raise ArgumentTypeError(f"fn must be a function of (params, *inputs), got {type(fn).__name__}; of a Flax "
-                                "module give module.apply.")
-    weights, _ = jax.tree_util.tree_flatten_with_path(params)
-    for path, leaf in weights:
-        a_weight(path_name(path), leaf)
-    try:
-        closed, shapes = jax.make_jaxpr(fn, return_shape=True)(params, *inputs)
-    except Exception as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise ProgramError(f"{getattr(fn, '__name__', 'fn')} cannot be read: JAX could not trace it on these arguments "
-                           f"({type(error).__name__}: {first[:200]}). Call it inside jax.jit first; Python may not ask "
-                           "for the values of arrays.") from error
-    reader = _Reader()
-    own = reader.weights([(path_name(path), leaf) for path, leaf in weights])
-    reader.freeze(params, tuple(frozen))
-    given = [reader.input(leaf, f"input{k}") for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs))]
-    outputs = reader.run(closed.jaxpr, [np.asarray(c) if not hasattr(c, "aval") or c.size <= _MOST_CONSTANT
-                                        else reader.table(c) for c in closed.consts], [*own, *given], "")
-    return Reading(reader.program(outputs), reader.tape, own, given, outputs, shapes)
-
-
-def a_weight(name: str, leaf: Any) -> None:
-    """Refuse what is no parameter."""
-    if isinstance(leaf, jax.core.Tracer):
-        raise UsageError(f"{name} is a tracer: program and check run on the host, outside of jax.jit, vmap and grad. "
-                         "Call them on the arrays themselves.")
-    if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
-        raise ArgumentTypeError(f"params must be a pytree of arrays, but its leaf {name or 'itself'} is a "
-                                f"{type(leaf).__name__}; of an Equinox module give eqx.partition(model, "
-                                "eqx.is_inexact_array)[0].")
-
-
-class _Reader:
+class Reader(Leaves):
     """One program being written."""
 
     def __init__(self) -> None:
-        self.build, self.samples = Build(), Samples()
-        self.inputs: list[Value] = []
-        self.parameters: dict[int, Parameter] = {}
-        self.alive: list[Any] = []                      # so that an id stays what it is
+        super().__init__()
+        self.samples = Samples()
         self.at = Place()                               # of the call that is being put in place
-        self.tape: list[Step] = []
         self.around: Any = None                         # the jaxpr that is being read
-
-    # leaves
-
-    def weights(self, named: Sequence[tuple[str, Any]]) -> list[Value]:
-        """Parameters by identity, each once."""
-        names: dict[int, list[str]] = {}
-        for name, leaf in named:
-            names.setdefault(id(leaf), []).append(name)
-        out = []
-        for name, leaf in named:
-            if id(leaf) not in self.parameters:
-                value = Value(tuple(leaf.shape), str(leaf.dtype), name)
-                floats = jax.dtypes.issubdtype(leaf.dtype, np.floating)
-                self.parameters[id(leaf)] = Parameter(value, tuple(names[id(leaf)]),
-                                                      functools.partial(_read, name, leaf), floats, not floats)
-            out.append(self.parameters[id(leaf)].value)
-        return out
-
-    def freeze(self, params: Any, patterns: tuple[str, ...]) -> None:
-        """Parameters that are not trained: those named, and the collections of Flax linen beside "params" (running
-        statistics, caches)."""
-        linen = isinstance(params, Mapping) and "params" in params
-        for key, own in self.parameters.items():
-            name = own.names[0]
-            if (linen and not name.startswith("params.")) or any(fnmatchcase(name, p) for p in patterns):
-                self.parameters[key] = replace(own, trainable=False, buffer=True)
-
-    def table(self, array: Any) -> Value:
-        """A large array that the function holds itself."""
-        self.alive.append(array)
-        value = Value(tuple(array.shape), str(array.dtype), f"constant{len(self.alive)}")
-        self.parameters[id(array)] = Parameter(value, (value.name,), functools.partial(_read, value.name, array),
-                                               False, True)
-        return value
-
-    def input(self, leaf: Any, name: str) -> Value:
-        """An input."""
-        shape = tuple(np.shape(leaf))
-        dtype = str(leaf.dtype) if hasattr(leaf, "dtype") else str(np.asarray(leaf).dtype)
-        self.inputs.append(Value(shape, dtype, name))
-        return self.inputs[-1]
 
     def program(self, outputs: Sequence[Known]) -> Program:
         """What reaches the outputs."""
         last = [self.value(o) for o in outputs]
         return self.build.program(self.inputs, self.parameters.values(), last, idle=True)
-
-    # equations
 
     def run(self, jaxpr: Jaxpr, consts: Sequence[Known], given: Sequence[Known], module: str) -> list[Known]:
         """The results of a jaxpr on values and constants."""
@@ -233,7 +104,7 @@ class _Reader:
         values = [x for x in given if isinstance(x, Value)]
         if name in SAME:
             return given
-        if not values and all(np.prod(s) <= _MOST_CONSTANT for s, _ in shapes) and name not in DRAWS and \
+        if not values and all(np.prod(s) <= MOST_CONSTANT for s, _ in shapes) and name not in DRAWS and \
                 all(isinstance(a.dtype, np.dtype) for a in given):
             made = eqn.primitive.bind(*given, **params)
             return [np.asarray(m) for m in (made if eqn.primitive.multiple_results else [made])]
@@ -330,14 +201,6 @@ class _Reader:
         made = self.build.select(x, 0, k)
         self.tape.append(Step(lambda rows: [rows[k]], (x,), (made,)))
         return made
-
-
-def _read(name: str, leaf: Any) -> Floats:
-    """A leaf as NumPy's array; half precision as float32."""
-    if isinstance(leaf, jax.ShapeDtypeStruct):
-        raise UsageError(f"{name} is a ShapeDtypeStruct and has no numbers; make them with initcore.jax.init_params.")
-    array = np.asarray(leaf)
-    return array.astype(np.float32) if array.dtype.itemsize < 4 and array.dtype.kind not in "iub" else array
 
 
 def _plain(dtype: str) -> str:

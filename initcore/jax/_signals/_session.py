@@ -25,11 +25,25 @@ from ...rules import nodes
 from .._program import Reading, play
 from ._loss import Loss, main_output
 
-QUICK = {"xla_backend_optimization_level": 0}         # run a few times: compiling is most of the time
+# Run a few times: compiling is most of the time. Of a fused loop each a kernel is built; without, three times as fast.
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 STEPS = 4                 # steps tried where weights get no gradient in the first
 WORDS = nodes.Words("{name} = {std:.4g} * jax.random.normal(key, {name}.shape)", "{name} = jnp.zeros_like({name})",
                     "{name} = jnp.ones_like({name})")
 Asked = tuple[frozenset[Value], Mapping[Value, Ask], frozenset[Value]]
+
+
+@functools.cache
+def quick() -> dict[str, Any]:
+    """Those of QUICK that this XLA knows: they are no promise of JAX's."""
+    known = {}
+    for name, value in QUICK.items():
+        try:
+            jax.jit(jnp.negative, compiler_options={name: value}).lower(1.0).compile()
+        except jax.errors.JaxRuntimeError:
+            continue
+        known[name] = value
+    return known
 
 
 @jax.custom_vjp
@@ -63,9 +77,9 @@ class Runner:
         if asked != self.asked:
             self.asked = asked
             self.keys, self.values = list(asked[2]), list(asked[0])
-            self.first = jax.jit(jax.value_and_grad(self._pass, (0, 2), has_aux=True), compiler_options=QUICK)
-            self.forward = jax.jit(self._pass, compiler_options=QUICK)
-            self.step = jax.jit(self._step, compiler_options=QUICK)
+            self.first = jax.jit(jax.value_and_grad(self._pass, (0, 2), has_aux=True), compiler_options=quick())
+            self.forward = jax.jit(self._pass, compiler_options=quick())
+            self.step = jax.jit(self._step, compiler_options=quick())
 
     def _pass(self, trained: Mapping[int, Any], rest: Sequence[Any], taps: Any, changes: Any) -> tuple[Any, Any]:
         """(loss, what was seen) of one run."""
@@ -119,6 +133,7 @@ class Session:
         self.origins: Mapping[Value, Hashable] = {v: s.origin for s in runner.reading.tape for v in s.made
                                                   if isinstance(v, Value) and s.origin}
         self._arrays: dict[Value, Array] = {}
+        self._known: dict[Value, Any] = dict(zip(runner.reading.params, self.leaves))
         own = {p.value: p for p in program.parameters}
         self._trained = {k: a for k, (v, a) in enumerate(zip(runner.reading.params, self.leaves))
                          if own[v].trainable and runner.reading.params.index(v) == k}
@@ -159,23 +174,21 @@ class Session:
     def array(self, v: Value) -> Array:
         """The value of a weight, float32 or float64."""
         if v not in self._arrays:
-            own = [*self.runner.reading.params]
-            env = dict(zip(own, self.leaves))
-            made = env[v] if v in env else self._computed[v]
-            a = np.asarray(made)
-            self._arrays[v] = a if a.dtype == np.float64 else a.astype(np.float32)
+            made = np.asarray(self._computed(v))
+            self._arrays[v] = made if made.dtype == np.float64 else made.astype(np.float32)
         return self._arrays[v]
 
-    @functools.cached_property
-    def _computed(self) -> dict[Value, Any]:
-        """All that depends on parameters alone."""
-        env: dict[Value, Any] = dict(zip(self.runner.reading.params, self.leaves))
-        for step in self.runner.reading.tape:
-            if not step.body and step.made and all(not isinstance(x, Value) or x in env for x in step.given) and any(
-                    isinstance(x, Value) for x in step.given):
-                made = step.run(*(env[x] if isinstance(x, Value) else x for x in step.given))
-                env.update((v, a) for v, a in zip(step.made, made) if isinstance(v, Value))
-        return env
+    def _computed(self, v: Value) -> Any:
+        """What parameters alone make."""
+        env, wanted, steps = self._known, {v}, []
+        for step in reversed(self.runner.reading.tape if v not in env else ()):
+            if not step.body and not wanted.isdisjoint(x for x in step.made if isinstance(x, Value)):
+                steps.append(step)
+                wanted |= {x for x in step.given if isinstance(x, Value) and x not in env}
+        for step in reversed(steps):
+            made = step.run(*(env[x] if isinstance(x, Value) else x for x in step.given))
+            env.update((x, a) for x, a in zip(step.made, made) if isinstance(x, Value))
+        return env[v]
 
     def inputs(self) -> Mapping[Value, Array]:
         """The batch."""
