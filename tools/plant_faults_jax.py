@@ -18,9 +18,20 @@ import initcore as ic
 import initcore.jax as ij
 
 
-def told(findings, names=None):
-    """{(rule, parameter, cause)}: the worst of them, in JAX's names."""
-    return {(f.rule, (names or {}).get(f.tensor, f.tensor), f.cause) for f in findings if f.severity != "info"}
+def told(findings, names):
+    """{(rule, parameter, cause)} in JAX's names."""
+    return {(f.rule, names.get(f.tensor, f.tensor), f.cause) for f in findings}
+
+
+def real(findings):
+    """Without what is only information."""
+    return [f for f in findings if f.severity != "info"]
+
+
+def names_it(found, names, rules, same, causes):
+    """Does a finding name rule, parameter and cause?"""
+    return any(f.rule in rules and f.cause in causes and same & {names.get(n, n) for n in (f.tensor, *f.tensors)}
+               for f in found)
 
 
 def judged(family):
@@ -29,30 +40,19 @@ def judged(family):
     module, args = make()
     jax_families.quiet(module)
     stack = getattr(make, "stack", "")
-
-    def jax_of(net):
-        return jax_families.carried(net, stack)
-    params, names = jax_of(module)
+    params, names = jax_families.carried(module, stack)
     there, here = ic.check(module, args)._mend, ij.check(ij.Model(fn, params), jax_families.inputs(args))._mend
     for name, act, rules, tensors, causes in faults_of(module, args, there.context):
         bad = changed(module, act)
-        theirs, ours = told(there.judge(bad)[0], names), [f for f in here.judge(jax_of(bad)[0])[0]
-                                                          if f.severity != "info"]
+        theirs, ours = real(there.judge(bad)[0]), real(here.judge(jax_families.carried(bad, stack)[0])[0])
         same = {names[n] for n in aliases(module, tensors)}
-        all_theirs = [f for f in there.judge(bad)[0] if f.severity != "info"]
-
-        def hit(found, known, rules=rules, causes=causes, same=same):
-            return any(f.rule in rules and f.cause in causes and same & {known.get(n, n) for n in (f.tensor, *f.tensors)}
-                       for f in found)
-        yield name, ", ".join(sorted(tensors)), hit(ours, {}), hit(all_theirs, names), told(ours), theirs
+        yield (name, ", ".join(sorted(tensors)), names_it(ours, {}, rules, same, causes),
+               names_it(theirs, names, rules, same, causes), told(ours, {}), told(theirs, names))
     for name, given, rules, causes in of_input(module, args, there.context):
-        ours = ij.check(ij.Model(fn, params), jax_families.inputs(given)).findings
-        theirs = ic.check(module, given).findings
-
-        def hit(found, rules=rules, causes=causes):
-            return any(f.rule in rules and f.cause in causes for f in found)
-        yield name, "x", hit(ours), hit(theirs), {(r, "", c) for r, _, c in told(ours)}, {
-            (r, "", c) for r, _, c in told(theirs, names)}
+        ours = real(ij.check(ij.Model(fn, params), jax_families.inputs(given)).findings)
+        theirs = real(ic.check(module, given).findings)
+        hits = (any(f.rule in rules and f.cause in causes for f in found) for found in (ours, theirs))
+        yield name, "x", *hits, *({(f.rule, f.cause) for f in found} for found in (ours, theirs))
 
 
 def main():
@@ -76,7 +76,8 @@ def main():
         print()
     hits, theirs, same, of = (sum(v[k] for v in families.values()) for k in range(4))
     print(f"JAX {hits}, PyTorch {theirs} of {of} with rule, parameter and cause; {same} times the same findings.\n")
-    print("Missed by JAX:", *(f"* {line}" for line in missed), "Different:", *(f"* {line}" for line in differ), sep="\n")
+    for title, lines in (("Missed by JAX", missed), ("Different", differ)):
+        print(f"{title}:", *(f"* {line}" for line in lines), sep="\n")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def test_flax_linen_with_collections_that_change():
     net = Net()
     variables = net.init({"params": jax.random.key(0), "dropout": jax.random.key(1)}, X)
     variables = {k: v for k, v in variables.items() if k != "intermediates"}
-    for bound in (net.bind(variables), net.bind(variables, mutable=["batch_stats"], rngs={"dropout": jax.random.key(2)})):
+    streams = {"dropout": jax.random.key(2)}
+    for bound in (net.bind(variables), net.bind(variables, mutable=["batch_stats"], rngs=streams)):
         assert ic.check(bound, X).ok
     variables["params"]["Dense_1"]["kernel"] = 70.0 * variables["params"]["Dense_1"]["kernel"]
     report = ij.check(net.bind(variables), X, np.arange(40) % 3)
@@ -108,3 +109,19 @@ def test_a_function_that_holds_a_large_table_and_masks_weights_with_it():
         return jax.nn.relu(jax.nn.relu(x @ p["a"]) @ (2 ** 0.5 * p["b"] * mask)) @ p["c"]
     report = ij.check(ij.Model(fn, w), X)
     assert report.ok and len([s for s in report.way if s.weights]) == 3
+
+
+def test_layers_that_are_scanned_are_judged_one_by_one():
+    def fn(p, x):
+        return jax.lax.scan(lambda h, w: (jnp.tanh(h @ w), None), x, p["stack"])[0] @ p["out"]
+    stack = jnp.asarray(np.stack([ic.init.glorot_normal((12, 12), rng=k) for k in range(3)]))
+    out = jnp.asarray(ic.init.glorot_normal((12, 2), rng=9))
+
+    def told(stack):
+        report = ij.check(ij.Model(fn, {"stack": stack, "out": out}), X)
+        return [(f.rule, f.tensor, f.message[:8]) for f in report.findings
+                if f.severity != "info" and f.rule.startswith(("TEN", "RNG"))]
+    assert told(stack) == []
+    assert told(stack.at[2].set(0.07)) == [("TEN802", "stack", "Layer 2:")]
+    assert told(stack.at[1, :, 5].set(stack[1, :, 8])) == [("TEN803", "stack", "Layer 1:")]
+    assert [row[:2] for row in told(stack.at[1].set(stack[0]))] == [("RNG501", "stack")]

@@ -58,6 +58,36 @@ def cnn_params():
     return {n: START(k, s) for (n, s), k in zip(shapes.items(), jax.random.split(KEY, 4))}
 
 
+def batch_norm(p, x):
+    mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    return (x - mean) * jax.lax.rsqrt(var + 1e-5) * p["scale"] + p["bias"]
+
+
+def resnet(p, x):
+    """A stem, a block beside the identity, one beside a 1 x 1 convolution of stride 2, a head."""
+    x = jax.nn.relu(batch_norm(p["stem_norm"], conv(x, p["stem"])))
+    for name, stride in (("one", 1), ("two", 2)):
+        b = p[name]
+        y = jax.nn.relu(batch_norm(b["norm1"], conv(x, b["conv1"], stride)))
+        y = batch_norm(b["norm2"], conv(y, b["conv2"]))
+        x = jax.nn.relu(y + (x if stride == 1 else batch_norm(b["norm3"], conv(x, b["side"], stride))))
+    return x.mean((1, 2)) @ p["head"]["kernel"] + p["head"]["bias"]
+
+
+def resnet_params():
+    keys = iter(jax.random.split(KEY, 30))
+
+    def scale(n):
+        return {"scale": 1 + ij.normal(0.1)(next(keys), (n,)), "bias": ij.normal(0.1)(next(keys), (n,))}
+
+    def block(n, m):
+        return {"conv1": START(next(keys), (3, 3, n, m)), "norm1": scale(m), "conv2": START(next(keys), (3, 3, m, m)),
+                "norm2": scale(m)}
+    return {"stem": START(next(keys), (3, 3, 3, 4)), "stem_norm": scale(4), "one": block(4, 4),
+            "two": {**block(4, 6), "side": START(next(keys), (1, 1, 4, 6)), "norm3": scale(6)},
+            "head": dense(next(keys), 6, 5)}
+
+
 def norm(x, g):
     return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-6) * g
 
@@ -120,6 +150,7 @@ def experts_params():
 
 FAMILIES = {
     "mlp": (mlp, mlp_params, (jnp.ones((4, 5)),)), "cnn": (cnn, cnn_params, (jnp.ones((2, 8, 8, 3)),)),
+    "resnet": (resnet, resnet_params, (jnp.ones((3, 8, 8, 3)),)),
     "gpt": (gpt, gpt_params, (jnp.zeros((2, 6), jnp.int32),)), "lstm": (lstm, lstm_params, (jnp.ones((3, 4, 3)),)),
     "experts": (experts, experts_params, (jnp.ones((5, 4)),)),
 }
@@ -160,6 +191,16 @@ def test_a_constant_start_is_tied_and_a_planted_twin_is_found_alone():
     layers = ic.symmetry.analyze(ij.program(mlp, params, jnp.ones((4, 5)))).layers
     assert [u for u, s in enumerate(layers[0].status) if s != "free"] == [1, 4]
     assert set(layers[1].status) == {"free"}
+
+
+def test_a_batch_norm_written_with_var_keeps_ties():
+    p = ij.program(lambda p, x: jax.nn.relu(batch_norm(p, conv(x, p["w"]))).mean((1, 2)) @ p["v"],
+                   {"w": jnp.full((3, 3, 2, 5), 0.2), "scale": jnp.ones(5), "bias": jnp.zeros(5), "v": jnp.ones((5, 3))},
+                   jnp.ones((4, 6, 6, 2)))
+    assert not any(op.kind == "choose" for op in p.ops)
+    assert [layer.effective_width for layer in ic.symmetry.analyze(p).layers] == [1]
+    q = ij.program(lambda w, x: jnp.where(x > 0, jnp.tanh(x @ w), -x), jnp.ones((4, 4)), jnp.ones((2, 4)))
+    assert any(op.kind == "choose" for op in q.ops)              # by the data: that stays
 
 
 def test_activations_are_known_by_their_values():

@@ -86,7 +86,7 @@ def resnet_twin(p, x):
 
 
 def attend(b, x, heads=torch_sequences.HEADS):
-    batch, time, width = x.shape
+    batch, time = x.shape[:2]
     q, k, v = (jnp.moveaxis(t.reshape(batch, time, heads, -1), 2, 1)
                for t in jnp.split(dense(b["qkv"], x), 3, axis=-1))
     score = q @ jnp.swapaxes(k, -1, -2) / q.shape[-1] ** 0.5

@@ -94,8 +94,8 @@ def _convolve(a, x, w):
     w = w.permute(*a["w_dims"])
     stride, dilation, padding = (a.get(k) or d for k, d in (("stride", (1,) * n), ("dilation", (1,) * n),
                                                          ("padding", (0,) * n)))
-    padding = tuple(n[0] if isinstance(n, tuple) else n for n in padding)
     if a.get("transposed"):
+        padding = tuple(n[0] if isinstance(n, tuple) else n for n in padding)
         f = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[n - 1]
         y = f(x, w.transpose(0, 1), None, stride, padding, a.get("output_padding") or 0, a.get("groups", 1), dilation)
     else:
@@ -173,8 +173,8 @@ def _others(kind, a, x, op):
     if kind == "pool":
         y = x[0]
         if any(a.get("padding") or ()):
-            wide = [n for d in range(y.dim() - 1, -1, -1)
-                    for n in [a["padding"][a["dims"].index(d)] if d in a["dims"] else 0] * 2]
+            sizes = [a["padding"][a["dims"].index(d)] if d in a["dims"] else 0 for d in range(y.dim() - 1, -1, -1)]
+            wide = [n for one in sizes for n in (one if isinstance(one, tuple) else (one, one))]
             y = F.pad(y, wide, value=-1e30 if a.get("function", "max") == "max" else 0.0)
         for k, d in enumerate(a["dims"]):
             y = y.unfold(d, *((a["window"][k], a["stride"][k]) if "window" in a else (2, 2)))

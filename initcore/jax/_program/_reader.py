@@ -75,6 +75,8 @@ class Reader(Leaves):
         elif name == "cond" and not isinstance(given[0], Value):
             branch = params["branches"][int(np.clip(given[0], 0, len(params["branches"]) - 1))]
             return self.run(branch.jaxpr, list(branch.consts), given[1:], module)
+        elif name == "select_n" and not isinstance(given[0], Value) and _uniform(given[0]) is not None:
+            return [given[1 + int(_uniform(given[0]))]]                 # as jnp.var asks whether there are any numbers
         elif name not in ("while", "cond"):
             inner = next((params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in params), None)
             if isinstance(inner, (ClosedJaxpr, Jaxpr)) or hasattr(inner, "eqns"):

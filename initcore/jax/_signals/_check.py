@@ -126,6 +126,7 @@ def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], Non
         return Judged(found, None, None, said, (f"Only its weights were judged, by themselves: {error}",), False)
     leaves = jax.tree_util.tree_leaves(model.params)
     program = traced.program(leaves)
+    found = _of_arrays(model, options, _scanned(program))
     session = Session(traced.runner, program, leaves, jax.tree_util.tree_leaves(call.inputs))
     tell("one forward and one backward pass")
     gathered = Gathered(session)
@@ -154,10 +155,34 @@ def _proved(program: Program, options: Options) -> tuple[Any, tuple[str, ...]]:
     return found, () if program.coverage.share == 1.0 else (f"The proof of ties: {program.coverage}.",)
 
 
-def _of_arrays(model: Model, options: Options) -> list[Finding]:
-    """What the rules for tensors find in the parameters."""
+def _scanned(program: Program) -> frozenset[str]:
+    """Names of the parameters that a loop takes row by row: stacks of layers."""
+    names = {p.value: p.names for p in program.parameters}
+    rows: dict[Any, set[int]] = {}
+    for op in program.ops:
+        v = op.inputs[0] if op.kind == "slice" else None
+        if v in names and v is not None and len(v.shape) > 1:
+            starts, stops = op.attributes["starts"], op.attributes["stops"]
+            whole = all(a == 0 and b == n for a, b, n in zip(starts[1:], stops[1:], v.shape[1:]))
+            if stops[0] == starts[0] + 1 and whole:
+                rows.setdefault(v, set()).add(starts[0])
+    return frozenset(name for v, found in rows.items() if len(found) == v.shape[0] > 1 for name in names[v])
+
+
+def _of_arrays(model: Model, options: Options, stacks: frozenset[str] = frozenset()) -> list[Finding]:
+    """What the rules for tensors find in the parameters; in a stack of layers layer by layer."""
     flat = [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(model.params)[0]]
     floats = {name: _reader(leaf)() for name, leaf in flat if jnp.issubdtype(leaf.dtype, jnp.floating)}
     normed = any("norm" in name.lower() for name in floats)
-    out = judge_arrays(floats, options.active, options.numbers, normed)
-    return [replace(f, place=Place((f.tensor or "").rpartition(".")[0]), tensors=(f.tensor or "",)) for f in out]
+    whole: dict[str, tuple[str, str]] = {}
+    for name in stacks & floats.keys():
+        head, _, last = name.rpartition(".")
+        for k, row in enumerate(floats.pop(name)):
+            part = ".".join(p for p in (head, str(k), last) if p)
+            floats[part], whole[part] = row, (name, f"Layer {k}: ")
+    out: dict[Any, Finding] = {}
+    for f in judge_arrays(floats, options.active, options.numbers, normed):
+        name, where = whole.get(f.tensor or "", (f.tensor or "", ""))
+        out.setdefault((f.rule, name), replace(f, tensor=name, message=where + f.message, tensors=(name,),
+                                               place=Place(name.rpartition(".")[0])))
+    return list(out.values())
