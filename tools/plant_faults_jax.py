@@ -12,15 +12,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "oracles"))
 import jax_families
-from plant_faults import aliases, changed, faults_of, of_input
+from plant_faults import faulty
 
 import initcore as ic
 import initcore.jax as ij
 
 
 def told(findings, names):
-    """{(rule, parameter, cause)} in JAX's names."""
-    return {(f.rule, names.get(f.tensor, f.tensor), f.cause) for f in findings}
+    """{(rule, parameter, cause)} in JAX's names; of inputs without a name."""
+    return {(f.rule, "" if f.rule.startswith("INP") else names.get(f.tensor, f.tensor), f.cause) for f in findings}
 
 
 def real(findings):
@@ -30,8 +30,8 @@ def real(findings):
 
 def names_it(found, names, rules, same, causes):
     """Does a finding name rule, parameter and cause?"""
-    return any(f.rule in rules and f.cause in causes and same & {names.get(n, n) for n in (f.tensor, *f.tensors)}
-               for f in found)
+    return any(f.rule in rules and f.cause in causes and
+               (not same or same & {names.get(n, n) for n in (f.tensor, *f.tensors)}) for f in found)
 
 
 def judged(family):
@@ -42,17 +42,16 @@ def judged(family):
     stack = getattr(make, "stack", "")
     params, names = jax_families.carried(module, stack)
     there, here = ic.check(module, args)._mend, ij.check(ij.Model(fn, params), jax_families.inputs(args))._mend
-    for name, act, rules, tensors, causes in faults_of(module, args, there.context):
-        bad = changed(module, act)
-        theirs, ours = real(there.judge(bad)[0]), real(here.judge(jax_families.carried(bad, stack)[0])[0])
-        same = {names[n] for n in aliases(module, tensors)}
-        yield (name, ", ".join(sorted(tensors)), names_it(ours, {}, rules, same, causes),
-               names_it(theirs, names, rules, same, causes), told(ours, {}), told(theirs, names))
-    for name, given, rules, causes in of_input(module, args, there.context):
-        ours = real(ij.check(ij.Model(fn, params), jax_families.inputs(given)).findings)
-        theirs = real(ic.check(module, given).findings)
-        hits = (any(f.rule in rules and f.cause in causes for f in found) for found in (ours, theirs))
-        yield name, "x", *hits, *({(f.rule, f.cause) for f in found} for found in (ours, theirs))
+    for name, where, bad, given, rules, tensors, causes in faulty(module, args, there.context):
+        if given is args:
+            theirs, ours = there.judge(bad)[0], here.judge(jax_families.carried(bad, stack)[0])[0]
+        else:
+            theirs, ours = ic.check(bad, given).findings, ij.check(ij.Model(fn, params), jax_families.inputs(
+                given)).findings
+        theirs, ours = real(theirs), real(ours)
+        same = {names[n] for n in tensors}
+        yield (name, where, names_it(ours, {}, rules, same, causes), names_it(theirs, names, rules, same, causes),
+               told(ours, {}), told(theirs, names))
 
 
 def main():

@@ -194,8 +194,8 @@ def test_a_constant_start_is_tied_and_a_planted_twin_is_found_alone():
 
 
 def test_a_batch_norm_written_with_var_keeps_ties():
-    p = ij.program(lambda p, x: jax.nn.relu(batch_norm(p, conv(x, p["w"]))).mean((1, 2)) @ p["v"],
-                   {"w": jnp.full((3, 3, 2, 5), 0.2), "scale": jnp.ones(5), "bias": jnp.zeros(5), "v": jnp.ones((5, 3))},
+    params = {"w": jnp.full((3, 3, 2, 5), 0.2), "scale": jnp.ones(5), "bias": jnp.zeros(5), "v": jnp.ones((5, 3))}
+    p = ij.program(lambda p, x: jax.nn.relu(batch_norm(p, conv(x, p["w"]))).mean((1, 2)) @ p["v"], params,
                    jnp.ones((4, 6, 6, 2)))
     assert not any(op.kind == "choose" for op in p.ops)
     assert [layer.effective_width for layer in ic.symmetry.analyze(p).layers] == [1]
