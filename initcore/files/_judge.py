@@ -25,7 +25,7 @@ from ._scan import scan_all
 from ._tensor import Tensor, Weights
 from ._text import shown_name
 from ._wiring import wiring
-from ._words import words_of
+from ._words import in_words, words_of
 
 _LARGEST = 1 << 28          # parameters of a network that is read whole without being asked for
 
@@ -108,7 +108,8 @@ def check_file(path: Any, *, activation: str | Sequence[str] | None = None, outp
         found = [f for f in found if not (f.tensor in inside and nodes.knows_better(f))]
     notes += _left_notes(parts, report is not None)
     return FileReport(shown_name(path), weights.format, report, loaded, found, tuple(facts), _coverage(parts), notes,
-                      fail_level=fail_level, known=known, partial=partial)
+                      fail_level=fail_level, known=known, partial=partial,
+                      told=lambda f: f if loaded is None else in_words(f, words, loaded.tensors))
 
 
 def judge_arrays(arrays: Mapping[str, Array], active: frozenset[str], numbers: dict[str, dict[str, float]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .. import _checks, rules
@@ -95,11 +95,11 @@ class FileReport:
     def __init__(self, source: str, kind: str, network: Report | None, loaded: Loaded | None,
                  findings: Sequence[Finding], tensors: tuple[TensorFacts, ...], coverage: Coverage,
                  notes: Sequence[str], *, fail_level: str = "fail", known: set[tuple[Any, ...]] | None = None,
-                 partial: bool = False) -> None:
+                 partial: bool = False, told: Callable[[Finding], Finding] = lambda finding: finding) -> None:
         self.source, self.kind, self.network, self.loaded = source, kind, network, loaded
         self.tensors, self.coverage, self.notes = tensors, coverage, tuple(notes)
         self.fail_level, self.partial = fail_level, partial
-        every = [*(network.findings if network is not None else ()), *findings]
+        every = [*map(told, network.findings if network is not None else ()), *findings]
         every.sort(key=lambda f: (-_WEIGHT[f.severity], -1 if f.layer is None else f.layer, f.rule))
         self.findings = tuple(f for f in every if f.fingerprint not in (known or ()))
         self.suppressed = tuple(f for f in every if f.fingerprint in (known or ()))

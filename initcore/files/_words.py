@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..rules import Finding, nodes
 from ._tensor import Weights
+from ._text import shown_name
 
 TORCH = nodes.Words()
 # what a variable of Keras is called -> the layer's argument that makes it
@@ -30,42 +32,44 @@ class Keras(nodes.Words):
     'bias_initializer="zeros" in head'
     """
 
-    def _of(self, name: str, initializer: str) -> str:
+    def initialised(self, name: str, initializer: str) -> str:
+        """The argument of the layer that makes a tensor."""
         layer, _, last = name.rpartition("/")
         word = _ARGUMENTS.get(re.sub(r"(:0|_\d+)$", "", last), "kernel")
         return f"{word}_initializer={initializer}" + (f" in {layer}" if layer else f" for {name}")
 
     def drawn(self, name: str, std: float) -> str:
-        return self._of(name, f"keras.initializers.RandomNormal(stddev={std:.4g})")
+        return self.initialised(name, f"keras.initializers.RandomNormal(stddev={std:.4g})")
 
     def zero(self, name: str) -> str:
-        return self._of(name, '"zeros"')
+        return self.initialised(name, '"zeros"')
 
     def one(self, name: str) -> str:
-        return self._of(name, '"ones"')
+        return self.initialised(name, '"ones"')
 
 
 @dataclass(frozen=True)
 class Flax(nodes.Words):
     """Arguments of the module.
 
-    >>> Flax().drawn("params.Dense_0.kernel", 0.125)
-    'kernel_init=nn.initializers.normal(stddev=0.125) in params.Dense_0'
+    >>> Flax().drawn("params/Dense_0/kernel", 0.125)
+    'kernel_init=nn.initializers.normal(stddev=0.125) in params/Dense_0'
     """
 
-    def _of(self, name: str, initializer: str) -> str:
-        layer, _, last = name.rpartition(".")
+    def initialised(self, name: str, initializer: str) -> str:
+        """The argument of the layer that makes a tensor."""
+        layer, _, last = name.rpartition("/" if "/" in name else ".")
         word = {"bias": "bias", "scale": "scale", "embedding": "embedding"}.get(last, "kernel")
         return f"{word}_init={initializer}" + (f" in {layer}" if layer else f" for {name}")
 
     def drawn(self, name: str, std: float) -> str:
-        return self._of(name, f"nn.initializers.normal(stddev={std:.4g})")
+        return self.initialised(name, f"nn.initializers.normal(stddev={std:.4g})")
 
     def zero(self, name: str) -> str:
-        return self._of(name, "nn.initializers.zeros_init()")
+        return self.initialised(name, "nn.initializers.zeros_init()")
 
     def one(self, name: str) -> str:
-        return self._of(name, "nn.initializers.ones_init()")
+        return self.initialised(name, "nn.initializers.ones_init()")
 
 
 @dataclass(frozen=True)
@@ -101,18 +105,20 @@ def words_of(weights: Weights) -> nodes.Words:
         return Keras()
     if weights.format.startswith("Flax"):
         return Flax()
-    return Exported(exporter=str(weights.config.get("producer", ""))) if weights.format == "ONNX" else TORCH
+    return Exported(exporter=shown_name(weights.config.get("producer", ""))[:40]) if weights.format == "ONNX" else TORCH
 
 
-def in_words(f: Finding, words: nodes.Words) -> Finding:
+def in_words(f: Finding, words: nodes.Words, tensors: Sequence[str]) -> Finding:
     """A finding of a chain, whose cure is a call of initcore, with the library's own initializer beside it.
 
-    >>> found = Finding("SYM101", "fail", 0, "", 1, 4, "symmetry", "ic.init.he_normal((3, 4), rng=key)", "dense/kernel")
-    >>> in_words(found, Keras()).cure
+    tensors : the weight's name by layer.
+
+    >>> found = Finding("SYM101", "fail", 0, "", 1, 4, "symmetry", "ic.init.he_normal((3, 4), rng=key)", "layers[0].w")
+    >>> in_words(found, Keras(), ["dense/kernel"]).cure
     'kernel_initializer="he_normal" in dense (ic.init.he_normal((3, 4), rng=key))'
     """
     table = _KERAS if isinstance(words, Keras) else _FLAX if isinstance(words, Flax) else {}
     call = _CALL.search(f.cure)
-    if call is None or call[1] not in table or not f.tensor or not isinstance(words, (Keras, Flax)):
+    if call is None or call[1] not in table or f.layer is None or not isinstance(words, (Keras, Flax)):
         return f
-    return replace(f, cure=f"{words._of(f.tensor, table[call[1]])} ({f.cure})")
+    return replace(f, cure=f"{words.initialised(tensors[f.layer], table[call[1]])} ({f.cure})")

@@ -46,7 +46,8 @@ def read_onnx(path: Any) -> Weights:
         raise FileFormatError(f"{file.shown} holds a name that is no UTF-8 text, so it is damaged; {_HOW}.")
     used = _uses(model.graph)
     tensors = [_tensor(file, proto, used.get(proto.name, "")) for proto in _initialisers(model.graph)]
-    return collect(file.shown, "ONNX", tensors, graph=onnx_graph(model, lambda: _inferred(onnx, model)), notes=[
+    return collect(file.shown, "ONNX", tensors, graph=onnx_graph(model, lambda: _inferred(onnx, model)), config={
+        "producer": model.producer_name}, notes=[
         "An ONNX file is the exported network: norms may be folded in, names may be lost, dropout is gone."])
 
 
