@@ -82,6 +82,10 @@ class Twins(Random):
         if self.rng.random() < 0.7:
             router[1] = router[0]
         gate = b.op("softmax", b.linear(x, b.weight("router", router)), shape=(BATCH, TIME, 3), dims=(2,))
+        if self.rng.random() < 0.4:                        # stacked, weighed and summed
+            made = b.concat(0, *(b.reshape(self.tower(x, layers), 1, BATCH, TIME, n) for layers in towers))
+            g = b.reshape(b.permute(gate, 2, 0, 1), 3, BATCH, TIME, 1)
+            return [self.out(b.op("reduce", b.mul(made, g), shape=x.shape, function="sum", dims=(0,)))]
         total = x if self.rng.random() < 0.4 else None
         for e, layers in enumerate(towers):
             y = b.mul(self.tower(x, layers), b.slice(gate, 2, e, e + 1))

@@ -98,7 +98,8 @@ class Experiment:
                 if drawn is None or not self.same:
                     shape = (1, *v.shape[1:]) if self.same and len(self.program.outputs) == 1 else v.shape
                     drawn = [torch.as_tensor(self.rng.normal(size=shape)) for _ in range(2)]
-                loss = loss + ((y - drawn[0]) ** 2).mean() + (y * drawn[1]).mean()
+                bent = torch.sin(y) if self.same else y    # a square cannot tell outputs that differ by a constant
+                loss = loss + ((y - drawn[0]) ** 2).mean() + (bent * drawn[1]).mean()
             step.zero_grad()
             if not loss.requires_grad:
                 break

@@ -165,6 +165,61 @@ def test_heads_that_are_modules_of_their_own():
         assert len({la.count("tied") for la in report.layers}) == 1
 
 
+def _mixture(change, stacked, stream=False, e=3):
+    """A list of experts, weighed by a softmax router; the last is another."""
+    rng = np.random.default_rng(24)
+    b = Builder(rng)
+    x = b.input(9, 5)
+    first = _numbers(rng, 5, 6, 5)
+    towers = [first, _mixed(rng, first), _numbers(rng, 5, 6, 5)]
+    router = rng.normal(size=(e, 5))
+    router[1] = router[0] + (change == "router")
+    if change in (0, 1):
+        towers[1][change][0].flat[3] += 0.5
+    if change == "bias":
+        towers[1][1][1][2] += 0.5
+    p = b.op("softmax", b.linear(x, b.weight("router", router)), shape=(9, e), dims=(1,))
+    outs = [_tower(b, f"e{k}", x, t, "tanh") for k, t in enumerate(towers)]
+    if stacked:
+        y = b.concat(1, *(b.reshape(o, 9, 1, 5) for o in outs))
+        y = b.op("reduce", b.mul(y, b.reshape(p, 9, e, 1)), shape=(9, 5), function="sum", dims=(1,))
+    else:
+        y = x if stream else None
+        for k, o in enumerate(outs):
+            o = b.mul(o, b.slice(p, 1, k, k + 1))
+            y = o if y is None else b.add(y, o)
+    return ic.symmetry.analyze(b.program(b.dense("head", y, 3)), optimizer="adamw")
+
+
+@pytest.mark.parametrize("stacked, stream", [(True, False), (False, False), (False, True)])
+@pytest.mark.parametrize("change", [None, "router", "bias", 0, 1])
+def test_experts_of_a_list(change, stacked, stream):
+    report = _mixture(change, stacked, stream)
+    if change is None:
+        assert report.axes["router"].labels.tolist() == [0, 0, 1]
+        for k in (0, 1):
+            assert report.axes["e0." + str(k)].twins == (f"e1.{k}",)
+            assert set(report.axes[f"e1.{k}"].status) == {"tied"} and report.axes[f"e2.{k}"].ok
+    else:
+        assert report.ok
+
+
+def test_two_gates_that_are_added():
+    rng = np.random.default_rng(25)
+    for equal in (True, False):
+        b = Builder(rng)
+        x = b.input(9, 5)
+        w, v = rng.normal(size=(4, 5)), rng.normal(size=(4, 5))
+        parts = []
+        for k in range(2):
+            gate = b.act(b.linear(x, b.weight(f"gate{k}", w)), "sigmoid")
+            parts.append(b.mul(gate, b.linear(x, b.weight(f"up{k}", v + k * (not equal)))))
+        report = ic.symmetry.analyze(b.program(b.dense("head", b.add(*parts), 2)))
+        assert report.ok is not equal
+        if equal:
+            assert report.axes["gate0"].twins == ("gate1",)
+
+
 def test_what_has_no_common_target_is_refused():
     b, one, two = _twins(23)
     wide = b.linear(one, b.weight("wide", np.ones((3, 1))))

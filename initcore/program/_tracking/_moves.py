@@ -32,6 +32,8 @@ def relocate(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:
     some = [t for t in tracks if t is not None]
     x, a, shape = some[0], op.attributes, op.outputs[0].shape
     if op.kind == "concatenate":
+        if _stacked(trace, op, some):
+            return [_side_by_side(trace, some, a["dim"], shape)]
         return [concatenate(trace, some, a["dim"], shape)]
     if op.kind == "pad":
         return [_pad(trace, x, a["low"], a["high"], shape)]
@@ -77,6 +79,14 @@ def concatenate(trace: Trace, tracks: Sequence[Track], dim: int, shape: tuple[in
     parts = [_thin(trace, t, live, dim, thin) for t in tracks]
     y = trace.join(parts, thin, "choose" if all(t.ids is not None for t in parts) else "sum", "concatenate")
     return Track((*y.dims[:dim], *plain_dims((shape[dim],)), *y.dims[dim + 1:]), y.ids)
+
+
+def _stacked(trace: Trace, op: Op, tracks: Sequence[Track]) -> bool:
+    """Are values that are one function of their weights put side by side along a dim of their own?"""
+    if len(tracks) < 2 or any(t.ids is None or t.dims[op.attributes["dim"]] for t in tracks):
+        return False
+    ids = np.concatenate([t.ids.ravel() for t in tracks if t.ids is not None])
+    return len({trace.values[v] for v in op.inputs if v is not None}) == 1 and len(np.unique(ids)) == len(ids)
 
 
 def _thin(trace: Trace, t: Track, live: Sequence[Track], dim: int, thin: tuple[int, ...]) -> Track:

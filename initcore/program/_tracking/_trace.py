@@ -93,7 +93,7 @@ class Trace:
     reads : units that something takes: (ids, operation, what for).   colours : :class:`Colour`.
     uses : weights between units.   outputs : units the loss sees.   opaque : operations not understood.
     kinds : a number a family, equal for families that are the same function of their weights (:mod:`._marks`).
-    marks : that of each operation.   results : what the program returns.
+    marks : that of each operation.   values : and of each value.   results : what the program returns.
     """
 
     def __init__(self, wild: frozenset[Parameter] = frozenset()) -> None:
@@ -108,6 +108,7 @@ class Trace:
         self.opaque: list[int] = []
         self.kinds: list[int] = []
         self.marks: dict[int, int] = {}
+        self.values: dict[Value, int] = {}
         self.results: list[Track] = []
         self.wild = wild                                  # parameters that something not understood takes
         self.lost: set[Parameter] = set()

@@ -38,6 +38,7 @@ def _pass(inputs: tuple[Value, ...], parameters: tuple[Parameter, ...], constant
     trace.roles = roles(ops, needed)
     tracks: dict[Value, Track] = {v: data(v.shape) for v in inputs}
     marks = Marks()
+    trace.values = marks.values
     for v in inputs:
         marks.input(v)
     for v, a in constants.items():

@@ -17,6 +17,7 @@ _IDENTITY = activations.IDENTITY
 def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked: set[int], seen: set[int]) -> Local:
     """The steps of a group's first bundle."""
     steps, parts, foreign = [], 0, set()
+    wired: dict[int, int] = {}
     for member, number in zip(group.members[0].tolist(), group.families):
         family, entry = trace.families[number], -1
         if family.role in _PARTS:
@@ -25,8 +26,13 @@ def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked:
             if family.role in ("reduce", "constant"):
                 foreign.add(entry)
         operands: list[tuple[str, int]] = []
-        for mode, ids in family.operands if family.role not in _PARTS else ():
-            if mode == "in":
+        for k, (mode, ids) in enumerate(family.operands if family.role not in _PARTS else ()):
+            if (tree := found.wires.cut.get((number, k))) is not None:
+                if tree not in wired:
+                    wired[tree] = parts
+                    parts += 1
+                operands.append(("out", wired[tree]))
+            elif mode == "in":
                 assert ids is not None
                 operands.append(("in", int(found.slot[ids[member - family.start]])))
             elif mode == "out":
@@ -55,7 +61,8 @@ def axis_of(local: Local, group: Group, name: str) -> Axis:
         plain: frozenset[int] = frozenset()
         if signs is not None:
             plain = frozenset(s.entry for s, sign in zip(local.steps, signs) if s.entry >= 0 and not sign)
-            plain |= {k for s in local.steps for mode, k in s.operands if mode == "out"}
+            plain |= {k for s, sign in zip(local.steps, signs) for mode, k in s.operands
+                      if mode == "out" and (k in local.foreign or not sign)}
             axis.odd = True
         axis.zero, axis.forward_zero = local.at_zero(plain)
         if not axis.zero:                            # without signs: gains alone are literal

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..._types import Array
 from ...program._tracking._trace import Trace
+from ._wires import wires
 
 _U = np.uint64
 
@@ -81,7 +82,8 @@ class Bundles:
     def __init__(self, trace: Trace, promised: bool = False) -> None:
         n = trace.count
         self.family = np.repeat(np.arange(len(trace.families)), [f.n for f in trace.families])
-        root = components(n, trace.unions)
+        self.wires = wires(trace)
+        root = components(n, self.wires.unions(trace))
         kinds = np.asarray(trace.kinds, dtype=np.int64)[self.family]
         order = np.lexsort((kinds, root))
         rank = np.empty(n, dtype=np.int64)
@@ -92,13 +94,18 @@ class Bundles:
             for f in trace.families:
                 span = slice(f.start, f.start + f.n)
                 for k, (mode, ids) in enumerate(f.operands):
-                    word = mix(np.array([k * 8 + ("in", "out", "data", "group").index(mode)]))
+                    cut = (f.index, k) in self.wires.cut
+                    word = mix(np.array([k * 8 + (4 if cut else ("in", "out", "data", "group").index(mode))]))
                     record[span] += mix(word + (slot[ids] if ids is not None else _U(1)))
             record = mix(record)
+            for (number, k), tree in self.wires.cut.items():
+                term = trace.families[number].operands[k][1]
+                assert term is not None
+                np.add.at(record, term, mix(slot[term] ^ mix(np.array([-3 - trace.kinds[tree]]))))
             for ids, op, tag in trace.reads:
                 np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([trace.marks[op] * 4096 + tag]))))
             for k, ids in enumerate(trace.outputs):
-                np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([-2 - k * (not promised)]))))
+                np.add.at(record, ids, mix(slot[ids] ^ mix(np.array([4096 * (k * (not promised)) + 4095]))))
             total = np.zeros(n, dtype=np.uint64)
             np.add.at(total, root, record)
         self.groups: list[Group] = []

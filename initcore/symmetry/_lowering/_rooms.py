@@ -61,6 +61,10 @@ class Rooms:
         for use in trace.uses:
             if use.source is not None:
                 mark(read, found, use.source)
+        for f, k in found.wires.cut:
+            term = trace.families[f].operands[k][1]
+            assert term is not None
+            mark(read, found, term)
         for link in trace.links:
             mark(linked, found, link.many if link.up else link.one)
         for ids in trace.outputs:

@@ -28,6 +28,7 @@ class Weighed(Rooms):
         for use in self.trace.uses:
             turn = count[use.op] = count.get(use.op, -1) + 1
             self._use(use, (self.trace.marks.get(use.op, -1 - use.op), turn))
+        self._wire()
 
     def _use(self, use: Use, kind: tuple[int, int]) -> None:
         parameter = use.weights.parameter
@@ -101,6 +102,20 @@ class Weighed(Rooms):
         kins = self._kin_of(("mask", key)), self._kin_of(("wide", key))
         self.blocks.append(Block(s, t, mask, name, part, frozen=True, structural=True, kin=kins[0], var=rise.slot))
         self.blocks.append(Block(s, t, wide, name, part, frozen, kin=kins[1], var=rise.slot))
+
+    def _wire(self) -> None:
+        """Fixed weights between the terms of a sum and the sum: all terms of one tree in one matrix."""
+        found: dict[tuple[int, int, int, int], Array] = {}
+        for f, k in self.found.wires.cut:
+            family = self.trace.families[f]
+            ids = family.operands[k][1]
+            assert ids is not None
+            for s, var, at_s, idx_s, _ in self.classes(ids):
+                for t, slot, at_t, idx_t, _ in self.classes(family.ids.ravel()):
+                    part = self.locals[t].steps[slot].operands[k][1]
+                    w = found.setdefault((s, var, t, part), np.zeros((self.axes[s].n, self.axes[t].n), np.float32))
+                    w[np.ix_(idx_s, idx_t)] += at_s[:, None] == at_t[None]
+        self.blocks += [Block(s, t, w, "sum", part, frozen=True, var=var) for (s, var, t, part), w in found.items()]
 
     def _data(self, kind: tuple[int, int], p: int) -> int:
         """A fixed axis of data; one number for all places is always the same one."""

@@ -122,7 +122,7 @@ class Local:
         n = len(self.steps)
         system = _Parity(n)
         for i, s in enumerate(self.steps):
-            _constrain(system, i, s)
+            _constrain(system, i, s, self.foreign)
         for i in self.linked | self.seen:
             system.add({i}, 0)
         for i in self.read:
@@ -216,10 +216,10 @@ def _backward(s: Step, flags: list[Array], moving: list[Array], b: Array, back: 
             out[k] = out[k] | d
 
 
-def _constrain(system: _Parity, i: int, s: Step) -> None:
+def _constrain(system: _Parity, i: int, s: Step, others: AbstractSet[int]) -> None:
     """Which operands change sign with the result."""
     own = [k for mode, k in s.operands if mode == "in"]
-    foreign = any(mode == "out" for mode, _ in s.operands)
+    foreign = any(mode == "out" and k in others for mode, k in s.operands)
     has_data = any(mode == "data" for mode, _ in s.operands)
     if s.entry >= 0 and not s.operands:
         if s.role in ("reduce", "constant"):
