@@ -35,9 +35,18 @@ def as_network(net: Any) -> Network:
         if any(passes.look(a if a.ndim == 2 else a[None]) < 0 for _, _, a in net.parameters()):
             net.check_finite()
         return net
-    if isinstance(net, (Graph, Program)):
-        raise ArgumentTypeError(f"net is a {type(net).__name__}; this takes chains of layers: an initcore.Network or a "
-                                "list of (w, b, activation). analyze() judges it; re-initialise the axes it names.")
+    if isinstance(net, Program):
+        raise ArgumentTypeError("net is a Program, whose operations have their widths written into them (heads, "
+                                "shapes); quotients are made of chains of layers. The width each layer really has is "
+                                "analyze(net).axes[name].effective_width: build the module anew with it, or set it "
+                                "free by break_ties(net).")
+    if isinstance(net, Graph):
+        raise ArgumentTypeError("net is a Graph, which holds no network to change; this takes chains of layers: an "
+                                "initcore.Network or a list of (w, b, activation). analyze() judges it; re-initialise "
+                                "the axes it names.")
+    if hasattr(net, "named_parameters"):
+        raise ArgumentTypeError(f"net is a {type(net).__name__}; give symmetry its program: "
+                                "initcore.torch.program(module, args).")
     if isinstance(net, (str, bytes, np.ndarray)) or not isinstance(net, Sequence):
         raise ArgumentTypeError(f"net must be an initcore.Network, a symmetry.Graph or a list of (w, b, activation), "
                                 f"got {type(net).__name__}.")

@@ -14,8 +14,10 @@ from .._checks import number, quiet
 from .._types import Array
 from ..errors import ArgumentError
 from ..network import Network
+from ..program import Program
 from ..random import Key, as_key
 from ._analyze import analyze, as_network
+from ._lowering._free import freed_once
 from ._report import LayerSymmetry, SymmetryReport
 
 
@@ -35,14 +37,15 @@ class Change:
 
 
 class Broken(NamedTuple):
-    """``network`` without ties and the ``changes`` that were needed (none for a free network)."""
+    """``network`` (or program) without ties and the ``changes`` that were needed (none for a free one)."""
 
-    network: Network
+    network: Any
     changes: list[Change]
 
 
 @quiet
-def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0) -> Broken:
+def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str = "sgd", l2: float = 0.0,
+               same_targets: bool = False) -> Broken:
     """A network without ties or dead units, by the least change: noise on some units' incoming weights.
 
     Only cells of several units are touched, all but one unit of each (all of a dead cell), and no layer whose
@@ -50,9 +53,13 @@ def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str 
 
     Parameters
     ----------
+    net : :class:`initcore.Network`, a list of ``(w, b, activation)``, or :class:`initcore.program.Program`: then the
+        result is a program whose parameters read the changed arrays, for the module to take over.
     rng : Key, int, Generator ... as everywhere; None takes entropy from the system.
     scale : standard deviation of the noise over the root mean square of the layer's weights (over
         ``1/sqrt(fan_in)`` where they are all zero). Default 0.1.
+
+    same_targets : of a program, as in :func:`analyze`.
 
     Returns
     -------
@@ -65,6 +72,11 @@ def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str 
     (True, (1, 2))
     """
     scale = number("scale", scale, low=0.0, open_low=True)
+    if isinstance(net, Program):
+        return _freed_program(net, lambda p: analyze(p, optimizer=optimizer, l2=l2, same_targets=same_targets), rng,
+                              scale)
+    if same_targets:
+        raise ArgumentError("same_targets=True is for programs of several towers; a chain of layers is one.")
     return freed(as_network(net), lambda n: analyze(n, optimizer=optimizer, l2=l2), rng, scale)
 
 
@@ -100,6 +112,27 @@ def freed(net: Network, analyze: Callable[[Network], SymmetryReport], rng: objec
         net = Network(layers)
     raise ArgumentError(f"ties remain after noise of relative size scale={scale!r}; raise it (the weights' precision "
                         "may swallow it).")
+
+
+def _freed_program(program: Program, analyze: Callable[[Program], SymmetryReport], rng: object, scale: float) -> Broken:
+    """Noise until no unit is tied or dead; what no weights into its units can free is refused."""
+    key: Key = as_key(rng)
+    changes: list[Change] = []
+    for attempt in range(4):
+        report = analyze(program)
+        if not report.certified:
+            raise ArgumentError("the ties could not be settled within max_sweeps, or the program is approximate: it "
+                                "has no ties that are proved.")
+        if all(la.ok for la in report.layers):
+            return Broken(program, changes)
+        program, made = freed_once(program, report, key.child(f"break_ties.{attempt}"), scale, _to_change)
+        changes += [Change(*noise) for noise in made]
+        if not made:
+            break
+    tied = [la for la in report.layers if not la.ok]
+    raise ArgumentError(f"{len(tied)} layers stay tied, {tied[0].name!r} first ({tied[0].verdict}): no trained weights "
+                        f"of their own lead into these units, or noise of relative size scale={scale!r} is swallowed "
+                        "by the weights' precision. Initialise what is read of them anew, or raise scale.")
 
 
 def _to_change(la: LayerSymmetry) -> tuple[Array, str]:

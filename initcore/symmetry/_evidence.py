@@ -1,5 +1,6 @@
 """Evidence: the equalities that tie two units, or the first inequality that parts them."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from .._types import Array
 from ._partition import BACKWARD, FORWARD, Refinement
 from ._signatures import State
-from ._structures._system import System
+from ._structures._system import Block, System
 
 _LINES = 8
 
@@ -83,14 +84,15 @@ def _sums(system: System, states: list[State], axis: int, a: int, b: int, direct
     """One line for each cell on the other side: what units a and b sum over it."""
     blocks = system.incoming(axis) if direction == FORWARD else system.outgoing(axis)
     lines = []
-    for block in blocks:
+    for kin in _kin(blocks):
+        block = kin[0]
         other = block.source if direction == FORWARD else block.target
-        w = block.w if direction == FORWARD else block.w.T
         state, label = states[other], system.axes[other].name
-        there, here = (block.rows, block.cols) if direction == FORWARD else (block.cols, block.rows)
+        seen = [k for k in kin if _covers(k, a, direction) or _covers(k, b, direction)] if len(kin) > 1 else kin
+        name = " and ".join(dict.fromkeys(k.name for k in seen))
         shown = hidden = 0
         for cell, units in _cells(state):
-            x, y = _entries(w, units, a, there, here), _entries(w, units, b, there, here)
+            x, y = (sum((_entries(k, units, unit, direction) for k in kin), np.zeros(len(units))) for unit in (a, b))
             unit = state.unit[units]
             if (direction == FORWARD and system.axes[other].even) or (direction == BACKWARD and block.part in
                                                                       system.axes[other].plain):
@@ -111,20 +113,33 @@ def _sums(system: System, states: list[State], axis: int, a: int, b: int, direct
                         f"{np.sort(x * unit)[at]:.9g} and {np.sort(y * unit)[at]:.9g}")
             else:
                 text = f"sums {float(sum_x):.17g} and {float(sum_y):.17g}"
-            lines.append(f"  {block.name} {word} {label} {many}: {text}")
+            lines.append(f"  {name} {word} {label} {many}: {text}")
         if hidden:
             lines.append(f"  ... and {hidden} more cells of {label}")
     return lines
 
 
-def _entries(w: Array, units: Array, j: int, there: slice | None, here: slice | None) -> Array:
+def _kin(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Blocks that play one role for different units stand together."""
+    out: dict[int, list[Block]] = {}
+    for index, b in enumerate(blocks):
+        out.setdefault(index if b.kin is None else b.kin, []).append(b)
+    return list(out.values())
+
+
+def _covers(block: Block, j: int, direction: str) -> bool:
+    here = block.cols if direction == FORWARD else block.rows
+    return here is None or here.start <= j < here.stop
+
+
+def _entries(block: Block, units: Array, j: int, direction: str) -> Array:
     """What unit j has from (to) some units on the other side; 0 where the block does not reach."""
+    w, there, here = (block.w, block.rows, block.cols) if direction == FORWARD else (block.w.T, block.cols, block.rows)
     out = np.zeros(len(units))
-    first, stop = (0, w.shape[1]) if here is None else (here.start, here.stop)
-    if first <= j < stop:
+    if _covers(block, j, direction):
         start, end = (0, len(w)) if there is None else (there.start, there.stop)
         inside = (units >= start) & (units < end)
-        out[inside] = w[units[inside] - start, j - first]
+        out[inside] = w[units[inside] - start, j - (0 if here is None else here.start)]
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .._checks import integer, quiet
 from .._page.card import card, unfolded
 from .._types import Array
-from ..errors import ArgumentError
+from ..errors import ArgumentError, unknown_name
 from ..program import Coverage
 from ._zero_flow import ZeroFlow
 
@@ -166,7 +166,7 @@ class SymmetryReport:
     sweeps: int
     axes: dict[str, LayerSymmetry] = field(default_factory=dict)
     groups: dict[str, Array] = field(default_factory=dict)
-    _explain: Callable[[int, int, int], str] | None = field(default=None, repr=False)
+    _explain: Callable[[int, int, int, int], str] | None = field(default=None, repr=False)
     coverage: Coverage | None = None
 
     @property
@@ -232,22 +232,35 @@ class SymmetryReport:
         return seen + "".join(f"; {n}" for n in notes)
 
     @quiet
-    def explain(self, layer: int, unit_a: int, unit_b: int) -> str:
+    def explain(self, layer: int | str, unit_a: int, unit_b: int, *, other: int | str | None = None) -> str:
         """Why two units of a hidden layer are tied (equalities to check by hand), or what separates them.
 
-        Raises ArgumentError for a layer or unit that does not exist.
+        layer : its position or its name.   other : the layer of unit_b, where it is another (two critics).
+
+        Raises ArgumentError for a layer or unit that does not exist, UnknownNameError for a name.
         """
-        names = [la.layer for la in self.layers]
-        layer, unit_a, unit_b = integer("layer", layer), integer("unit_a", unit_a), integer("unit_b", unit_b)
-        if not 0 <= layer < len(self.layers):
-            raise ArgumentError(f"layer={layer} is not a hidden layer; there are {len(names)} (0 to {len(names) - 1}).")
-        n = self.layers[layer].n_units
-        for name, unit in (("unit_a", unit_a), ("unit_b", unit_b)):
+        places = [self._place(layer), self._place(layer if other is None else other)]
+        units = integer("unit_a", unit_a), integer("unit_b", unit_b)
+        for name, unit, k in zip(("unit_a", "unit_b"), units, places):
+            n = self.layers[k].n_units
             if not 0 <= unit < n:
-                raise ArgumentError(f"{name}={unit} is out of range; layer {layer} has units 0 to {n - 1}.")
+                raise ArgumentError(f"{name}={unit} is out of range; layer {k} has units 0 to {n - 1}.")
         if self._explain is None:
             raise ArgumentError("this report was loaded without its network; analyze the network again to explain.")
-        return self._explain(layer, unit_a, unit_b)
+        return self._explain(places[0], *units, places[1])
+
+    def _place(self, layer: int | str) -> int:
+        """The position of a layer given by it or by its name."""
+        if isinstance(layer, str):
+            named = [i for i, la in enumerate(self.layers) if la.name == layer]
+            if not named:
+                raise unknown_name("layer", layer, [la.name for la in self.layers])
+            return named[0]
+        k = integer("layer", layer)
+        if not 0 <= k < len(self.layers):
+            raise ArgumentError(f"layer={k} is not a hidden layer; there are {len(self.layers)} (0 to "
+                                f"{len(self.layers) - 1}).")
+        return k
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, for JSON."""

@@ -87,11 +87,13 @@ class _Evidence:
     status: list[tuple[str, ...]]
     max_sweeps: int
 
-    def __call__(self, layer: int, a: int, b: int) -> str:
-        status = self.status[layer]
-        axis, start = self.places[layer]
-        return explain(self.system, self.settings, self.states, axis, start + a, start + b, (status[a], status[b]),
-                       self.max_sweeps)
+    def __call__(self, layer: int, a: int, b: int, other: int) -> str:
+        (axis, start), (there, first) = self.places[layer], self.places[other]
+        if axis != there:
+            return (f"{self.system.axes[axis].name}, unit {a}, and {self.system.axes[there].name}, unit {b}: made by "
+                    "operations that are not one function of their weights; such units are never called tied.")
+        words = self.status[layer][a], self.status[other][b]
+        return explain(self.system, self.settings, self.states, axis, start + a, first + b, words, self.max_sweeps)
 
 
 def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, tolerance: float | None,

@@ -45,7 +45,7 @@ class Lowering(Weighed):
 
     def system(self) -> System:
         """What the refinement works on."""
-        slices = self.number_layers()
+        slices = self.slices = self.number_layers()
         grown = {u.weights.parameter for u in self.trace.uses if self.grows(u) and not u.weights.frozen}
         taken = {v for op in self.program.ops for v in op.inputs} - {p.value for p in self.trace.lost}
         idle = tuple(p.names[0] for p in self.program.parameters
