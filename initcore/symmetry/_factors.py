@@ -15,7 +15,7 @@ def dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:
     """
     row, gate, column = (seen & ROW) == 0, (seen & GATE) == 0, (seen & COLUMN) == 0
     if axis.gate is not None:
-        return row.astype(int) + gate + column >= 2
+        return row.astype(int) + (2 if axis.shut else 1) * gate + column >= 2
     before, after = np.zeros(len(units), dtype=int), np.zeros(len(units), dtype=int)
     for g in axis.gains:
         if not (g.scalar and moving):

@@ -72,6 +72,9 @@ def axis_of(local: Local, group: Group, name: str) -> Axis:
                 if axis.zero:
                     break
         axis.plain = plain
+        if axis.zero and plain:
+            closed, axis.shut = local.closed_by(plain)
+            axis.gate = min(plain) if closed else None
     if group.output:
         axis.fixed = np.arange(group.n)
     return axis

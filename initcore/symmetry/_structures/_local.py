@@ -135,6 +135,22 @@ class Local:
         answer = system.solve()
         return answer if answer is not None and any(answer) else None
 
+    def closed_by(self, plain: frozenset[int]) -> tuple[bool, bool]:
+        """Are literal parts that are 0 a factor: all that is read 0, and no signal to parts that are 0? Alone?
+
+        Of them, the unit's other parts and its columns two that are 0 make it dead (theory 4.9, Lemma 6: gates with
+        phi(0) = 0); a gate with phi'(0) = 0 does by itself, as no signal passes it.
+        """
+        if self.foreign or self.linked or self.seen:
+            return False, False
+        through = [np.array(i in self.read) for i in range(len(self.steps))]
+        none, rest = ([np.array(open_ and k not in plain) for k in range(self.parts)] for open_ in (False, True))
+        x = self.forward(rest)
+        if any(x[i].any() for i in self.read):
+            return False, False
+        closed = not any(d.any() for d in self.backward(none, self.forward(none), through))
+        return closed, closed and not any(d.any() for d in self.backward(rest, x, through))
+
     def at_zero(self, plain: frozenset[int] = frozenset()) -> tuple[bool, bool]:
         """Is all zero for ever where the parts (not ``plain``) and what is read of it are; without the latter, too?"""
         if self.foreign - plain:

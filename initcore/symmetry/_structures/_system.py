@@ -94,7 +94,7 @@ class Axis:
     half_line : the same holds for every pre-activation <= 0 (ReLU).
     odd : units may be each other's negative.   homogeneous : ... or multiples by a positive factor.
     even : pre-activations may be each other's negative, outputs are then equal.
-    gate : a plain part that is 0 makes the unit 0 (a gate of phi(0) = 0).
+    gate : a plain part that is 0 makes the unit 0 (a gate of phi(0) = 0).   shut : and keeps it so, by phi'(0) = 0.
     """
 
     name: str
@@ -112,6 +112,7 @@ class Axis:
     even: bool = False
     plain: frozenset[int] = frozenset()
     gate: int | None = None
+    shut: bool = False
     coloured: bool = False            # fixed labels are colours, not promises: refined by what comes in
     norm: str = ""                    # the normalisation before its activation, or on its way to its readers
     norm_groups: int = 1
