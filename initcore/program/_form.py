@@ -12,10 +12,8 @@ from .._page.card import card, unfolded
 from .._types import Array
 from ._coverage import Coverage, coverage
 from ._program import Op, Parameter, Value
-from ._tracking._trace import Trace
-from ._tracking._track import track
-from ._tracking._tracks import Track
 from ._validate import check
+from .tracking import Trace, Track, track
 
 _WIDTH = 80
 

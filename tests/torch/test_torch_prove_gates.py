@@ -7,7 +7,6 @@ pytest.importorskip("torch")
 from gated_programs import gated, negated
 from train_program import OPTIMIZERS, Experiment
 
-
 NAMES = list(OPTIMIZERS)
 ZEROS = [("gate", "up"), ("gate", "down"), ("up", "down"), ("gate",), ("up",), ("down",)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import activations
-from ...program._tracking._trace import Trace
+from ...program.tracking import Trace
 from .._structures._local import Local, Step
 from .._structures._system import Axis, admit
 from ._bundles import Bundles, Group

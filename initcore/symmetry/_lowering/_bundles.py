@@ -7,7 +7,7 @@ A. Every number that tracking gave out is made by one operation. Elementwise ope
    member, from which members, and what takes them.
 B. A member's *slot* is the kind of operation that made it and its rank among the members of that kind in the bundle (a
    rotated pair of channels has two). Ranks follow the order of the units, so equal slots are compared, no others.
-C. Operations are of one kind where they are the same function of their weights (program/_tracking/_marks.py): the
+C. Operations are of one kind where they are the same function of their weights (program/tracking/_marks.py): the
    layers of two critics, the experts of a list. Their bundles share an axis, one *span* of it each.
 D. Agreement is by 64-bit sums of mixed words; a finer division than needed loses ties and never invents one.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._types import Array
-from ...program._tracking._trace import Trace
+from ...program.tracking import Trace
 from ._wires import wires
 
 _U = np.uint64

@@ -11,7 +11,7 @@ import numpy as np
 from ... import random
 from ..._types import Array
 from ...program import Parameter, Program
-from ...program._tracking._trace import Use
+from ...program.tracking import Use
 from ...random import Key
 from .._report import LayerSymmetry, SymmetryReport
 from ._lower import Lowering, lowered

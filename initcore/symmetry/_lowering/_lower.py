@@ -9,8 +9,7 @@ import numpy as np
 
 from ..._types import Array
 from ...program import Parameter, Program, Value
-from ...program._tracking._trace import Family, Link, Trace
-from ...program._tracking._tracks import Track
+from ...program.tracking import Family, Link, Trace, Track
 from .._structures._system import Block, Coupling, System
 from ._promises import Promise
 from ._sharing import Shared, sharing

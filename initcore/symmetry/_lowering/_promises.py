@@ -8,8 +8,7 @@ import numpy as np
 
 from ..._types import Array
 from ...errors import ArgumentError
-from ...program._tracking._trace import Trace
-from ...program._tracking._tracks import UNIT, size
+from ...program.tracking import UNIT, Trace, size
 
 _REMEDY = ("same_targets=True needs outputs that are compared with one target: several outputs of one shape (twin "
            "critics), or one whose first dim counts the networks (a stacked ensemble)")

@@ -10,9 +10,7 @@ from ..._checks import float_array
 from ..._types import Array
 from ...errors import NonFiniteError
 from ...program import Op, Parameter, Program, Value
-from ...program._tracking._scores import KEYS
-from ...program._tracking._trace import Trace
-from ...program._tracking._tracks import Track
+from ...program.tracking import KEYS, Trace, Track
 from .. import _weight_passes as passes
 from .._structures._local import Local
 from .._structures._system import Axis, Block, Coupling, Slice

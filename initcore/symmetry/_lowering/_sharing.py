@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..._types import Array
-from ...program._tracking._trace import Use
+from ...program.tracking import Use
 
 _INDEX = 1 << 22
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._types import Array
 from ...program import Parameter
-from ...program._tracking._trace import Use
+from ...program.tracking import Use
 from .._structures._system import Axis, Block, Term
 from ._classes import Class, ordered, span
 from ._rooms import Rooms

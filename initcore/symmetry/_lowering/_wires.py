@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..._types import Array
-from ...program._tracking._trace import Family, Trace
+from ...program.tracking import Family, Trace
 
 _LIMIT = 1 << 23            # entries of a sum's fixed weights
 _UNITED = ("weigh", "lift", "constant", "sum", "reduce", "spread", "detach")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._types import Array
 from ...program import FUNCTIONS
-from ...program._tracking._scores import KEYS, VALUES
+from ...program.tracking import KEYS, VALUES
 
 Still = Mapping[int, Array]
 _SCALED = ("neg", "cast", "scale")

@@ -1,1 +1,0 @@
-"""Which units every value carries, and what every operation says of them."""
