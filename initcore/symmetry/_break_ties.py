@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random
-from .._checks import number, quiet
+from .._checks import flag, number, quiet
 from .._types import Array
 from ..errors import ArgumentError
 from ..network import Network
@@ -71,7 +71,7 @@ def break_ties(net: Any, *, rng: Any = None, scale: float = 0.1, optimizer: str 
     >>> analyze(free).ok, changes[0].units
     (True, (1, 2))
     """
-    scale = number("scale", scale, low=0.0, open_low=True)
+    scale, same_targets = number("scale", scale, low=0.0, open_low=True), flag("same_targets", same_targets)
     if isinstance(net, Program):
         return _freed_program(net, lambda p: analyze(p, optimizer=optimizer, l2=l2, same_targets=same_targets), rng,
                               scale)

@@ -11,8 +11,8 @@ NAMES = list(OPTIMIZERS)
 ZEROS = [("gate", "up"), ("gate", "down"), ("up", "down"), ("gate",), ("up",), ("down",)]
 
 
-@pytest.mark.parametrize("k, zero", enumerate(ZEROS))
-@pytest.mark.parametrize("j, phi", enumerate(["silu", "relu", "sigmoid"]))
+@pytest.mark.parametrize("k, zero", list(enumerate(ZEROS)))
+@pytest.mark.parametrize("j, phi", list(enumerate(["silu", "relu", "sigmoid"])))
 def test_training_agrees_on_dead_units(j, phi, k, zero):
     experiment = Experiment(gated(phi, zero), NAMES[(j + 2 * k) % len(NAMES)], steps=10).train()
     gap, missed, _ = experiment.worst()
