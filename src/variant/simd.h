@@ -365,6 +365,18 @@ INITCORE_INLINE vecf vecf_lookup8(const float *t, veci32 index) {
 #endif
 }
 
+/* t[index mod 16], lane by lane: one instruction where VECTOR_TABLES, not used elsewhere. */
+INITCORE_INLINE vecd vecd_lookup16(const double *t, veci64 index) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    return (vecd)_mm512_permutex2var_pd(_mm512_loadu_pd(t), (__m512i)index, _mm512_loadu_pd(t + 8));
+#elif LANES_F64 == 1
+    return t[index & 15];
+#else
+    vecd r; for (int i = 0; i < LANES_F64; i++) r[i] = t[index[i] & 15];
+    return r;
+#endif
+}
+
 /* a / b but for one rounding in thousands, for finite a and b whose inverse is normal: Newton's iteration from a 14-bit estimate where a
    division is the bottleneck and the rest of the work is too little to hide it. */
 #if defined(__AVX512F__) && VECTOR_BYTES == 64

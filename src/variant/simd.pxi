@@ -76,6 +76,7 @@ cdef extern from "variant/simd.h" nogil:
     vecf vecf_lookup8(const float* t, veci32 index)
     enum: VECTOR_TABLES
     vecf vecf_lookup32(vecf low, vecf high, veci32 index)
+    vecd vecd_lookup16(const double* t, veci64 index)
     vecf vecf_quotient(vecf a, vecf b)
     vecd vecd_quotient(vecd a, vecd b)
     vecd vecd_load_f32(const float* p)

@@ -103,7 +103,9 @@ cdef void activation_backward_f32(int code, double alpha, const float* z, const 
 
 cdef void activation_forward_f64(int code, double alpha, const double* z, double* y, Py_ssize_t n) noexcept nogil:
     """y := phi(z)."""
-    if code == ACT_TANH:
+    if code == ACT_TANH and VECTOR_TABLES:
+        act_each_f64(act_tanh_table_f64, alpha, z, NULL, y, n)
+    elif code == ACT_TANH:
         act_each_f64(act_tanh_f64, alpha, z, NULL, y, n)
     elif code == ACT_SIGMOID:
         act_each_f64(act_sigmoid_f64, alpha, z, NULL, y, n)
