@@ -107,6 +107,22 @@ cdef int number_elements(RandomJob* job, object whole, object first) except -1:
     return 0
 
 
+cdef void join_axes(RandomJob* job) noexcept nogil:
+    """The same elements in the same order by as few axes as will do."""
+    cdef int d, n = 0
+    cdef Py_ssize_t k
+    for d in range(job.ndim):
+        k = job.shape[d]
+        if k == 1:
+            continue
+        if n > 0 and job.stride[n - 1] == k * job.stride[d] and job.step[n - 1] == <u64> k * job.step[d]:
+            n -= 1
+            k *= job.shape[n]
+        job.shape[n], job.stride[n], job.step[n] = k, job.stride[d], job.step[d]
+        n += 1
+    job.ndim = n
+
+
 cdef bint tall(const RandomJob* job) noexcept nogil:
     """Has a long piece so many rows along the axis of the closest places that most of these share their pages?"""
     cdef int d, fast = 0
@@ -174,6 +190,7 @@ def random_fill(distribution, kind, method, words, out, whole, first, params, th
         job.stride[i] = cnp.PyArray_STRIDES(a)[i]
         count *= <u64> job.shape[i]
     number_elements(&job, whole, first)
+    join_axes(&job)
     if count < <u64> LONG_PIECE and (workers == 1 or count < <u64> (2 * RANDOM_PIECE)):
         with nogil:
             table.random_fill(&job, 0, count)

@@ -95,6 +95,15 @@ INITCORE_INLINE veci64 vecd_lt(vecd a, vecd b) { return MASK64(a < b); }
 INITCORE_INLINE veci32 vecf_ne(vecf a, vecf b) { return MASK32(a != b); }
 INITCORE_INLINE veci64 vecd_ne(vecd a, vecd b) { return MASK64(a != b); }
 
+/* A cache line that is soon written. */
+INITCORE_INLINE void fetch_to_write(const void *p) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(p, 1);
+#else
+    (void)p;
+#endif
+}
+
 /* Rows of the product's tile; how many steps early its panel is fetched into the first-level cache. */
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
 #  define TILE_ROWS 8
@@ -258,7 +267,7 @@ INITCORE_INLINE vecf vecf_muladd(vecf a, vecf b, vecf c) { return a * b + c; }
 INITCORE_INLINE vecd vecd_muladd(vecd a, vecd b, vecd c) { return a * b + c; }
 #endif
 
-/* dst[j, i] := src[i, j] of a square block as wide as a 32-byte vector: 8x8 float32, 4x4 float64. */
+/* dst[j, i] := src[i, j] of a square block as wide as a 32-byte vector: 8x8 float32, 4x4 float64, 16x16 of 16 bits. */
 #if defined(__has_builtin)
 #  if __has_builtin(__builtin_shufflevector)
 #    define INITCORE_SHUFFLE 1
@@ -302,11 +311,37 @@ INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double 
         transpose_store_d(dst + (i + 1) * dst_row, SHUFFLED(r0, r1, 1, 5, 3, 7));
     }
 }
+typedef uint16_t transpose_h __attribute__((vector_size(32)));
+typedef uint32_t transpose_w __attribute__((vector_size(32)));
+typedef uint64_t transpose_q __attribute__((vector_size(32)));
+typedef uint16_t transpose_half_h __attribute__((vector_size(16)));
+INITCORE_INLINE transpose_h transpose_load_h(const uint16_t *low, const uint16_t *high) {
+    transpose_half_h a, b; memcpy(&a, low, 16); memcpy(&b, high, 16);
+    return SHUFFLED(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
+INITCORE_INLINE void transpose_store_h(uint16_t *p, transpose_q v) { memcpy(p, &v, sizeof v); }
+#  define LOW_H(a, b) (transpose_w)SHUFFLED(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 8, 24, 9, 25, 10, 26, 11, 27)
+#  define HIGH_H(a, b) (transpose_w)SHUFFLED(a, b, 4, 20, 5, 21, 6, 22, 7, 23, 12, 28, 13, 29, 14, 30, 15, 31)
+#  define LOW_W(a, b) (transpose_q)SHUFFLED(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#  define HIGH_W(a, b) (transpose_q)SHUFFLED(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+INITCORE_INLINE void transpose_u16(const uint16_t *src, ptrdiff_t src_row, uint16_t *dst, ptrdiff_t dst_row) {
+    for (int j = 0; j < 16; j += 8) {               /* eight columns of sixteen rows */
+        transpose_h r[8]; transpose_w a[8]; transpose_q b[8];
+        for (int i = 0; i < 8; i++) r[i] = transpose_load_h(src + i * src_row + j, src + (i + 8) * src_row + j);
+        for (int i = 0; i < 8; i += 2) { a[i] = LOW_H(r[i], r[i + 1]); a[i + 1] = HIGH_H(r[i], r[i + 1]); }
+        for (int i = 0; i < 8; i += 4) for (int h = 0; h < 2; h++) {
+            b[i + 2 * h] = LOW_W(a[i + h], a[i + h + 2]); b[i + 2 * h + 1] = HIGH_W(a[i + h], a[i + h + 2]); }
+        for (int i = 0; i < 4; i++) {
+            transpose_store_h(dst + (j + 2 * i) * dst_row, SHUFFLED(b[i], b[i + 4], 0, 4, 2, 6));
+            transpose_store_h(dst + (j + 2 * i + 1) * dst_row, SHUFFLED(b[i], b[i + 4], 1, 5, 3, 7)); }
+    }
+}
 #else
 INITCORE_INLINE void transpose_f32(const float *src, ptrdiff_t src_row, float *dst, ptrdiff_t dst_row) {
     for (int i = 0; i < 8; i++) for (int j = 0; j < 8; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 INITCORE_INLINE void transpose_f64(const double *src, ptrdiff_t src_row, double *dst, ptrdiff_t dst_row) {
     for (int i = 0; i < 4; i++) for (int j = 0; j < 4; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
+INITCORE_INLINE void transpose_u16(const uint16_t *src, ptrdiff_t src_row, uint16_t *dst, ptrdiff_t dst_row) {
+    for (int i = 0; i < 16; i++) for (int j = 0; j < 16; j++) dst[j * dst_row + i] = src[i * src_row + j]; }
 #endif
 
 /* --- elementwise functions ------------------------------------------------------------------- */

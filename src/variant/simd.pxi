@@ -34,8 +34,10 @@ cdef extern from "variant/simd.h" nogil:
     enum: TILE_ROWS
     enum: TILE_AHEAD
     void fetch_ahead(const void* p)
+    void fetch_to_write(const void* p)
     void transpose_f32(const float* src, Py_ssize_t src_row, float* dst, Py_ssize_t dst_row)
     void transpose_f64(const double* src, Py_ssize_t src_row, double* dst, Py_ssize_t dst_row)
+    void transpose_u16(const u16* src, Py_ssize_t src_row, u16* dst, Py_ssize_t dst_row)
     # words and conversions of philox.pxi
     enum: PHILOX_GROUP
     enum: PHILOX_VECTORS

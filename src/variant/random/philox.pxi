@@ -24,6 +24,7 @@ cdef enum:
     PHILOX_BUFFER = 1024
     PHILOX_TILE = 1 << 16        # bytes of a tile
     PHILOX_TILE_RUN = 512        # at most so many numbers of a row in it, where rows begin within a block of words
+    PHILOX_LEAST_ROWS = 4        # of a tile
     PHILOX_EVEN_RUN = 128        # where each row begins with a block: no word is made in vain, so tiles may be taller
 
 cdef struct philox_stream:
@@ -291,7 +292,8 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
     cdef Py_ssize_t size = 8 if job.kind == KIND_F64 else 2 if job.kind >= KIND_F16 else 4
     cdef philox_stream s, low
     cdef Py_ssize_t at[64]
-    cdef char buffer[8 * PHILOX_BUFFER]
+    cdef char room[8 * PHILOX_BUFFER + 64]
+    cdef char* buffer = philox_line(room)
     cdef Py_ssize_t n, taken
     cdef u64 index, run = 1, place = 1, inner = 1, rows
     cdef int axis = job.ndim - 1, d, even = 1, fast
@@ -322,7 +324,7 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
             rows = 0
             if first % inner == 0:
                 rows = min(count // inner, <u64> (job.shape[fast] - at[fast]))
-            if rows >= 4:
+            if rows >= PHILOX_LEAST_ROWS:
                 philox_tiles(job, &s, &low, index, fast, <Py_ssize_t> inner, <Py_ssize_t> rows, out)
                 first += rows * inner
                 count -= rows * inner
@@ -341,9 +343,14 @@ cdef void random_fill(const RandomJob* job, u64 first, u64 count) noexcept nogil
             place -= <u64> n
 
 
+cdef inline char* philox_line(char* room) noexcept nogil:
+    """Where the next cache line begins: whole vectors are stored there."""
+    return room + (-<size_t> room & 63)
+
+
 cdef int philox_fast_axis(const RandomJob* job, int axis) noexcept nogil:
     """The axis along which places lie closest, where all axes after it are of one span of numbers and it is not the
-    last of them; else -1. `axis` is the last axis that is in no span."""
+    last of them; else -1, as where it is too short for tiles. `axis` is the last axis that is in no span."""
     cdef int d, fast = -1
     cdef bint later = False
     for d in range(job.ndim):
@@ -352,7 +359,7 @@ cdef int philox_fast_axis(const RandomJob* job, int axis) noexcept nogil:
                 fast, later = d, False
             else:
                 later = True
-    return fast if later and fast >= axis else -1
+    return fast if later and fast >= axis and job.shape[fast] >= PHILOX_LEAST_ROWS else -1
 
 
 cdef inline Py_ssize_t philox_distance(Py_ssize_t stride) noexcept nogil:
@@ -365,20 +372,24 @@ cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* lo
 
     A tile holds some rows' next numbers; each of these numbers' places, close to one another, is then written in turn.
     """
-    cdef char tile[PHILOX_TILE]
+    cdef char room[PHILOX_TILE + 64]
+    cdef char* tile = philox_line(room)
     cdef Py_ssize_t size = 8 if job.kind == KIND_F64 else 2 if job.kind >= KIND_F16 else 4
     cdef Py_ssize_t at[64]
     cdef Py_ssize_t wide = PHILOX_EVEN_RUN if (index | job.step[fast]) & 3 == 0 else PHILOX_TILE_RUN
     cdef bint joined = inner <= PHILOX_TILE_RUN and job.step[fast] == <u64> inner     # one run of numbers a tile
-    cdef Py_ssize_t row = 0, k, i, t, n, pitch, stride = job.stride[fast]
+    cdef Py_ssize_t row = 0, k, i, t, n, pitch, some, lines, line, stride = job.stride[fast]
     cdef char* place
-    cdef int d
+    cdef int d, last = job.ndim - 1
     if joined:
         wide = inner
     wide = min(wide, inner)
     pitch = wide if joined else wide + 64 // size            # a power of two would put all rows in few cache sets
     while row < rows:
-        k = min(PHILOX_TILE // size // pitch, rows - row)
+        k = PHILOX_TILE // size // pitch
+        if k * size > 64:
+            k -= k % (64 // size)                            # whole lines, whole blocks
+        k = min(k, rows - row)
         for d in range(fast + 1, job.ndim):
             at[d] = 0
         place = out + row * stride
@@ -387,10 +398,15 @@ cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* lo
             n = min(wide, inner - t)
             if joined:
                 philox_run(job, s, low, index + <u64> row * job.step[fast], k * n, tile)
-            else:
-                for i in range(k):
-                    philox_run(job, s, low, index + <u64> (row + i) * job.step[fast] + <u64> t, n,
-                               tile + i * pitch * size)
+                philox_lay(job, at, &place, fast, tile, n, k, pitch, stride, size)
+                break
+            some = min(n, job.shape[last] - at[last])        # columns along the last axis
+            lines = (k * size + 63) // 64 if stride == size and k * size >= 64 else 0
+            for i in range(k):                               # the places' lines are fetched while numbers are made
+                for line in range(i * some * lines // k, (i + 1) * some * lines // k):
+                    fetch_to_write(place + line // lines * job.stride[last] + line % lines * 64)
+                philox_run(job, s, low, index + <u64> (row + i) * job.step[fast] + <u64> t, n,
+                           tile + i * pitch * size)
             philox_lay(job, at, &place, fast, tile, n, k, pitch, stride, size)
             t += n
         row += k
@@ -399,20 +415,18 @@ cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* lo
 cdef void philox_lay(const RandomJob* job, Py_ssize_t* at, char** place, int fast, const char* tile, Py_ssize_t n,
                      Py_ssize_t k, Py_ssize_t pitch, Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
     """Write the tile's n columns of k values, column by column from `place` on, which moves on."""
-    cdef char strip[PHILOX_TILE]
+    cdef char room[PHILOX_TILE + 64]
+    cdef char* strip = philox_line(room)
     cdef Py_ssize_t some, block = 32 // size, held = 0, i
     cdef int last = job.ndim - 1
     cdef char* to = place[0]
     while n > 0:
         some = min(n, job.shape[last] - at[last])
-        if held == 0 and some < block <= n and stride == size and size >= 4:
+        if held == 0 and some < block <= n and stride == size:
             # columns that lie apart: some at once by way of a strip
             i = 0
             while i + block <= k:
-                if size == 4:
-                    transpose_f32(<const float*> tile + i * pitch, pitch, <float*> strip + i, k)
-                else:
-                    transpose_f64(<const double*> tile + i * pitch, pitch, <double*> strip + i, k)
+                philox_block(tile + i * pitch * size, pitch, strip + i * size, k, size)
                 i += block
             philox_column(strip, k * size, tile, block, i, k, pitch, stride, size)
             held = block
@@ -442,21 +456,27 @@ cdef inline char* philox_next_place(const RandomJob* job, Py_ssize_t* at, char* 
     return to
 
 
+cdef inline void philox_block(const char* tile, Py_ssize_t pitch, char* to, Py_ssize_t row,
+                              Py_ssize_t size) noexcept nogil:
+    """A square block of 32 bytes transposed."""
+    if size == 4:
+        transpose_f32(<const float*> tile, pitch, <float*> to, row)
+    elif size == 8:
+        transpose_f64(<const double*> tile, pitch, <double*> to, row)
+    else:
+        transpose_u16(<const u16*> tile, pitch, <u16*> to, row)
+
+
 cdef void philox_columns(char* to, Py_ssize_t step, const char* tile, Py_ssize_t n, Py_ssize_t k, Py_ssize_t pitch,
                          Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
     """Column t of the tile, k values `pitch` apart, goes to `to + t step`, its values `stride` apart."""
     cdef Py_ssize_t block = 32 // size, t = 0, i, whole = 0
-    if stride == size and size >= 4 and step % size == 0:    # square blocks of 32 bytes
+    if stride == size and step % size == 0:                  # square blocks of 32 bytes
         whole = k - k % block
         while t + block <= n:
             i = 0
             while i < whole:
-                if size == 4:
-                    transpose_f32(<const float*> tile + i * pitch + t, pitch, <float*> to + t * (step // 4) + i,
-                                  step // 4)
-                else:
-                    transpose_f64(<const double*> tile + i * pitch + t, pitch, <double*> to + t * (step // 8) + i,
-                                  step // 8)
+                philox_block(tile + (i * pitch + t) * size, pitch, to + t * step + i * size, step // size, size)
                 i += block
             t += block
     philox_column(to, step, tile, t, whole, k, pitch, stride, size)
@@ -469,7 +489,17 @@ cdef void philox_column(char* to, Py_ssize_t step, const char* tile, Py_ssize_t 
                         Py_ssize_t pitch, Py_ssize_t stride, Py_ssize_t size) noexcept nogil:
     """philox_columns for the values first .. k of n columns, one by one."""
     cdef Py_ssize_t t, i
-    if first == k:
+    if k - first < 4:                                        # none, or so few that each row is gone along
+        for i in range(first, k):
+            if size == 4:
+                for t in range(n):
+                    (<u32*> (to + t * step + i * stride))[0] = (<const u32*> tile)[i * pitch + t]
+            elif size == 8:
+                for t in range(n):
+                    (<u64*> (to + t * step + i * stride))[0] = (<const u64*> tile)[i * pitch + t]
+            else:
+                for t in range(n):
+                    (<u16*> (to + t * step + i * stride))[0] = (<const u16*> tile)[i * pitch + t]
         return
     for t in range(n):
         if size == 4 and stride == 4:
