@@ -15,6 +15,7 @@ KINDS = {"float32": F32, "float64": F64, "float16": F16, "bfloat16": BF16}
 NAMES = {kind: name for name, kind in KINDS.items()}
 _DTYPES: dict[int, np.dtype[Any]] = {U32: np.dtype(np.uint32), F32: np.dtype(np.float32), F64: np.dtype(np.float64),
                                      F16: np.dtype(np.float16)}
+_FLOATING = {_DTYPES[kind].num: kind for kind in (F32, F64, F16)}      # NumPy makes a dtype's name anew, in 2 us
 
 
 class _Default(str):
@@ -29,7 +30,10 @@ DEFAULT = _Default("float32")
 def kind_of(dtype: Any, out: Any = None) -> int:
     """The code of a floating dtype: NumPy's, of any spelling, or that of another library by its name."""
     if dtype is DEFAULT:
-        return KINDS.get(out.dtype.name, F32) if isinstance(out, np.ndarray) else F32
+        if not isinstance(out, np.ndarray):
+            return F32
+        kind = _FLOATING.get(out.dtype.num)
+        return KINDS.get(out.dtype.name, F32) if kind is None else kind
     if dtype.__class__ is str and dtype in KINDS:
         return KINDS[dtype]
     try:

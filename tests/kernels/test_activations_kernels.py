@@ -79,6 +79,14 @@ def test_error_in_units_in_the_last_place(name, dtype, slope):
     assert error.max() <= limit, f"{error.max()} at {z[error.argmax()]!r}"
 
 
+def test_tanh_around_the_edges_of_its_intervals():
+    """Where tables are one instruction, float64's tanh is pieced together of sixteen intervals; the last ends at 1."""
+    places = np.concatenate([(np.arange(16) + 0.5) / 0.811, np.arange(1, 16) * 1.231])
+    z = np.concatenate([places + k * np.spacing(places) for k in (-2, -1, 0, 1, 2, 1e12, -1e12)])
+    assert worst("tanh", np.float64, False, z).max() <= LIMITS["tanh"][0]
+    assert (forward("tanh", np.array([19.07, 19.2, 25.0, 1e300, np.inf])) == 1).all()
+
+
 @each
 @dtypes
 def test_against_numpy_twin(name, dtype):

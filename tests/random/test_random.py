@@ -599,7 +599,8 @@ def test_no_floating_point_setting_changes_anything():
 @pytest.mark.parametrize("shape, order", [
     ((70, 300), (1, 0)), ((131, 1029), (1, 0)), ((33, 20, 3, 3), (0, 2, 3, 1)), ((40, 7, 5), (2, 1, 0)),
     ((9, 64, 31), (0, 2, 1)), ((3, 600, 2, 9), (3, 0, 2, 1)), ((5, 4, 700), (2, 0, 1)), ((2000, 3), (1, 0)),
-    ((1, 90, 1, 40), (3, 2, 1, 0))])
+    ((1, 90, 1, 40), (3, 2, 1, 0)),
+    ((3, 3, 40, 37), (3, 2, 0, 1)), ((50, 3, 7, 7), (0, 2, 3, 1)), ((2, 70, 12, 11), (0, 2, 3, 1))])
 def test_places_in_another_order_than_numbers(dtype, shape, order):
     """Transposed, channels-last and thinned arrays, whole and as blocks, in one piece and in several."""
     whole = icr.normal(shape, rng=KEY, dtype=dtype)
