@@ -7,9 +7,11 @@ from ._gathered import Gathered
 from ._judged import Judged, Said, conditions, merged, reported
 from ._session import Ask, Changes, Look, Measured, Session, Told, described
 from ._structure import Structure
+from ._unmeasured import unmeasured
 from ._weights import Weights
 
 __all__ = ["GATES", "Ask", "Changes", "Gathered", "Judged", "Look", "Measured", "Options", "Said", "Session",
-           "Structure", "Told", "Weights", "asked", "conditions", "described", "merged", "reported"]
+           "Structure", "Told", "Weights", "asked", "conditions", "described", "merged", "reported",
+           "unmeasured"]
 
 called_by(globals())

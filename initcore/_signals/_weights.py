@@ -49,17 +49,17 @@ class Weights:
             known = self._made[key]
             known.after, known.main = known.after | u.after, known.main or main
             return
-        if self.array(u.w) is None:
+        values = self.array(u.w)
+        if values is None:
             return
         act = self.s.activations.get(u.activation) if u.activation is not None else None
-        dense = self._maker(u, act)
-        looked = dense().look()
+        looked = _layer(values, u, act).look()
         bias = None if u.bias is None else self.array(u.bias)
         b = np.zeros(0) if bias is None else np.asarray(bias, np.float64)
         made_of = self._origins(u.w)
         self._made[key] = nodes.Weight(
-            self.s.source(u.w), self.name(u.w), self.s.op_of[u.node].place, dense, u.fan_in, u.fan_out, u.taps,
-            frozenset(u.after), act, gate=is_gate(self.s, u.activation), main=main, table=u.kind == "table",
+            self.s.source(u.w), self.name(u.w), self.s.op_of[u.node].place, self._maker(u, act), u.fan_in, u.fan_out,
+            u.taps, frozenset(u.after), act, gate=is_gate(self.s, u.activation), main=main, table=u.kind == "table",
             data=reads_data(self.s, u.x), mean=looked.total_mean, std=looked.std, size=looked.size,
             largest=looked.largest, bias_key=u.bias, bias=self.name(u.bias) if u.bias is not None else "",
             bias_high=float(b.max()) if b.size else 0.0, bias_rms=float(np.sqrt((b * b).mean())) if b.size else 0.0,
@@ -82,10 +82,15 @@ class Weights:
 
     def _maker(self, u: Use, act: Activation | None) -> Callable[[], Dense]:
         def make() -> Dense:
-            a = self.array(u.w)
-            assert a is not None
-            rest = [k for k in range(a.ndim) if k not in u.summed]
-            rows = math.prod(a.shape[k] for k in u.summed)
-            a = np.transpose(a, (*u.summed, *rest)).reshape(rows, -1)
-            return Dense(np.ascontiguousarray(a), None, act or activations.IDENTITY)
+            values = self.array(u.w)
+            assert values is not None
+            return _layer(values, u, act)
         return make
+
+
+def _layer(values: Array, u: Use, act: Activation | None) -> Dense:
+    """A weight's values as a dense layer's, (fan_in, all else)."""
+    rest = [k for k in range(values.ndim) if k not in u.summed]
+    rows = math.prod(values.shape[k] for k in u.summed)
+    a = np.transpose(values, (*u.summed, *rest)).reshape(rows, -1)
+    return Dense(np.ascontiguousarray(a), None, act or activations.IDENTITY)

@@ -9,7 +9,7 @@ from typing import Any
 from .. import symmetry
 from .._checks import flag, number, one_of
 from .._running import Unrun
-from .._signals import conditions, merged
+from .._signals import conditions, merged, unmeasured
 from ..errors import ArgumentError, FileFormatError, InitcoreError
 from ..program import Program
 from ..rules import learning, nodes
@@ -93,7 +93,7 @@ class Wired:
             judged = merged((), nodes.judge(context, active), found.given)
             rests = conditions(optimizer, found.loss, found.said, context)
         else:
-            context = nodes.program_context(self.program, numbers, proof, family, words)
+            context = unmeasured(self.program, numbers, proof, family, words)
             context.trained = (stage or moved(self.program)) == "trained"
             judged = nodes.judge(context, active)
             rests = (f"optimiser {optimizer}", f"no signal was measured: {found}",

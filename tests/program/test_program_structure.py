@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from program_builder import Builder
 
-from initcore._signals import Structure
+from initcore._signals import Structure, unmeasured
 from initcore.program import Value
+from initcore.rules.nodes import Words
 
 
 @pytest.fixture
@@ -107,3 +108,14 @@ def test_recurrent_operations_have_a_sum_before_every_gate(b):
     assert {u.w.name for u in s.gates[4].uses} == {"ih_reverse", "hh_reverse"}
     assert [u.after for u in s.uses[:4]] == [{"contraction"}] * 4
     assert s.before(y[1]) == s.before(y[0])
+
+
+def test_a_program_that_nobody_ran_tells_its_weights(b):
+    z = b.dense("a", b.input(4, 3), 5)
+    p = b.program(b.dense("b", b.mul(z, b.act(z, "sigmoid")), 2))
+    context = unmeasured(p, {}, None, "sgd", Words())
+    told = {w.name: (w.fan_in, w.fan_out, w.activation and w.activation.name, sorted(w.after), w.data, w.main)
+            for w in context.weights}
+    assert told == {"a.weight": (3, 5, "silu", ["activation"], True, True),
+                    "b.weight": (5, 2, None, ["output"], False, True)}
+    assert np.isclose(context.weights[0].std, p.parameters[0].read().std())

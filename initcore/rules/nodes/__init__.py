@@ -3,9 +3,8 @@
 from ..._doors import called_by
 from ._facts import Activity, Feature, NodeContext, Outputs, Residual, Step, Weight, Words
 from ._judge import judge, knows_better
-from ._program import program_context
 
 __all__ = ["Activity", "Feature", "NodeContext", "Outputs", "Residual", "Step", "Weight", "Words", "judge",
-           "knows_better", "program_context"]
+           "knows_better"]
 
 called_by(globals())
