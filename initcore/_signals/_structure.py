@@ -57,7 +57,7 @@ class Structure(Norms):
         self.sums: list[Sum] = []
         self.channels: dict[Value, int] = {}
         self._hidden: set[Value] = set()                 # of activations written out
-        self._finder = Finder(self, {v: float(a) for v, a in program.constants.items() if a.size == 1 and
+        self._finder = Finder(self, {v: float(a.item()) for v, a in program.constants.items() if a.size == 1 and
                                      a.dtype.kind in "fiu"}, self.weights)
         self._walk()
         for v in (self.inside | self._hidden) & self.activations.keys():

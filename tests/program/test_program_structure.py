@@ -63,7 +63,7 @@ def test_a_leaky_relu_written_out_and_a_frequency(b):
     slope = b.mul(z, b.constant(0.2))
     y = b.op("choose", b.op("compare", z, b.constant(0.0), shape=z.shape, function="gt"), z, slope, shape=z.shape)
     assert sole(Structure(b.program(y)))[:2] == ("leaky_relu_0.2", z)
-    wave = b.act(b.mul(z, b.constant(12.0)), "sin")
+    wave = b.act(b.mul(z, b.constant([12.0])), "sin")
     phi = Structure(b.program(wave)).activations[wave]
     assert (phi.family, phi.alpha) == ("sin", 12.0)
 
