@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ... import _running
+from ..._aten import NotUnderstood
 from ..._running import Unrun
 from ..._signals import Gathered, Said
+from ...errors import InitcoreError
 from ...program import Program
 from ...rules import nodes
 from ._batch import Data, batch_of, drawn, of_data
@@ -21,6 +23,8 @@ MOST_PRODUCTS = 1 << 37     # of one batch
 NUMBERS = 1 << 24           # elements of all values, which are held for the way back
 MOST_NUMBERS = 1 << 27
 CALLS = 1 << 15             # of NumPy
+_NONSENSE = (NotUnderstood, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError,
+             RecursionError)
 
 
 class Asked(NamedTuple):
@@ -46,6 +50,18 @@ class Signals(NamedTuple):
 
 def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambda what: None) -> Signals:
     """Run a program forward and back. Raises Unrun with a sentence where it cannot or may not be."""
+    try:
+        with np.errstate(all="ignore"):
+            return _measured(program, asked, tell)
+    except (Unrun, InitcoreError):
+        raise
+    except MemoryError:
+        raise Unrun("there is not enough memory to evaluate it") from None
+    except _NONSENSE:
+        raise Unrun("its graph is none that runs") from None
+
+
+def _measured(program: Program, asked: Asked, tell: Callable[[str], None]) -> Signals:
     written, origins = _running.unrolled(program)
     work = _running.work_of(written)
     if work.products > MOST_PRODUCTS or work.numbers > MOST_NUMBERS or work.calls > CALLS:
@@ -60,10 +76,7 @@ def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambd
     tell("one forward and one backward pass")
     session = Session(written, origins, batch, ends, loss, asked.words)
     gathered = Gathered(session)
-    try:
-        context = gathered.context(asked.numbers, stage=asked.stage or moved(program), family=asked.family)
-    except MemoryError:
-        raise Unrun("there is not enough memory to evaluate it") from None
+    context = gathered.context(asked.numbers, stage=asked.stage or moved(program), family=asked.family)
     value = gathered.seen.loss
     return Signals(context, Said(loss.told.name, float("nan") if value is None else value, loss.told.known), batch.said,
                    batch.given)
