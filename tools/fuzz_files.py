@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 import zipfile
 from collections.abc import Callable
 
@@ -101,16 +102,20 @@ def fault(path: pathlib.Path, check_file: Callable[..., object], seconds: float 
     """What is wrong with how a file was answered."""
     from initcore import errors
     start = time.process_time()
-    try:
-        report = check_file(path, partial=True)
-        shown = "".join(map(str, (report, report.to_json(), report.to_sarif()))).replace("\n", "")
-        if not shown.isprintable():
-            return "a report that is not printable"
-    except errors.InitcoreError as error:
-        if not str(error).isprintable():
-            return f"no printable sentence: {str(error)!r}"
-    except Exception:
-        return traceback.format_exc(limit=-4)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            report = check_file(path, partial=True)
+            shown = "".join(map(str, (report, report.to_json(), report.to_sarif()))).replace("\n", "")
+            if not shown.isprintable():
+                return "a report that is not printable"
+        except errors.InitcoreError as error:
+            if not str(error).isprintable():
+                return f"no printable sentence: {str(error)!r}"
+        except Exception:
+            return traceback.format_exc(limit=-4)
+    if heard:
+        return f"a warning of somebody else's: {heard[0].message!r}"
     return "slow" if time.process_time() - start > seconds else None
 
 

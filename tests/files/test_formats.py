@@ -1,6 +1,7 @@
 """Every format gives the same network and the same bits, by names, shapes, types and strides."""
 
 import json
+import struct
 
 import file_makers as makers
 import numpy as np
@@ -61,6 +62,17 @@ def test_a_bias_folded_in_as_a_column(layout, tmp_path):
     layers = report.network.net.layers
     assert report.coverage.network == 1 and report.network.net.widths == (8, 16, 4)
     assert all(np.array_equal(la.w, ARRAYS[f"fc{i}.weight"].T) and la.b[3] == 3 for i, la in enumerate(layers, 1))
+
+
+@pytest.mark.parametrize("old, new", [
+    *((b"'<f4'", b"'" + word + b"'") for word in (b",f4", b"(2,)f4", b"2f4", b"f4,f4", b"(", b"f4 ", b"f99999999999")),
+    (b"'<f4'", b"'\\d'"), (b"(3,)", b"(3or 4,)"), (b"(3,)", b"(0x1for,)")])
+def test_a_header_that_numpy_or_python_would_argue_with(old, new, tmp_path):
+    """np.dtype takes a small language and says what it dislikes with a SyntaxError; Python warns of odd literals."""
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }".replace(old, new).ljust(117) + b"\n"
+    path = put(tmp_path, "x.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + bytes(12))
+    with pytest.raises(errors.FileFormatError, match="'x'"):
+        open_weights(path)
 
 
 def test_keras_files(tmp_path):

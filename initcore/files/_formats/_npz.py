@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, ch
 from .._text import shown_name
 from ._zip import Archive
 
+_WORD = re.compile("[<>=|]?[A-Za-z][0-9]{0,9}")     # a dtype as NumPy writes it; np.dtype reads a language of its own
 _HEADER = 65_536            # bytes of an .npy header that are read
 _HOW_NPZ = "an .npz archive; save it with numpy.savez"
 _FROM = {np.dtype(v): k for k, v in (FLOATS | INTEGERS).items() if k != "bfloat16"} | {np.dtype("V2"): "bfloat16"}
@@ -53,7 +56,7 @@ def _tensor(name: str, head: bytes, size: int, source: str, region: Any, place: 
     shown = shown_name(name)
     descr, fortran, shape, offset = _header(head, source, shown)
     kind = None
-    if isinstance(descr, str) and len(descr) < 32:
+    if isinstance(descr, str) and _WORD.fullmatch(descr):
         try:
             kind = np.dtype(descr)
         except (TypeError, ValueError):
@@ -93,7 +96,9 @@ def _header(head: bytes, source: str, shown: str) -> tuple[Any, bool, tuple[int,
         text = head[12 if wide else 10:begin].decode("utf-8")
         if begin > len(head) or text.count("(") > 8 or text.count("[") > 64:
             raise ValueError
-        facts = ast.literal_eval(text.strip())
+        with warnings.catch_warnings():                         # Python's words on what is no Python
+            warnings.simplefilter("ignore")
+            facts = ast.literal_eval(text.strip())
         fortran = facts["fortran_order"]
         if not isinstance(facts, dict) or not isinstance(fortran, bool):
             raise ValueError
