@@ -16,37 +16,64 @@ from .._types import Array
 HEAD = 256             # values looked at of each tensor, in each order
 _WINDOW = 6            # ratios a window
 _BINS = 64.0           # bins of a ratio's arctangent: far coarser than rounding
+_HASH = 36             # bits of a window's hash: 6 ratios of 6 bits
+_AT_ONCE = 1 << 16     # windows compared at once
 
 
 def pairs(tensors: Sequence[tuple[str, Array]], need: int) -> Iterator[tuple[int, int, int]]:
     """(later, earlier, number of equal draws) for each tensor that repeats one before it."""
-    heads = [(k, head) for k, (_, a) in enumerate(tensors) for head in _orders(a, need)]
-    keys = [_windows(head) for _, head in heads]
-    if len(keys) < 2:
+    owners: list[tuple[int, bool]] = []     # of every order of every tensor: which tensor, whether turned;
+    marks: list[Array] = []                 # its windows
+    places = (2 * len(tensors) * HEAD).bit_length()
+    for k, (_, a) in enumerate(tensors):
+        for turned, head in _orders(a, need):
+            marks.append(_marked(_windows(head), len(owners), places))
+            owners.append((k, turned))
+    if len(marks) < 2:
         return
-    which = np.repeat(np.arange(len(keys)), [len(k) for k in keys])
-    place = np.concatenate([np.arange(len(k)) for k in keys])
-    code = np.concatenate(keys)
-    order = np.argsort(code, kind="stable")
-    meet = np.flatnonzero((np.diff(code[order]) == 0) & (np.diff(which[order]) != 0))
+    every = np.concatenate(marks)
+    marks.clear()
+    every.sort()
     found: dict[int, tuple[int, int]] = {}
-    for p, q in zip(order[meet].tolist(), order[meet + 1].tolist()):
-        (j, earlier), (k, later) = heads[which[p]], heads[which[q]]
-        if j < k and found.get(k, (k, 0))[0] > j and (n := _equal(later, place[q], earlier, place[p], need)):
-            found[k] = (j, n)
+    for p, q in _meetings(every, places):
+        (j, turned), (k, other) = owners[p // HEAD], owners[q // HEAD]
+        if j < k and found.get(k, (k, 0))[0] > j:
+            earlier, later = _head(tensors[j][1], turned), _head(tensors[k][1], other)
+            if n := _equal(later, q % HEAD, earlier, p % HEAD, need):
+                found[k] = (j, n)
     for k in sorted(found):
         yield k, *found[k]
 
 
-def _orders(a: Array, need: int) -> list[Array]:
-    """The first values in the tensor's own and in the transposed order; none for what is no random draw."""
+def _marked(codes: Array, which: int, places: int) -> Array:
+    """A window's hash (without its last bits where there are very many heads), the number of its head, its place, in
+    one integer: sorted, equal windows meet."""
+    codes = codes >> max(0, places + _HASH - 63)
+    return (codes << places) + np.arange(which * HEAD, which * HEAD + len(codes))
+
+
+def _meetings(every: Array, places: int) -> Iterator[tuple[int, int]]:
+    """(head and place, head and place) of neighbours with one hash in two heads."""
+    low = (1 << places) - 1
+    for start in range(0, len(every), _AT_ONCE):
+        part = every[start:start + _AT_ONCE + 1]
+        code, which = part >> places, (part & low) // HEAD
+        for i in np.flatnonzero((np.diff(code) == 0) & (np.diff(which) != 0)).tolist():
+            yield int(part[i] & low), int(part[i + 1] & low)
+
+
+def _orders(a: Array, need: int) -> list[tuple[bool, Array]]:
+    """(False, the first values in the tensor's own order), (True, in the transposed); none for what is no random
+    draw."""
     if a.size < need or (a.ndim == 2 and _structured(a)):
         return []
-    orders = [_head(a)] if a.ndim < 2 else [_head(a), _head(a.T)]
-    return [head for head in orders if len(head) >= need and np.isfinite(head).all() and _varied(head)]
+    orders = [(turned, _head(a, turned)) for turned in (False, True)[:max(a.ndim, 1)]]
+    return [(turned, head) for turned, head in orders
+            if len(head) >= need and np.isfinite(head).all() and _varied(head)]
 
 
-def _head(a: Array) -> Array:
+def _head(a: Array, turned: bool) -> Array:
+    a = a.T if turned else a
     if a.ndim == 2 and a.shape[1]:
         a = a[:-(-HEAD // a.shape[1])]
     return np.asarray(a.ravel()[:HEAD], dtype=np.float64)

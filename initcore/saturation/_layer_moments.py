@@ -61,13 +61,12 @@ def output_covariance(cov: Array, found: Moments) -> Array:
     """Covariance of ``phi(z_i), phi(z_j)`` for jointly Gaussian z with covariance ``cov``.
 
     Mehler: sum_k a_k(i) a_k(j) rho^k; what the kept terms miss of each variance is put at the next odd power,
-    so units correlated by +-1 (tied, sign-tied) come out exactly. Made in blocks of rows.
+    so units correlated by +-1 (tied, sign-tied) come out exactly. Made in blocks of rows, in the place of ``cov``.
     """
     s = np.sqrt(np.maximum(np.diagonal(cov), 0))
     inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s > 0)
     a = found.hermite
     rest = np.sqrt(np.maximum(found.variance - np.square(a).sum(axis=1), 0))
-    out = np.empty_like(cov)
     for i in range(0, len(cov), _ROWS):
         rows = slice(i, i + _ROWS)
         rho = cov[rows] * inverse[rows, None]
@@ -79,6 +78,6 @@ def output_covariance(cov: Array, found: Moments) -> Array:
         for k in range(HERMITE - 1, -1, -1):         # Horner in rho
             total += a[rows, k, None] * a[:, k]
             total *= rho
-        out[rows] = total
-    np.fill_diagonal(out, found.variance)
-    return out
+        cov[rows] = total
+    np.fill_diagonal(cov, found.variance)
+    return cov

@@ -69,9 +69,10 @@ def from_steps(net: Network, state: State, assumed: str = "", walk: Walk | None 
         layers.append(layer_signal(net, i, done))
         slope.append(done.found.dmean)
         slope2.append(done.found.slope2)
+        after, drawn = done.after, done.drawn is not None
+        del done                                               # two covariances, not needed while the next are made
     norms = gradient_norms(net, slope, slope2)
-    outputs = Outputs(done.after.mean, done.after.cov, None if done.drawn is None or done.after.sample is None else
-                      done.after.sample.whole)
+    outputs = Outputs(after.mean, after.cov, None if not drawn or after.sample is None else after.sample.whole)
     with np.errstate(all="ignore"):
         rms = math.sqrt(state.second_moment)
     return SignalReport("predicted", tuple(replace(la, gradient=g) for la, g in zip(layers, norms, strict=True)), rms,

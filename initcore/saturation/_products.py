@@ -1,6 +1,11 @@
-"""Products of covariances with weights, in blocks: beside the two matrices no third of their size is held."""
+"""Products of covariances with weights, in blocks: beside the two matrices no third of their size is held.
+
+Blocks of the weights are widened as they are needed, so that no float64 copy of them all is made.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,12 +16,24 @@ _COLUMNS = 256
 
 
 def congruence(w: Array, cov: Array) -> Array:
-    """``w' cov w`` for ``w (n, m)`` and symmetric ``cov (n, n)``, float64, symmetric to the last bit."""
+    """``w' cov w`` for ``w (n, m)`` of any float dtype and symmetric ``cov``: float64, symmetric to the last bit."""
+    return _blocks(w, lambda part: kernels.matmul(cov, part))
+
+
+def scaled_gram(w: Array, scale: Array) -> Array:
+    """``w' diag(scale) w`` for ``w (n, m)``, any float dtype, float64."""
+    return _blocks(w, lambda part: part * scale[:, None])
+
+
+def _blocks(w: Array, inner: Callable[[Array], Array]) -> Array:
     m = w.shape[1]
     out = np.empty((m, m))
     for j in range(0, m, _COLUMNS):
         block = slice(j, j + _COLUMNS)
-        out[:, block] = kernels.matmul(w.T, kernels.matmul(cov, np.ascontiguousarray(w[:, block])))
+        part = inner(w[:, block].astype(np.float64, order="C"))
+        for i in range(0, m, _COLUMNS):
+            rows = slice(i, i + _COLUMNS)
+            out[rows, block] = kernels.matmul(w[:, rows].astype(np.float64, order="C").T, part)
     symmetrise(out)
     return out
 

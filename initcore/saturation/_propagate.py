@@ -17,7 +17,7 @@ from .._weight_statistics import equal_columns
 from ..network import Dense, Network
 from . import _draws
 from ._layer_moments import Moments, moments, output_covariance
-from ._products import congruence, diagonal_of_congruence
+from ._products import congruence, diagonal_of_congruence, scaled_gram
 from ._state import Glance, Sample, State, Step
 from ._statistics import layer_statistics
 
@@ -32,9 +32,9 @@ def _count(state: State) -> int:
 
 
 def _together(w: Array, state: State) -> tuple[Array, Array]:
-    """Float64 weights and variances of the independent inputs: rows of perfectly correlated ones are summed."""
+    """Weights and variances of the independent inputs: rows of perfectly correlated ones are summed."""
     if state.cells is None:
-        return w.astype(np.float64), state.cov
+        return w, state.cov
     total = np.zeros((_count(state), w.shape[1]))
     for i in range(0, len(w), _ROWS):
         np.add.at(total, state.cells[i:i + _ROWS], w[i:i + _ROWS].astype(np.float64))
@@ -61,11 +61,10 @@ def pre_activation(layer: Dense, state: State) -> State:
         if state.cov.ndim == 1:
             mean, cov = _moments_of_z(layer.w, state)
             if layer.fan_out <= FULL and _count(state) <= 4 * FULL:
-                rows, variance = _together(layer.w, state)
-                cov = kernels.matmul(np.ascontiguousarray(rows.T * variance), rows)
+                cov = scaled_gram(*_together(layer.w, state))
         else:
             mean = kernels._weights_sums(layer.w, state.mean, state.mean)[0]
-            cov = (congruence(layer.w.astype(np.float64), state.cov) if layer.fan_out <= FULL else
+            cov = (congruence(layer.w, state.cov) if layer.fan_out <= FULL else
                    diagonal_of_congruence(layer.w, state.cov))
         return State(mean if layer.b is None else mean + layer.b, cov)
 
@@ -84,15 +83,13 @@ def step(layer: Dense, state: State) -> Step:
     z = pre_activation(layer, state)
     with np.errstate(all="ignore"):
         std = np.sqrt(np.maximum(z.variance, 0))
-        found = moments(layer.activation, z.mean, std)
-        if z.cov.ndim == 2:
-            after = State(found.mean, output_covariance(z.cov, found))
-        else:
-            after = State(found.mean, found.variance, equal_columns(layer.w, layer.b, hashes=hashes_of(layer)))
-        if _draws.few_directions(z.cov, after.cells) and _holds(layer, found):
-            drawn = _draws.normal_draws(layer.activation, z.mean, z.cov, after.cells, layer.dtype)
-            after = after._replace(sample=Sample(drawn))
-    return Step(state, z.mean, std, found, after)
+        found, whole = moments(layer.activation, z.mean, std), z.cov.ndim == 2
+        cells = None if whole else equal_columns(layer.w, layer.b, hashes=hashes_of(layer))
+        sample = None
+        if _draws.few_directions(z.cov, cells) and _holds(layer, found):
+            sample = Sample(_draws.normal_draws(layer.activation, z.mean, z.cov, cells, layer.dtype))
+        cov = output_covariance(z.cov, found) if whole else found.variance
+    return Step(state, z.mean, std, found, State(found.mean, cov, cells, sample))
 
 
 def _holds(layer: Dense, found: Moments) -> bool:
@@ -168,8 +165,8 @@ def _carried(w: Array, back: Array) -> Array:
     """``w back w'``; inputs that leave by equal weights get one row."""
     labels = equal_columns(w.T) if len(w) >= _MANY else None
     if labels is None:
-        return congruence(w.T.astype(np.float64), back)
-    rows = w[np.unique(labels, return_index=True)[1]].astype(np.float64)
+        return congruence(w.T, back)
+    rows = w[np.unique(labels, return_index=True)[1]]
     return congruence(rows.T, back)[labels[:, None], labels]
 
 

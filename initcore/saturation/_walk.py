@@ -9,8 +9,8 @@ from ..network import Network
 from ._propagate import step
 from ._state import State, Step
 
-KEPT = 1 << 24        # bytes of states a walk keeps, and so many more for every unit of the network:
-KEPT_UNIT = 256
+KEPT = 1 << 23        # bytes of states a walk keeps, and so many more for every unit of the network:
+KEPT_UNIT = 128
 
 
 class Walk:
@@ -38,7 +38,9 @@ class Walk:
             raise IndexError(f"there is no layer {i} in a network of {len(self)}")
         i %= len(self)
         if self._last is None or self._last[0] != i:
-            self._last = i, step(self.net.layers[i], self.before(i))
+            state = self.before(i)
+            self._last = None                                  # what it holds is as large as what comes
+            self._last = i, step(self.net.layers[i], state)
         return self._last[1]
 
     def before(self, i: int) -> State:
@@ -51,6 +53,7 @@ class Walk:
             at, state = self._last[0] + 1, self._last[1].after
             self._keep(at, state)
         while at < i:
+            self._last = None
             self._last = at, step(self.net.layers[at], state)
             at, state = at + 1, self._last[1].after
             self._keep(at, state)

@@ -41,6 +41,20 @@ def test_a_wide_layer_takes_a_kilobyte_a_unit(call):
     assert peak(lambda: call(net)) < 1000 * 60_074
 
 
+@pytest.mark.parametrize("call, most", [(saturation.predict, 4.5), (ic.check, 5.75)], ids=["predict", "check"])
+def test_covariances_that_live_at_once(call, most):
+    """What enters a layer, what leaves it, and the back-signal's two; no float64 copy of the weights beside them."""
+    net = network([700] * 5 + [10])
+    call(network([4, 3, 2]))
+    assert peak(lambda: call(net)) < most * 8 * 700 ** 2
+
+
+def test_narrow_and_deep_takes_a_kilobyte_a_unit_and_what_a_walk_keeps():
+    net = network([16] * 301)
+    ic.check(network([4, 3, 2]))
+    assert peak(lambda: ic.check(net)) < 2 * _walk.KEPT + 1000 * 4800
+
+
 def test_states_are_kept_within_a_bound():
     """Going back to any layer gives what going up gave, whatever is kept."""
     net = network([30] * 40)
