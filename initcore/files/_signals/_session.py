@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
@@ -58,6 +59,7 @@ class Session:
         self._tell(self._first[1], looks, met)
         return Measured(self._first[0], gradients, frozenset(n for v, n in self._names.items() if v not in moved), loss)
 
+    @np.errstate(all="ignore")
     def again(self, changes: Changes, values: frozenset[Value], looks: Mapping[Value, Ask], met: Met
               ) -> Mapping[Value, float]:
         """A forward pass with tensors set right; when all that trials may cost is spent, nothing seems to mend."""
@@ -68,9 +70,10 @@ class Session:
             def change(v: Value, a: Array) -> Array:
                 factor, offset = changes.get(v, (1.0, 0.0))
                 return a if (factor, offset) == (1.0, 0.0) else (a * factor + offset).astype(a.dtype)
-            run = _running.forward(self.program, self.batch.batches, self._weights, change=change, keep=False,
-                                   wanted=values | looks.keys())
-            rms, seen = self._seen(run, values, looks)
+            with contextlib.suppress(Unrun):                   # numbers that steer what is taken may be set wrong
+                run = _running.forward(self.program, self.batch.batches, self._weights, change=change, keep=False,
+                                       wanted=values | looks.keys())
+                rms, seen = self._seen(run, values, looks)
         self._tell(seen, looks, met)
         return rms
 
