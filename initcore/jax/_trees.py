@@ -93,8 +93,8 @@ def _leaves(abstract: Any, names: Any) -> tuple[list[Named], Any]:
             raise UsageError(f"{name} is a tracer: init_params runs on the host, outside of jit. Take "
                              "jax.eval_shape(...) of what makes the tree, and give init_params its result.")
         if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
-            raise ArgumentTypeError(f"the leaf {name} must have a shape and a dtype (jax.ShapeDtypeStruct), got "
-                                    f"{shown(leaf)}.")
+            raise ArgumentTypeError(f"the leaf {name or 'itself'} must have a shape and a dtype "
+                                    f"(jax.ShapeDtypeStruct), got {shown(leaf)}.")
         found.append(Named(streams[name], name, tuple(leaf.shape), str(leaf.dtype), leaf))
     return found, build
 

@@ -247,6 +247,10 @@ def test_what_is_refused():
         ij.program({}, {})
     with pytest.raises(errors.ProgramError, match=r"branchy cannot be read.*values of arrays"):
         ij.program(branchy, jnp.ones(3), jnp.ones(3))
+    with pytest.raises(errors.ArgumentError, match=r"frozen speaks of 'heads\.\*', which no parameter matches"):
+        ij.program(mlp, mlp_params(), jnp.ones((2, 5)), frozen=["0.*", "heads.*"])
+    with pytest.raises(errors.ArgumentTypeError, match="frozen must be several patterns"):
+        ij.program(mlp, mlp_params(), jnp.ones((2, 5)), frozen="0.*")
     p = ij.program(lambda w, x: x @ w, jax.ShapeDtypeStruct((3, 2), "float32"), jnp.ones((4, 3)))
     with pytest.raises(errors.UsageError, match="init_params"):
         p.parameters[0].read()

@@ -121,7 +121,19 @@ def no_host_array_is_larger_than_a_shard():
     return largest, peak
 
 
+def a_model_over_a_mesh_is_checked_and_mended_where_it_lies():
+    sharding = NamedSharding(jax.make_mesh((4, 2), ("a", "b")), P("a", "b"))
+    w = jax.device_put(np.asarray(30 * ic.init.glorot_normal((8, 8), rng=1)), sharding)
+    model = ij.Model(lambda p, x: jax.numpy.tanh(x @ p["w"]) @ p["v"],
+                     {"w": w, "v": jax.numpy.asarray(ic.init.glorot_normal((8, 3), rng=2))})
+    report = ij.check(model, (40, 8))
+    assert {f.tensor for f in report.findings if f.severity != "info"} == {"w"}
+    mended = report.repair(rng=0)
+    assert mended.params["w"].sharding == sharding and ij.check(mended, (40, 8)).ok
+
+
 if __name__ == "__main__":
+    a_model_over_a_mesh_is_checked_and_mended_where_it_lies()
     jax.config.update("jax_enable_x64", True)
     convolutions_and_bias()
     out_sharding()

@@ -75,7 +75,7 @@ def read(fn: Callable[..., Any], params: Any, *inputs: Any, frozen: Iterable[str
                            "for the values of arrays.") from error
     reader = Reader()
     own = reader.weights([(path_name(path), leaf) for path, leaf in weights])
-    reader.freeze(params, tuple(frozen))
+    reader.freeze(params, frozen if isinstance(frozen, str) else tuple(frozen))
     given = [reader.input(leaf, f"input{k}") for k, leaf in enumerate(jax.tree_util.tree_leaves(inputs))]
     outputs = reader.run(closed.jaxpr, [reader.constant(c) for c in closed.consts], [*own, *given], "")
     return Reading(reader.program(outputs), reader.tape, own, given, outputs, shapes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..._aten import Build
 from ..._types import Floats
-from ...errors import UsageError
+from ...errors import ArgumentError, ArgumentTypeError, UsageError
 from ...program import Parameter, Value
 from ._tape import Known, Step
 
@@ -45,9 +45,16 @@ class Leaves:
             out.append(self.parameters[id(leaf)].value)
         return out
 
-    def freeze(self, params: Any, patterns: tuple[str, ...]) -> None:
+    def freeze(self, params: Any, patterns: str | tuple[str, ...]) -> None:
         """Parameters that are not trained: those named, and the collections of Flax linen beside "params" (running
         statistics, caches)."""
+        if isinstance(patterns, str):
+            raise ArgumentTypeError(f"frozen must be several patterns of names, got one: frozen=({patterns!r},).")
+        names = [name for own in self.parameters.values() for name in own.names]
+        unknown = [p for p in patterns if not any(fnmatchcase(name, p) for name in names)]
+        if unknown:
+            raise ArgumentError(f"frozen speaks of {unknown[0]!r}, which no parameter matches; names here are like "
+                                f"{', '.join(map(repr, names[:2]))}.")
         linen = isinstance(params, Mapping) and "params" in params
         for key, own in self.parameters.items():
             name = own.names[0]

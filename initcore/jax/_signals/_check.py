@@ -71,10 +71,10 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: str | Callable[...,
                     select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds)
     _concrete(given.params)
     call = call_of(x, given.params)
-    judged = _judge(given, call, options, progress or (lambda what: None))
+    judged = _judge(replace(given, params=_here(given.params)), call, options, progress or (lambda what: None))
 
     def again(params: Any) -> tuple[list[Finding], nodes.NodeContext | None]:
-        one = _judge(replace(given, params=params), call, options, lambda what: None, judged.exported)
+        one = _judge(replace(given, params=_here(params)), call, options, lambda what: None, judged.exported)
         return one.findings, one.context
     return reported(given.name, judged, Mend(given, again, judged.context), fail_level, baseline)
 
@@ -108,6 +108,15 @@ def _concrete(params: Any) -> None:
         if isinstance(leaf, jax.ShapeDtypeStruct):
             raise UsageError(f"{path_name(path)} is a ShapeDtypeStruct and has no numbers; make them with "
                              "initcore.jax.init_params.")
+
+
+def _here(params: Any) -> Any:
+    """Arrays over a mesh whose axes are types, on one device: run op by op, such types have no single answer."""
+    def one(a: Any) -> Any:
+        mesh = getattr(getattr(a, "sharding", None), "mesh", None)
+        split = mesh is not None and mesh.size > 1 and any(kind.name == "Explicit" for kind in mesh.axis_types)
+        return jax.device_put(np.asarray(a), jax.devices()[0]) if split else a
+    return jax.tree_util.tree_map(one, params)
 
 
 def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], None], traced: Traced | None = None
