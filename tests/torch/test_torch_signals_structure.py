@@ -107,3 +107,26 @@ def test_the_first_branch_beside_an_embedding_is_judged():
         net.up.weight.mul_(100)
     found = [f for f in ic.check(net, t).findings if f.rule == "SIG302"]
     assert [(f.tensor, f.cause) for f in found] == [("up.weight", "weight_scale")]
+
+
+def test_a_parameter_that_is_no_plain_tensor_leaves_the_weights_alone_to_be_judged():
+    class Mine(nn.Parameter):
+        pass
+    net = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    net[0].weight = Mine(net[0].weight.detach())
+    report = ic.check(net, rows(8, 6))
+    assert not report.whole and "0.weight is a Mine" in report.notes[0]
+
+
+def test_sizes_that_hang_on_the_data_are_a_sentence():
+    class Chosen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 5), nn.Linear(5, 5)
+
+        def forward(self, x):
+            h = torch.tanh(self.a(x))
+            at = (h.sum(-1) > 0).nonzero()[:, 0]
+            return torch.zeros_like(h).index_add(0, at, self.b(h[at]))
+    report = ic.check(Chosen(), rows(32, 6))
+    assert not report.whole and "depends on the values of a tensor" in report.notes[0]

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..._signals import Gathered, Judged, Options, Said, asked, conditions, merged, reported
-from ...errors import ArgumentTypeError, ProgramError
+from ...errors import ArgumentTypeError, DTypeError, ProgramError
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
 from ._export import Exported, export
@@ -86,7 +86,7 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
     try:
         tell("exporting the module")
         exported = exported or export(module, call.args, call.kwargs)
-    except ProgramError as error:
+    except (DTypeError, ProgramError) as error:
         return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
     tell("one forward and one backward pass")
     session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
