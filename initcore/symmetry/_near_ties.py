@@ -4,6 +4,8 @@ Two random projections of every unit's incoming weights (a by-product of the ref
 weights themselves, incoming, bias and outgoing, then decide.
 """
 
+import itertools
+
 import numpy as np
 
 from .._types import Array
@@ -19,37 +21,65 @@ _PAIRS = 1 << 14       # compared at once: 64 weights of each are held
 def near_ties(system: System, found: Refinement, axis: int, labels: Array, first: Array,
               tolerance: float | None) -> tuple[NearTie, ...]:
     """Groups of cells whose representatives' weights differ by at most ``tolerance`` of their root mean square."""
-    blocks = [*system.incoming(axis), *system.outgoing(axis)]
-    if axis not in found.probes or len(first) < 2 or any(b.partial for b in blocks):
+    if axis not in found.probes or len(first) < 2:
         return ()
-    rows = [b.w.T for b in system.incoming(axis)] + [b.w for b in system.outgoing(axis)]
-    rows += [np.asarray(v)[:, None] for v in [t.values for t in system.axes[axis].bias]]
+    layer = system.axes[axis].layer
+    out: list[NearTie] = []
+    for low, high in _alike(system, axis):
+        units = first[(first >= low) & (first < high)]
+        if len(units) > 1:
+            rows = _rows(system, axis, low, high)
+            out += [NearTie(layer if layer is not None else -1, tuple(int(u) for u in units[m]), gap, relative)
+                    for m, gap, relative in _close(rows, found.probes[axis][0][:2, units], units - low, tolerance)]
+    return tuple(out)
+
+
+def _alike(system: System, axis: int) -> list[tuple[int, int]]:
+    """The ranges of units that the same blocks cover: only these have weights that can be compared."""
+    n = system.axes[axis].n
+    covered = [b.cols for b in system.incoming(axis)] + [b.rows for b in system.outgoing(axis)]
+    cuts = sorted({0, n, *(k for part in covered if part is not None for k in part.indices(n)[:2])})
+    return list(itertools.pairwise(cuts))
+
+
+def _rows(system: System, axis: int, low: int, high: int) -> list[Array]:
+    """A row a unit of a range: its incoming weights, its outgoing ones, what is added to it."""
+    out = []
+    for part, w in (*((b.cols, b.w.T) for b in system.incoming(axis)), *((b.rows, b.w) for b in system.outgoing(axis))):
+        start, stop, _ = (part or slice(None)).indices(system.axes[axis].n)
+        if start <= low and high <= stop:
+            out.append(w[low - start:high - start])
+    return [*out, *(np.asarray(t.values)[low:high, None] for t in system.axes[axis].bias)]
+
+
+def _close(rows: list[Array], points: Array, units: Array,
+           tolerance: float | None) -> list[tuple[list[int], float, float]]:
+    """(places in ``units``, largest difference, the same by root mean square) of every group of near ones.
+
+    rows : their weights, ``(all units, weights)`` each. points : two projections of each.
+    """
     free = sum(w.shape[1] for w in rows)
     limit = DEFAULT if tolerance is None else tolerance
     if tolerance is None:
         # Units with few weights come close by chance: keep the expected number of such pairs below 0.01.
-        limit = min(limit, (0.02 / len(first) ** 2) ** (1 / max(1, free)) / 1.2)
-    sums, terms = found.probes[axis]
-    points = sums[:2, first]
+        limit = min(limit, (0.02 / len(units) ** 2) ** (1 / max(1, free)) / 1.2)
     top = float(np.abs(points).max())
     if not np.isfinite(top) or not 1e-140 < top < 1e140 or limit == 0.0:       # squares would leave float64
-        return ()
-    scale = np.sqrt(np.mean(np.square(points))) * np.sqrt(3.0 / max(1, terms))       # about the weights' size
-    if scale == 0.0:
-        return ()
-    # A difference of at most d a weight moves a projection by d sqrt(terms/3) in the mean square: eight of those.
-    group = linked(np.zeros(len(first), dtype=np.int64), points, 8 * limit * scale * np.sqrt(terms / 3.0))
-    if (group == np.arange(len(first))).all():
-        return ()
+        return []
+    # A difference of at most d a weight moves a projection of k of them by d sqrt(k/3) in the mean square, and the
+    # weights' own size moves it by that of the points: eight of those.
+    group = linked(np.zeros(len(units), dtype=np.int64), points, 8 * limit * float(np.sqrt(np.mean(np.square(points)))))
+    if (group == np.arange(len(units))).all():
+        return []
     order = np.lexsort((points[0], group))
-    parent = np.arange(len(first))
+    parent = np.arange(len(units))
     gaps: dict[int, float] = {}
     relative: dict[int, float] = {}
     for step in (1, 2, 3):
         a, b = order[:-step], order[step:]
         same = group[a] == group[b]
         a, b = a[same], b[same]
-        distance, size = _compare(rows, first[a], first[b], limit)
+        distance, size = _compare(rows, units[a], units[b], limit)
         for x, y, d, s in zip(a.tolist(), b.tolist(), distance.tolist(), size.tolist()):
             if 0.0 < d <= limit * s:
                 x, y = root(parent, x), root(parent, y)
@@ -59,13 +89,11 @@ def near_ties(system: System, found: Refinement, axis: int, labels: Array, first
                     gaps[x] = max(gaps.pop(x, 0.0), gaps.pop(y, 0.0), d)
                     relative[x] = max(relative.pop(x, 0.0), relative.pop(y, 0.0), d / s)
     members: dict[int, list[int]] = {}
-    for x in range(len(first)):
+    for x in range(len(units)):
         r = root(parent, x)
         if r in gaps:
             members.setdefault(r, []).append(x)
-    layer = system.axes[axis].layer
-    return tuple(NearTie(layer if layer is not None else -1, tuple(int(u) for u in first[m]), gaps[r], relative[r])
-                 for r, m in members.items())
+    return [(m, gaps[r], relative[r]) for r, m in members.items()]
 
 
 def _compare(rows: list[Array], a: Array, b: Array, limit: float) -> tuple[Array, Array]:

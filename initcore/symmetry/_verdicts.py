@@ -14,7 +14,7 @@ from ._grouping import group
 from ._near_ties import near_ties
 from ._optimizers import Invariance, rule
 from ._partition import Refinement
-from ._report import LayerSymmetry, SymmetryReport
+from ._report import LayerSymmetry, NearTie, SymmetryReport
 from ._signatures import State
 from ._structures._local import Still
 from ._structures._system import Axis, Slice, System, dropped, plain
@@ -156,7 +156,11 @@ def _slice(s: Slice, whole: LayerSymmetry) -> LayerSymmetry:
                          len(first) - len(dead), first[order], sizes[order],
                          whole.strength if set(status) - {"free"} else None,
                          tuple(u for u in ahead if len(u) > 1), tuple(u for u in back if len(u) > 1),
-                         len(first) - sum(max(0, len(u) - 1) for u in ahead), whole.update_rank_bound)
+                         len(first) - sum(max(0, len(u) - 1) for u in ahead), whole.update_rank_bound,
+                         tuple(NearTie(s.layer, tuple(u - here.start for u in t.units), t.distance, t.relative)
+                               for t in whole.near_ties if set(t.units) <= set(here)),
+                         None if whole.tolerance_labels is None else whole.tolerance_labels[s.units],
+                         None if whole.tolerance_labels is None else len(np.unique(whole.tolerance_labels[s.units])))
 
 
 def _meet(system: System, pieces: list[tuple[Slice, LayerSymmetry]]) -> None:

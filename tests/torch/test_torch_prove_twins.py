@@ -49,3 +49,28 @@ def test_critics_that_start_equal_are_one_critic(optimizer):
     program = it.program(Critics().double(), (torch.zeros(4, 4, dtype=torch.float64),
                                               torch.zeros(4, 2, dtype=torch.float64)))
     assert ic.symmetry.analyze(program, optimizer=optimizer, same_targets=True).ok
+
+
+class Beside(torch.nn.Module):
+    """Two layers that read one input and write one sum: their units share an axis."""
+
+    def __init__(self):
+        super().__init__()
+        sizes = ((12, 20), (12, 24), (20, 3), (24, 3))
+        self.one, self.two, self.up, self.down = (torch.nn.Linear(n, m) for n, m in sizes)
+
+    def forward(self, x):
+        return self.up(torch.tanh(self.one(x))) + self.down(torch.tanh(self.two(x)))
+
+
+def test_near_ties_of_layers_that_share_an_axis():
+    torch.manual_seed(0)
+    net, x = Beside(), torch.zeros(4, 12)
+    assert not ic.symmetry.analyze(it.program(net, (x,))).near_ties
+    with torch.no_grad():
+        net.two.weight[20], net.two.bias[20] = net.two.weight[9] + 1e-5, net.two.bias[9]
+        net.down.weight[:, 20] = net.down.weight[:, 9]
+    report = ic.symmetry.analyze(it.program(net, (x,)), tolerance=1e-3)
+    [tie] = report.near_ties
+    assert tie in report.axes["two"].near_ties and tie.units == (9, 20) and 5e-6 < tie.distance < 2e-5
+    assert report.ok and report.axes["two"].tolerance_cells == 23 and report.axes["one"].tolerance_cells == 20
