@@ -97,9 +97,9 @@ _PLAIN = re.compile(r"torch\.nn\.init\.(zeros|ones)_\(model\.get_parameter\('(.+
 
 def _told(f: Finding) -> Finding:
     """A finding in Keras' words: the layer's path, the user's line only where it is the model's own."""
-    cure = _NORMAL.sub(lambda m: "{0}.assign(keras.random.normal({0}.shape, stddev={1}))".format(
+    cure = _NORMAL.sub(lambda m: "ik.initialize(model, {{{0!r}: ik.RandomNormal(stddev={1}), '*': None}}, rng=key)".format(
         *((m[1], m[2]) if m[1] else (m[3], m[4]))), f.cure)
-    cure = _PLAIN.sub(lambda m: "{0}.assign(keras.ops.{1}_like({0}))".format(
+    cure = _PLAIN.sub(lambda m: "ik.initialize(model, {{{0!r}: {1!r}, '*': None}})".format(
         *((m[2], m[1]) if m[1] else (m[3], m[4]))), cure)
     place = f.place or Place()
     module = place.module or (f.tensor or "").rpartition("/")[0]
@@ -206,8 +206,9 @@ def _copy(model: Any, values: Mapping[str, Any]) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             made = keras.models.clone_model(model) if plain else copy.deepcopy(model)
     except Exception as error:
-        raise UsageError(f"{model.name} cannot be copied ({type(error).__name__}: {error}); give its class get_config "
-                         "and from_config, or draw the weights that the report names.") from error
+        why = " ".join(str(error).split()).partition(". ")[0][:200]         # Keras adds a page of example
+        raise UsageError(f"{model.name} cannot be copied ({type(error).__name__}: {why}); give its class "
+                         "get_config and from_config, or draw the weights that the report names.") from error
     for (name, _), (_, variable) in zip(paths(model), paths(made)):
         variable.assign(values[name])
     return made

@@ -269,10 +269,32 @@ def models_are_programs_and_are_checked():
     assert report.way and len(report.way) == len(json.loads(report.to_json())["way"])
     found = next(f for f in report.findings if f.tensor == "up/kernel")
     assert found.cause == "weight_scale" and found.place.module == "up" and not found.place.file, found
-    assert "up/kernel.assign(keras.random.normal(up/kernel.shape" in found.cure, found.cure
+    call = found.cure[found.cure.index("ik.initialize("):]
+    assert "'up/kernel'" in call, call
+    eval(call, {"ik": ik, "model": net, "key": KEY})                    # a call in a cure runs as it stands
+    assert ic.check(net, x, y).ok and abs(float(numbers(net.layers[0].kernel).std()) / float(
+        call.partition("stddev=")[2].partition(")")[0]) - 1) < 0.1
+    net.layers[0].kernel.assign(60 * before)
     mended = report.repair(rng=0)
     assert type(mended) is type(net) and ic.check(mended, x, y).ok
     assert (numbers(net.layers[0].kernel) == 60 * before).all()         # the user's own was left alone
+    class Own(keras.Model):
+        def __init__(self, width):
+            super().__init__()
+            self.up = keras.layers.Dense(width)
+
+        def call(self, x):
+            return self.up(x)
+
+    mine = Own(4)
+    mine(x)
+    mine.up.kernel.assign(60 * mine.up.kernel)
+    report = ic.check(mine, x)
+    raises(lambda: report.repair(rng=0), errors.UsageError, "get_config and from_config")
+    try:
+        report.repair(rng=0)
+    except errors.UsageError as error:
+        assert len(str(error)) < 400 and "\n" not in str(error), error
     raises(lambda: ik.program(keras.Sequential([keras.layers.Dense(3)]), x), errors.ArgumentError, "is not built")
     raises(lambda: ik.check(3, x), errors.ArgumentTypeError, "model must be a keras.Model")
     raises(lambda: ik.check(net, x, y, loss="hinged"), errors.ArgumentError, "nor a loss of Keras")
