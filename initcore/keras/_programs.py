@@ -97,9 +97,9 @@ _PLAIN = re.compile(r"torch\.nn\.init\.(zeros|ones)_\(model\.get_parameter\('(.+
 
 def _told(f: Finding) -> Finding:
     """A finding in Keras' words: the layer's path, the user's line only where it is the model's own."""
-    cure = _NORMAL.sub(lambda m: "ik.initialize(model, {{{0!r}: ik.RandomNormal(stddev={1}), '*': None}}, rng=key)".format(
-        *((m[1], m[2]) if m[1] else (m[3], m[4]))), f.cure)
-    cure = _PLAIN.sub(lambda m: "ik.initialize(model, {{{0!r}: {1!r}, '*': None}})".format(
+    call = "ik.initialize(model, {{{!r}: ik.RandomNormal(stddev={}), '*': None}}, rng=key)"
+    cure = _NORMAL.sub(lambda m: call.format(*((m[1], m[2]) if m[1] else (m[3], m[4]))), f.cure)
+    cure = _PLAIN.sub(lambda m: "ik.initialize(model, {{{!r}: {!r}, '*': None}})".format(
         *((m[2], m[1]) if m[1] else (m[3], m[4]))), cure)
     place = f.place or Place()
     module = place.module or (f.tensor or "").rpartition("/")[0]
