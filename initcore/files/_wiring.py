@@ -93,7 +93,7 @@ class Wired:
             judged = merged((), nodes.judge(context, active), found.given)
             rests = conditions(optimizer, found.loss, found.said, context)
         else:
-            context = unmeasured(self.program, numbers, proof, family, words)
+            context = self._sizes(numbers, proof, family, words)
             context.trained = (stage or moved(self.program)) == "trained"
             judged = nodes.judge(context, active)
             rests = (f"optimiser {optimizer}", f"no signal was measured: {found}",
@@ -118,6 +118,14 @@ class Wired:
             if asked.data is not None:
                 raise ArgumentError(f"--data needs a network that can be evaluated: {why}. Leave --data out.") from None
             return str(why)
+
+    def _sizes(self, numbers: dict[str, dict[str, float]], proof: Any, family: str, words: nodes.Words
+               ) -> nodes.NodeContext:
+        """The sizes of the weights by what follows them; none of a graph that no network is."""
+        try:
+            return unmeasured(self.program, numbers, proof, family, words)
+        except _NONSENSE:
+            return nodes.NodeContext(numbers, symmetry=proof, family=family, words=words)
 
     def _resized(self, sizes: Mapping[int, int]) -> Program:
         """The program with other sizes where its graph leaves them open."""

@@ -131,6 +131,17 @@ def test_a_network_that_is_too_much_to_evaluate_says_so(put, monkeypatch):
     assert any("too much to evaluate" in c for c in report.network.conditions) and report.network.signal is None
 
 
+def test_a_graph_that_no_network_is_leaves_the_tensors_to_be_judged(put, monkeypatch):
+    def none(*_):
+        raise LookupError
+    monkeypatch.setattr("initcore.files._signals._check.MOST_PRODUCTS", 100)
+    monkeypatch.setattr("initcore.files._wiring.unmeasured", none)
+    large = {**ARRAYS, "fc1.weight": np.full((16, 8), np.nan, np.float32)}
+    report = check_file(put(arrays=large, document=changed(residual)))
+    assert "no signal was measured: one batch" in " ".join(report.network.conditions)
+    assert any(f.tensor == "fc1.weight" and f.severity == "fail" for f in report.findings)
+
+
 def test_what_is_not_understood_is_no_part_of_the_network(put):
     def unknown(graph, document):
         graph["nodes"][1]["target"] = "torch.ops.mine.phi.default"
