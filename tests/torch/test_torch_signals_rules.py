@@ -1,5 +1,7 @@
 """Rules at the nodes of a module: near ties, late starts, depth, half precision, closed paths, dead layers."""
 
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -202,6 +204,15 @@ def test_a_module_that_takes_no_other_number_of_rows_is_not_rehearsed():
     x, y = lessons()
     report = ic.check(Fixed(), x, y)
     assert not report.ok and "SIG307" not in {f.rule for f in report.findings}
+
+
+def test_a_module_too_large_for_a_rehearsal_is_not_even_copied(monkeypatch):
+    copied = []
+    monkeypatch.setattr("initcore.torch._signals._rehearse.copy", SimpleNamespace(deepcopy=copied.append))
+    monkeypatch.setattr("initcore.torch._signals._rehearse.WORK", 1e5)
+    x, y = lessons()
+    report = ic.check(deep(1e5), x, y)
+    assert not copied and not report.ok and "SIG307" not in {f.rule for f in report.findings}
 
 
 def test_a_scale_that_is_folded_into_the_first_weights_is_no_fault():

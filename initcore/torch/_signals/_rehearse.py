@@ -95,6 +95,12 @@ def _alone() -> Iterator[None]:
 def _rehearse(module: nn.Module, stage: Stage, learnt: Tensor, held: Tensor, family: str, limits: Mapping[str, float]
               ) -> Progress | None:
     """The best progress over the learning rates; None where nothing can be said."""
+    size = sum(p.numel() for p in module.parameters())
+
+    def steps_at(products: float) -> int:
+        return int(min(limits["steps"] / 2, WORK / 3 / (3 * (max(products, size) + NODE * stage.operations))))
+    if steps_at(0) < 3 * WINDOW:                # too large for any number of rows: not even copied
+        return None
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             stage.value(copy.deepcopy(module), held)
@@ -105,9 +111,7 @@ def _rehearse(module: nn.Module, stage: Stage, learnt: Tensor, held: Tensor, fam
     constant, apart = stage.constant(loss, learnt), stage.constant(loss, held)
     if loss.value is None or not loss.known or not (constant > 1e-12 and apart > 1e-12):
         return None
-    size = sum(p.numel() for p in module.parameters())
-    cost = 3 * (max((counter.get_total_flops() - whole) / 2, size) + NODE * stage.operations)
-    steps = int(min(limits["steps"] / 2, WORK / 3 / cost))
+    steps = steps_at((counter.get_total_flops() - whole) / 2)
     if steps < 3 * WINDOW:
         return None
 
