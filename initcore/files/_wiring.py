@@ -138,4 +138,4 @@ class Wired:
     def title(self) -> str:
         """What it is in a few words."""
         weights = sum(not p.buffer for p in self.program.parameters)
-        return f"a network of {len(self.program.ops)} operations and {weights} parameters"
+        return f"a network of {len(self.program.ops)} operations and {weights} weight tensors"
