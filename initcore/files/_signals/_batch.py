@@ -70,7 +70,7 @@ def of_data(data: Data, program: Program, most: int) -> Batch:
 
 
 def drawn(program: Program, most: int) -> Batch:
-    """Normal numbers; whole numbers within the table they look up; masks of ones."""
+    """Normal numbers; whole numbers within the table they look up; ones where they look up none, as masks do."""
     size = batch_of(program)
     count = max(1, min(ROWS // max(size, 1), most))
     limits = _limits(program)
@@ -81,10 +81,10 @@ def drawn(program: Program, most: int) -> Batch:
             return np.ones(v.shape, np.int64)
         if "float" in v.dtype:
             return rng.standard_normal(v.shape).astype(np.float64 if v.dtype == "float64" else np.float32)
-        return rng.integers(0, limits.get(v, 2), v.shape)
+        return rng.integers(0, limits[v], v.shape) if v in limits else np.ones(v.shape, np.int64)
     batches = tuple({v: one(v) for v in program.inputs} for _ in range(count))
     features = {v: np.concatenate([b[v] for b in batches]) if v.shape else batches[0][v] for v in program.inputs}
-    whole = "" if all("float" in v.dtype for v in program.inputs) else "; whole numbers at random"
+    whole = "; whole numbers at random" if limits else ""
     return Batch(batches, features, None, ASSUMED + whole, False)
 
 
