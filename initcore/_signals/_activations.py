@@ -101,11 +101,17 @@ class Finder:
 
     def _powers(self, v: Value | None, z: Value) -> bool:
         """Is v made of powers of z and numbers alone?"""
-        op = self._maker(v)
-        if v is z or self._number(v) is not None:
-            return True
-        return op is not None and (op.kind == "multiply" or op.attributes.get("function") in ("power", "square")) \
-            and all(self._powers(x, z) for x in op.inputs)
+        todo, seen = [v], set()
+        while todo:
+            x = todo.pop()
+            if x is z or x in seen or self._number(x) is not None:
+                continue
+            seen.add(x)
+            op = self._maker(x)
+            if op is None or not (op.kind == "multiply" or op.attributes.get("function") in ("power", "square")):
+                return False
+            todo += op.inputs
+        return True
 
     def _scaled(self, v: Value) -> tuple[Value, float] | None:
         """(x, c) of a value c x."""

@@ -17,6 +17,7 @@ from ..rules import nodes
 from ..saturation import LayerSignal, SignalReport
 from ._around import is_gate, is_output
 from ._groups import Group, Groups, Meeting, with_fields
+from ._judged import Said
 from ._session import Changes, Session
 from ._structure import Structure
 from ._way import Way
@@ -56,6 +57,12 @@ class Gathered:
             tuple(self.way.steps(seen, self.weights, self.label)), tuple(self._features()), self._outputs(value),
             self.remeasure, tuple(self._bad(value)), motionless=bool(moving) and moving <= seen.still,
             targets=told.known, trained=trained, family=family, signal=report, words=session.words)
+
+    @property
+    def said(self) -> Said:
+        """The loss in words, after :meth:`context`."""
+        told, value = self.session.told, self.seen.loss
+        return Said(told.name, math.nan if value is None else value, told.known)
 
     def activities(self) -> list[tuple[str, LayerSignal]]:
         """Every activation in words, and what one forward pass sees there now."""

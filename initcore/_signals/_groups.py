@@ -13,6 +13,7 @@ from ..activations import Activation
 from ..program import Value
 from ..saturation import LayerSignal
 from ._around import Gains, local
+from ._cells import Gate
 from ._session import SAMPLE, Ask, Look
 from ._structure import Structure
 from ._uses import Use
@@ -72,7 +73,10 @@ class Groups:
     def __init__(self, s: Structure, origins: Mapping[Value, Hashable]) -> None:
         self._s, self._origins = s, origins
         self.all: list[Group] = []
-        parts = {id(g.op): [h for h in s.gates if h.op is g.op] for g in s.gates}
+        self._of: dict[Hashable, list[Group]] = {}          # by the origin of what they began with
+        parts: dict[int, list[Gate]] = {}
+        for gate in s.gates:
+            parts.setdefault(id(gate.op), []).append(gate)
         for op in s.program.ops:
             for gate in parts.get(id(op), ()):
                 self.all.append(Group(("activity", gate.z), [op.outputs[0]], [gate.z], gate.activation,
@@ -96,21 +100,22 @@ class Groups:
     def _enter(self, v: Value) -> None:
         z = self._s.reads[v]
         uses, gains = local(self._s, z)
-        group = next((g for g in self.all if self._steps_of_one(g, v, uses)), None)
+        origin = self._origins.get(v)
+        alike = [] if origin is None else self._of.setdefault(origin, [])
+        group = next((g for g in alike if _share(g.uses, uses)), None)
         if group is None:
             group = Group(("activity", v), [], [], self._s.activations[v], [], gains)
             self.all.append(group)
+            alike.append(group)
         group.members.append(v)
         group.inputs.append(z)
         group.uses += uses
 
-    def _steps_of_one(self, g: Group, v: Value, uses: list[Use]) -> bool:
-        """Is it the activation of a group in another step of a loop, of the same weights?"""
-        origin = self._origins.get(v)
-        if origin is None or origin != self._origins.get(g.members[0]):
-            return False
-        mine, theirs = ({(u.w, u.summed) for u in found} for found in (uses, g.uses))
-        return mine == theirs or bool(mine & theirs)
+
+def _share(theirs: list[Use], mine: list[Use]) -> bool:
+    """Are two activations of one line, with these weights before them, steps of one loop?"""
+    a, b = ({(u.w, u.summed) for u in found} for found in (theirs, mine))
+    return a == b or bool(a & b)
 
 
 def _signal(act: Activation, looks: list[Look]) -> LayerSignal:

@@ -19,14 +19,13 @@ from ._structure import Structure
 from ._uses import Use
 
 NOWHERE = Place()
-TORCH = nodes.Words()
 
 
 class Weights:
     """Every weight that meets data, once: steps of a loop and tied ones are one. array : the values of one, None where
     they cannot be told."""
 
-    def __init__(self, s: Structure, array: Callable[[Value], Array | None], words: nodes.Words = TORCH) -> None:
+    def __init__(self, s: Structure, array: Callable[[Value], Array | None], words: nodes.Words = nodes.TORCH) -> None:
         self.s, self.array, self.words = s, array, words
         self.names = {p.value: p.names[0] for p in s.program.parameters}
         self.trainable = {p.value for p in s.program.parameters if p.trainable}

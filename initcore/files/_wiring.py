@@ -21,7 +21,6 @@ from ._graphs._held import Unread
 from ._signals._batch import read_data, wished
 from ._signals._check import Asked, Signals, measured, moved
 from ._tensor import Weights
-from ._words import TORCH
 
 _MOST_UNITS = 1 << 22       # that a proof holds facts of
 _NONSENSE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -74,7 +73,7 @@ class Wired:
     def report(self, optimizer: str, active: frozenset[str], numbers: dict[str, dict[str, float]], *, fail_level: str,
                loss: Any = None, l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
                hidden_dropout: bool = False, stage: str | None = None, data: Any = None,
-               words: nodes.Words = TORCH, tell: Callable[[str], None] = lambda what: None) -> ModuleReport:
+               words: nodes.Words = nodes.TORCH, tell: Callable[[str], None] = lambda what: None) -> ModuleReport:
         """The proof, and the signals measured on the data (None: on drawn inputs); of what cannot be evaluated the
         sizes of the weights by what follows them."""
         for name, value in (("l2", l2), ("l1", l1), ("clip_value", 0.0 if clip_value is None else clip_value)):

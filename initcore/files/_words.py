@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ..rules import Finding, nodes
 from ._tensor import Weights
 from ._text import shown_name
 
-TORCH = nodes.Words()
 # what a variable of Keras is called -> the layer's argument that makes it
 _ARGUMENTS = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise",
               "moving_mean": "moving_mean", "moving_variance": "moving_variance", "gamma": "gamma", "beta": "beta",
@@ -22,9 +22,29 @@ _FLAX = {**{name: f"nn.initializers.{name}()" for name in _KERAS}, "zeros": "nn.
          "ones": "nn.initializers.ones_init()"}
 
 
-@dataclass(frozen=True)
-class Keras(nodes.Words):
-    """Arguments of the layer.
+class Arguments(nodes.Words):
+    """The argument of a layer that makes a tensor. spread : an initializer of a deviation. table : those of no number,
+    by initcore's names."""
+
+    spread: ClassVar[str]
+    table: ClassVar[Mapping[str, str]]
+
+    def initialised(self, name: str, initializer: str) -> str:
+        """The argument that makes a tensor, and where."""
+        raise NotImplementedError
+
+    def drawn(self, name: str, std: float) -> str:
+        return self.initialised(name, self.spread.format(std=std))
+
+    def zero(self, name: str) -> str:
+        return self.initialised(name, self.table["zeros"])
+
+    def one(self, name: str) -> str:
+        return self.initialised(name, self.table["ones"])
+
+
+class Keras(Arguments):
+    """Arguments of Keras' layers.
 
     >>> Keras().drawn("head/kernel", 0.125)
     'kernel_initializer=keras.initializers.RandomNormal(stddev=0.125) in head'
@@ -32,44 +52,29 @@ class Keras(nodes.Words):
     'bias_initializer="zeros" in head'
     """
 
+    spread = "keras.initializers.RandomNormal(stddev={std:.4g})"
+    table = _KERAS
+
     def initialised(self, name: str, initializer: str) -> str:
-        """The argument of the layer that makes a tensor."""
         layer, _, last = name.rpartition("/")
         word = _ARGUMENTS.get(re.sub(r"(:0|_\d+)$", "", last), "kernel")
         return f"{word}_initializer={initializer}" + (f" in {layer}" if layer else f" for {name}")
 
-    def drawn(self, name: str, std: float) -> str:
-        return self.initialised(name, f"keras.initializers.RandomNormal(stddev={std:.4g})")
 
-    def zero(self, name: str) -> str:
-        return self.initialised(name, '"zeros"')
-
-    def one(self, name: str) -> str:
-        return self.initialised(name, '"ones"')
-
-
-@dataclass(frozen=True)
-class Flax(nodes.Words):
-    """Arguments of the module.
+class Flax(Arguments):
+    """Arguments of Flax' modules.
 
     >>> Flax().drawn("params/Dense_0/kernel", 0.125)
     'kernel_init=nn.initializers.normal(stddev=0.125) in params/Dense_0'
     """
 
+    spread = "nn.initializers.normal(stddev={std:.4g})"
+    table = _FLAX
+
     def initialised(self, name: str, initializer: str) -> str:
-        """The argument of the layer that makes a tensor."""
         layer, _, last = name.rpartition("/" if "/" in name else ".")
         word = {"bias": "bias", "scale": "scale", "embedding": "embedding"}.get(last, "kernel")
         return f"{word}_init={initializer}" + (f" in {layer}" if layer else f" for {name}")
-
-    def drawn(self, name: str, std: float) -> str:
-        return self.initialised(name, f"nn.initializers.normal(stddev={std:.4g})")
-
-    def zero(self, name: str) -> str:
-        return self.initialised(name, "nn.initializers.zeros_init()")
-
-    def one(self, name: str) -> str:
-        return self.initialised(name, "nn.initializers.ones_init()")
 
 
 @dataclass(frozen=True)
@@ -82,21 +87,19 @@ class Exported(nodes.Words):
 
     exporter: str = ""
 
-    def _in(self, what: str) -> str:
-        return f"{what} in what {self.exporter or 'the exporter'} exported, then export again"
+    def _in(self, call: str, words: str) -> str:
+        if self.exporter == "pytorch":
+            return f"{call} in the PyTorch model, then export again"
+        return f"{words} in what {self.exporter or 'the exporter'} exported, then export again"
 
     def drawn(self, name: str, std: float) -> str:
-        if self.exporter == "pytorch":
-            return f"{TORCH.drawn(name, std)} in the PyTorch model, then export again"
-        return self._in(f"{name} normal of standard deviation {std:.4g}")
+        return self._in(super().drawn(name, std), f"{name} normal of standard deviation {std:.4g}")
 
     def zero(self, name: str) -> str:
-        return f"{TORCH.zero(name)} in the PyTorch model, then export again" if self.exporter == "pytorch" else \
-            self._in(f"{name} of zeros")
+        return self._in(super().zero(name), f"{name} of zeros")
 
     def one(self, name: str) -> str:
-        return f"{TORCH.one(name)} in the PyTorch model, then export again" if self.exporter == "pytorch" else \
-            self._in(f"{name} of ones")
+        return self._in(super().one(name), f"{name} of ones")
 
 
 def words_of(weights: Weights) -> nodes.Words:
@@ -105,7 +108,9 @@ def words_of(weights: Weights) -> nodes.Words:
         return Keras()
     if weights.format.startswith("Flax"):
         return Flax()
-    return Exported(exporter=shown_name(weights.config.get("producer", ""))[:40]) if weights.format == "ONNX" else TORCH
+    if weights.format == "ONNX":
+        return Exported(exporter=shown_name(weights.config.get("producer", ""))[:40])
+    return nodes.TORCH
 
 
 def in_words(f: Finding, words: nodes.Words, tensors: Sequence[str]) -> Finding:
@@ -117,8 +122,7 @@ def in_words(f: Finding, words: nodes.Words, tensors: Sequence[str]) -> Finding:
     >>> in_words(found, Keras(), ["dense/kernel"]).cure
     'kernel_initializer="he_normal" in dense (ic.init.he_normal((3, 4), rng=key))'
     """
-    table = _KERAS if isinstance(words, Keras) else _FLAX if isinstance(words, Flax) else {}
     call = _CALL.search(f.cure)
-    if call is None or call[1] not in table or f.layer is None or not isinstance(words, (Keras, Flax)):
+    if call is None or f.layer is None or not isinstance(words, Arguments) or call[1] not in words.table:
         return f
-    return replace(f, cure=f"{words.initialised(tensors[f.layer], table[call[1]])} ({f.cure})")
+    return replace(f, cure=f"{words.initialised(tensors[f.layer], words.table[call[1]])} ({f.cure})")

@@ -77,9 +77,7 @@ def _measured(program: Program, asked: Asked, tell: Callable[[str], None]) -> Si
     session = Session(written, origins, batch, ends, loss, asked.words)
     gathered = Gathered(session)
     context = gathered.context(asked.numbers, stage=asked.stage or moved(program), family=asked.family)
-    value = gathered.seen.loss
-    return Signals(context, Said(loss.told.name, float("nan") if value is None else value, loss.told.known), batch.said,
-                   batch.given)
+    return Signals(context, gathered.said, batch.said, batch.given)
 
 
 def moved(program: Program) -> str | None:

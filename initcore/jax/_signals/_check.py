@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import symmetry
-from ..._signals import Gathered, Judged, Options, Said, asked, conditions, merged, reported
+from ..._signals import Gathered, Judged, Options, asked, conditions, merged, reported
 from ...errors import InitcoreError, ProgramError, UsageError
 from ...files import judge_arrays
 from ...program import Place, Program
@@ -144,10 +144,8 @@ def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], Non
     context.symmetry, notes = _proved(program, options)
     tell("judging")
     seen = nodes.judge(context, options.active)
-    value = gathered.seen.loss
-    told = Said(session.told.name, float("nan") if value is None else value, session.told.known)
     return Judged(merged(found, seen, call.given), traced, context,
-                  conditions(options.optimizer, told, call.said, context), notes)
+                  conditions(options.optimizer, gathered.said, call.said, context), notes)
 
 
 def _traced(model: Model, call: Call, options: Options) -> Traced:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..._signals import Gathered, Judged, Options, Said, asked, conditions, merged, reported
+from ..._signals import Gathered, Judged, Options, asked, conditions, merged, reported
 from ...errors import ArgumentTypeError, DTypeError, ProgramError
 from ...rules import Finding, learning, nodes
 from ...verdict import ModuleReport
@@ -100,10 +99,8 @@ def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str]
                                                  lambda: repaired_by(module, found, context))
     tell("judging")
     seen = nodes.judge(context, options.active)
-    value = gathered.seen.loss
-    said = Said(session.told.name, math.nan if value is None else value, session.told.known)
     return Judged(merged(found, seen, call.given), exported, context,
-                  conditions(options.optimizer, said, call.said, context), why, True)
+                  conditions(options.optimizer, gathered.said, call.said, context), why, True)
 
 
 def _rows(call: Call, y: Any) -> int:

@@ -27,7 +27,7 @@ _ARITHMETIC = ("mul", "where", "add", "div")
 class Session:
     """An exported module with a user's batch."""
 
-    words = nodes.Words()
+    words = nodes.TORCH
     origins: Mapping[Value, Hashable] = {}
     told: Told
 
