@@ -7,7 +7,7 @@ import pytest
 from program_builder import Builder
 
 from initcore._signals import Structure, unmeasured
-from initcore.program import Value
+from initcore.program import Op, Program, Value
 from initcore.rules.nodes import Words
 
 
@@ -119,3 +119,16 @@ def test_a_program_that_nobody_ran_tells_its_weights(b):
     assert told == {"a.weight": (3, 5, "silu", ["activation"], True, True),
                     "b.weight": (5, 2, None, ["output"], False, True)}
     assert np.isclose(context.weights[0].std, p.parameters[0].read().std())
+
+
+def test_powers_of_powers_are_walked_once():
+    z, half = Value((2, 3)), Value(())
+    ops, v = [], z
+    for _ in range(80):
+        ops.append(Op("multiply", (v, v), (Value((2, 3)),)))
+        v = ops[-1].outputs[0]
+    total, inner, y = (Value((2, 3)) for _ in range(3))
+    ops += [Op("add", (z, v), (total,)), Op("multiply", (total, half), (inner,)),
+            Op("activation", (inner,), (y,), {"activation": "tanh"})]
+    s = Structure(Program([z], [], {half: np.array(0.5)}, ops, [y]))
+    assert s.activations[y].name == "gelu_tanh" and s.reads[y] is z
