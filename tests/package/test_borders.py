@@ -45,7 +45,7 @@ LAZY = {
     "verdict/_report.py ..plots": "only a figure needs it: 8 ms",
     "files/_report.py ._page": "only a page needs it: 10 ms",
     "files/_compare.py ._page": "as above",
-    "network.py ._page.card": "only a notebook shows it: escaping loads html, 2 ms",
+    "network/_chain.py .._page.card": "only a notebook shows it: escaping loads html, 2 ms",
 }
 
 

@@ -1,37 +1,15 @@
-"""Small experiments on networks: optimisers, a training loop, and what to count while it runs.
-
-Everything is elementwise on equal inputs or goes through the tie-exact kernels, so units that start bitwise
-equal end bitwise equal (guarantee G1). Nothing is modified in place: a step makes a new network.
-"""
+"""Rules that turn gradients into steps: SGD, Adam and their kin, by class or by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from . import random
-from ._checks import describe, flag, integer, number, quiet
-from ._types import Array
-from .errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
-from .network import Dense, LayerGradient, Network, require_network
-
-__all__ = [
-    "OPTIMIZERS",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Epoch",
-    "Momentum",
-    "Optimizer",
-    "accuracy",
-    "distinct_units",
-    "gradient_norms",
-    "optimizer",
-    "permutation",
-    "train",
-]
+from .._checks import describe, flag, number, quiet
+from .._types import Array
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
+from ..network import Dense, LayerGradient, Network, require_network
 
 
 class Optimizer:
@@ -198,92 +176,3 @@ def optimizer(name: str, **options: Any) -> Optimizer:
         if isinstance(error, ArgumentTypeError):
             raise
         raise ArgumentError(f"optimizer {name!r} does not take these options: {', '.join(options)}.") from None
-
-
-class Epoch(NamedTuple):
-    """What :func:`train` tells its callback: epochs done, the network now, the mean loss over the epoch's batches."""
-
-    number: int
-    net: Network
-    loss: float
-
-
-@quiet
-def permutation(n: int, *, rng: Any) -> Array:
-    """A permutation of ``range(n)``: the stable order of n raw words of the key's stream.
-
-    >>> sorted(permutation(5, rng=0).tolist())
-    [0, 1, 2, 3, 4]
-    """
-    return np.argsort(random.bits(integer("n", n, low=0), rng=rng), kind="stable")
-
-
-def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int, batch_size: int = 32,
-          loss: str = "softmax_cross_entropy", rng: Any = 0, callback: Callable[[Epoch], object] | None = None,
-          threads: int | None = None) -> Network:
-    """Train on minibatches and return the trained network; the given one stays as it is.
-
-    Parameters
-    ----------
-    net, x, y, loss : as for :meth:`Network.gradients`; the last batch of an epoch may be smaller.
-    optimizer : a fresh :class:`Optimizer`; it keeps the run's state.
-    epochs, batch_size : integers >= 0 and >= 1.
-    rng : seed or Key of the minibatch order (epoch e is shuffled by ``key.child("epoch").child(e)``).
-    callback : called with an :class:`Epoch` after each epoch.
-    """
-    if not isinstance(optimizer, Optimizer):
-        raise ArgumentTypeError(f"optimizer must be an initcore.lab.Optimizer, got {optimizer!r}; "
-                                "make one with lab.optimizer('adam').")
-    epochs, batch_size = integer("epochs", epochs, low=0), integer("batch_size", batch_size, low=1)
-    x, y = require_network(net).input(x), net.target(y)
-    if callback is not None and not callable(callback):
-        raise ArgumentTypeError(f"callback must be a function of an Epoch, got {describe(callback)}.")
-    if y.ndim == 0 or len(x) == 0 or len(x) != len(y):
-        count = len(y) if y.ndim else "none"
-        raise ShapeError(f"x has {len(x)} rows and y has {count}; training needs equally many, at least one.")
-    key = random.as_key(rng).child("epoch")
-    for epoch in range(epochs):
-        order = permutation(len(x), rng=key.child(epoch))
-        total = 0.0
-        for start in range(0, len(x), batch_size):
-            rows = order[start:start + batch_size]
-            value, grads = net.gradients(x[rows], y[rows], loss=loss, threads=threads)
-            net = optimizer.step(net, grads)
-            total += value * len(rows)
-        if callback is not None:
-            callback(Epoch(epoch + 1, net, total / len(x)))
-    return net
-
-
-@quiet
-def accuracy(net: Network, x: Array, y: Array) -> float:
-    """Share of rows whose largest output is the class ``y``; the first wins a draw, NaN outputs count as wrong."""
-    out = require_network(net).forward(x)
-    classes = net.target(y)
-    if classes.shape != (len(out),):
-        raise ShapeError(f"y has shape {classes.shape}; accuracy needs one class for each of the {len(out)} rows of x.")
-    right = (np.argmax(out, axis=1) == classes) & np.isfinite(out).all(axis=1)
-    return float(np.mean(right))
-
-
-@quiet
-def distinct_units(net: Network) -> list[int]:
-    """Bitwise different units in each hidden layer: incoming weights, bias and outgoing weights together.
-
-    >>> import numpy as np
-    >>> distinct_units(Network([Dense(np.ones((3, 5)), np.zeros(5), "tanh"), Dense(np.ones((5, 2)))]))
-    [1]
-    """
-    counts = []
-    for layer, after in zip(require_network(net).layers, net.layers[1:]):
-        parts = [layer.w.T, after.w] + ([] if layer.b is None else [layer.b[:, None]])
-        rows = np.ascontiguousarray(np.concatenate(parts, axis=1))
-        counts.append(len({row.tobytes() for row in rows}))
-    return counts
-
-
-@quiet
-def gradient_norms(net: Network, x: Array, y: Array, *, loss: str = "softmax_cross_entropy") -> list[float]:
-    """Frobenius norm of each layer's weight gradient on the whole of ``(x, y)``."""
-    _, grads = require_network(net).gradients(x, y, loss=loss)
-    return [float(np.sqrt(np.sum(np.square(g.w, dtype=np.float64)))) for g in grads]
