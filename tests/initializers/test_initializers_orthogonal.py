@@ -9,7 +9,7 @@ from scipy import stats
 import initcore as ic
 from initcore import initializers as init
 from initcore.fans import LAYOUTS, fans
-from initcore.initializers import _orthogonal
+from initcore.initializers import _householder
 
 EPS = {"float16": 2.0 ** -10, "bfloat16": 2.0 ** -7, "float32": 2.0 ** -23, "float64": 2.0 ** -52}
 
@@ -43,7 +43,7 @@ def explicit(n, m, key):
     return q[:, :m] * signs
 
 
-B = _orthogonal._BLOCK
+B = _householder._BLOCK
 
 
 @pytest.mark.parametrize("n, m", [(1, 1), (2, 1), (2, 2), (5, 5), (17, 16), (33, 33), (B, B), (B + 1, B),
