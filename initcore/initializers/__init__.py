@@ -33,8 +33,8 @@ deviations and rescaled by 1/0.87962566103423978 in JAX and Keras. ``truncate=No
 ``truncate=2`` the second. The standard deviation of the weights is the same either way.
 
 The family of variance scaling stands in ``_variance_scaling``; constants and plain distributions in ``_plain``,
-patterns of zeros in ``_patterns``, orthogonal matrices in ``_orthogonal`` (made by ``_householder``), those of one architecture in
-``_architectures``, trees of parameters in ``_trees``.
+patterns of zeros in ``_patterns``, orthogonal matrices in ``_orthogonal`` (made by ``_householder``), those of one
+architecture in ``_architectures``, trees of parameters in ``_trees``.
 """
 
 from .._doors import called_by
