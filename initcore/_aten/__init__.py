@@ -2,7 +2,8 @@
 
 from .._doors import called_by
 from ._build import Build, NotUnderstood
-from ._read import Call, Out, Reading, Ref
+from ._call import Call, Out, Ref
+from ._read import Reading
 from ._table import TABLE
 from ._where import where
 

@@ -1,15 +1,13 @@
 """Calls of ATen in their order -> a Program: names, memory that is written in place, what nobody understands.
 
 Design
-A. A reader (PyTorch's, that of .pt2 files) flattens its graph into :class:`Call`: an overload's name, its arguments
-   by name with a :class:`Ref` for every tensor; names, shapes and dtypes of what it returns. Subgraphs come inlined.
-B. A name stands for a :class:`_Cell`: memory that has a value now. ``add_(x, 1)`` is ``add(x, 1)`` with the cell of x
+A. A name stands for a :class:`_Cell`: memory that has a value now. ``add_(x, 1)`` is ``add(x, 1)`` with the cell of x
    pointing to the result, and the call's own name is the same cell.
-C. A view has a cell of its own and its base's cell; writing through either makes the other stale. What a stale cell
+B. A view has a cell of its own and its base's cell; writing through either makes the other stale. What a stale cell
    holds when it is read again is an opaque operation of old and new.
-D. A call is written whole or not at all: where the table has no words, or the shapes do not come out as the framework
+C. A call is written whole or not at all: where the table has no words, or the shapes do not come out as the framework
    says they do, its operations are taken back and one opaque operation stands for it.
-E. A graph out of a file may say anything (``untrusted``): arguments of impossible types and sizes are not understood
+D. A graph out of a file may say anything (``untrusted``): arguments of impossible types and sizes are not understood
    either, and what its constants take is bounded.
 """
 
@@ -17,45 +15,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InitcoreError
 from ..program import Op, Parameter, Place, Program, Value
 from ._build import Build, NotUnderstood
+from ._call import Call, Out, Ref
 from ._table import SKIPPED, TABLE, VIEWS
 
-NOWHERE = Place()
 _ROOM = 1 << 28             # bytes of the constants of a graph out of a file
 _NONSENSE = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, InitcoreError)
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A tensor among a call's arguments, by its name in the graph."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """A tensor that a call returns."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: ``target`` "aten.add.Tensor"; ``writes``: arguments that an operation of unknown name changes."""
-
-    target: str
-    arguments: Mapping[str, Any]
-    outputs: Sequence[Out]
-    place: Place = NOWHERE
-    name: str = ""
-    writes: Sequence[str] = field(default=())
 
 
 class _Cell:
@@ -115,7 +85,7 @@ class Reading:
 
     def call(self, call: Call) -> None:
         """Write one call."""
-        if _base(call.target) in SKIPPED:
+        if call.base in SKIPPED:
             return
         build = self.build
         build.place, build.source = call.place, call.target
@@ -168,7 +138,7 @@ class Reading:
         return x
 
     def _understood(self, call: Call, given: dict[str, Any]) -> list[Value]:
-        handler = _handler(call.target)
+        handler = _handler(call)
         if handler is None:
             raise NotUnderstood
         given = {name: x for name, x in given.items() if name != "out"}
@@ -196,8 +166,8 @@ class Reading:
 
     def _changed(self, call: Call) -> list[_Cell | None]:
         """The memory that a call without a handler of its own changes, beside its first argument."""
-        first = _first(call)
-        inplace = _is_inplace(call.target)
+        first = call.first
+        inplace = call.in_place
         return [self._cells.get(x.name) for name, x in ((name, call.arguments.get(name)) for name in call.writes)
                 if isinstance(x, Ref) and name != "out" and not (inplace and x == first)]
 
@@ -216,14 +186,14 @@ class Reading:
         return [new[m] if m in new else build.cast(m, o.dtype) for m, o in zip(made, call.outputs, strict=True)]
 
     def _store(self, call: Call, made: list[Value]) -> None:
-        first = _first(call)
-        into = call.arguments.get("out") or (first if _is_inplace(call.target) else None)
+        first = call.first
+        into = call.arguments.get("out") or (first if call.in_place else None)
         if isinstance(into, Ref) and made:
             cell = self._cells[into.name]
             self._write(cell, made[0])
             self._cells[call.outputs[0].name] = cell
             return
-        view = _base(call.target) in VIEWS and isinstance(first, Ref)
+        view = call.base in VIEWS and isinstance(first, Ref)
         for out, value in zip(call.outputs, made, strict=True):
             self._cells[out.name] = _Cell(value, self._cells[first.name] if view and first else None)
 
@@ -233,28 +203,13 @@ class Reading:
         cell.value, cell.changes = value, []
 
 
-def _first(call: Call) -> Any:
-    return next(iter(call.arguments.values()), None)
-
-
-def _base(target: str) -> str:
-    """"aten.add_.Tensor" -> "add_"."""
-    parts = target.split(".")
-    return parts[1] if len(parts) > 1 else parts[0]
-
-
-def _is_inplace(target: str) -> bool:
-    name = _base(target)
-    return name.endswith("_") and not name.endswith("__")
-
-
-def _handler(target: str) -> Callable[..., Any] | None:
+def _handler(call: Call) -> Callable[..., Any] | None:
     """The table's entry of an overload, or of all overloads of its name; outside ATen under the whole name."""
-    space, _, rest = target.partition(".")
+    space, _, rest = call.target.partition(".")
     name, _, overload = rest.partition(".")
     if space != "aten":
         return TABLE.get(f"{space}.{name}")
-    if _is_inplace(target):
+    if call.in_place:
         name = name[:-1]
     return TABLE.get(f"{name}.{overload}") or TABLE.get(name)
 

@@ -12,7 +12,8 @@ from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, flat_beside_jumps, profile
 from .._types import Array
 from ..errors import ArgumentError
-from ._solver import FARTHEST, TOUCH, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
+from ._fixed_length import FARTHEST, TOUCH
+from ._length_map import grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
 
 
 @dataclass(frozen=True)

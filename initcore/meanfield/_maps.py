@@ -12,8 +12,9 @@ from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile, profile
 from .._types import Array
 from ..errors import ArgumentError, ShapeError
-from . import _solver as _fixed
-from ._solver import depth_scale
+from ._fixed_correlation import correlation, depth_scale, phase_of
+from ._fixed_length import smallest
+from ._length_map import farthest, homogeneous_slope, reaching, slope_at_zero
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> F
     """
     w, b = number("sigma_w2", sigma_w2, low=0.0), number("sigma_b2", sigma_b2, low=0.0)
     p = profile(activation)
-    found, p = _fixed.smallest(p, np.array([w]), np.array([b]))
+    found, p = smallest(p, np.array([w]), np.array([b]))
     q = float(found[0])
     v, chi = _slopes(p, q, w)
-    phase = _fixed.phase_of(q, v, chi)
+    phase = phase_of(q, v, chi)
     c, slope = 1.0, chi
     if phase == "chaotic":
-        c, slope = _fixed.correlation(p, q, w, b)
+        c, slope = correlation(p, q, w, b)
     if phase == "none":
         return FixedPoint(p.activation.name, w, b, None, v, chi, 1.0, chi, math.inf, math.inf, phase)
     xi_c = math.inf if phase == "critical" else depth_scale(slope)
@@ -83,14 +84,14 @@ def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> F
 
 def _slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
     """``(V', chi)`` at q, at 0, or (q NaN) in the limit of large q."""
-    k = _fixed.homogeneous_slope(p)
+    k = homogeneous_slope(p)
     if k is not None:
         return w * k, w * k
     if q == 0:
-        value = w * _fixed.slope_at_zero(p)
+        value = w * slope_at_zero(p)
         return value, value
     if math.isnan(q):
-        q = _fixed.farthest(p)
+        q = farthest(p)
     m = moments(p, q, ("growth", "slope2"))
     return (w * float(m["growth"][0]), w * float(m["slope2"][0])) if w else (0.0, 0.0)
 
@@ -155,7 +156,7 @@ def correlation_map(activation: Any, c: Any, *, sigma_w2: float, sigma_b2: float
             raise ArgumentError(f"{p.activation.name} with sigma_w2={w:g}, sigma_b2={b:g} has no positive fixed "
                                 "point; give q, the variance before the layer.")
     variance = number("q", q, low=0.0, open_low=True)
-    after = w * one(_fixed.reaching(p, variance) if p.name is None else p, variance, "second") + b
+    after = w * one(reaching(p, variance) if p.name is None else p, variance, "second") + b
     return _over_pair(p, variance, c, lambda p, x, y: (w * _bivariate.covariance(p, x, y)[0] + b) / after)
 
 
@@ -163,7 +164,7 @@ def _over_q(activation: Any, q: Any, f: Any, positive: bool = False) -> Any:
     x = real_numbers("q", q)
     if not np.isfinite(x).all() or (x < 0).any() or (positive and (x == 0).any()):
         raise ArgumentError(f"q must be finite and {'> 0' if positive else '>= 0'}, got {q!r}.")
-    p = _fixed.reaching(profile(activation), float(x.max(initial=1.0)))
+    p = reaching(profile(activation), float(x.max(initial=1.0)))
     out = f(p, x.ravel()).reshape(x.shape)
     return float(out) if out.ndim == 0 else out
 
@@ -181,7 +182,7 @@ def _over_pair(activation: Any, q: Any, c: Any, f: Any) -> Any:
         raise ArgumentError(f"q must be finite and >= 0, got {q!r}.")
     if not (np.abs(y) <= 1).all():
         raise ArgumentError(f"c must lie in [-1, 1], got {c!r}.")
-    p = _fixed.reaching(profile(activation), float(x.max(initial=1.0)))
+    p = reaching(profile(activation), float(x.max(initial=1.0)))
     out = np.array([f(p, float(s), float(t)) for s, t in zip(x.ravel(), y.ravel())]).reshape(x.shape)
     return float(out) if out.ndim == 0 else out
 
@@ -206,6 +207,6 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
                             f"sigma_b2={sigma_b2:g} gives V'={point.v_prime:.6g}, phase {point.phase!r}.")
     if point.q == 0:
         return 0.0
-    m = moments(_fixed.reaching(profile(activation), point.q), point.q, ("second", "fourth"))
+    m = moments(reaching(profile(activation), point.q), point.q, ("second", "fourth"))
     spread = float(m["fourth"][0] - m["second"][0] ** 2)
     return point.sigma_w2 ** 2 * spread / (width * (1 - point.v_prime ** 2))

@@ -20,7 +20,9 @@ from .._gaussian.pairs import SERIES, decorrelation, hermite
 from .._gaussian.profile import Profile, profile
 from .._types import Array
 from ..errors import ArgumentError
-from . import _solver as _fixed
+from ._fixed_correlation import correlation, phase_of
+from ._fixed_length import smallest
+from ._length_map import farthest, homogeneous_slope, slope_at_zero
 
 _POINTS_Q = 32
 _POINTS_DELTA = 14
@@ -60,14 +62,14 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram
             raise ArgumentError(f"{label} must be a 1-d array of finite values >= 0, got shape {axis.shape}.")
         axes.append(axis)
     w, b = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
-    q, p = _fixed.smallest(profile(activation), w, b)
+    q, p = smallest(profile(activation), w, b)
     v, chi = _slopes(p, q, w)
-    phase = np.array([_fixed.phase_of(*point) for point in zip(q, v, chi)], dtype="<U8")
+    phase = np.array([phase_of(*point) for point in zip(q, v, chi)], dtype="<U8")
     c, slope = np.ones_like(w), chi.copy()
     chaos = np.flatnonzero(phase == "chaotic")
     if chaos.size:
         if p.endless():                               # D/delta has no limit to interpolate to
-            pairs = [_fixed.correlation(p, *map(float, point)) for point in zip(q[chaos], w[chaos], b[chaos])]
+            pairs = [correlation(p, *map(float, point)) for point in zip(q[chaos], w[chaos], b[chaos])]
             c[chaos], slope[chaos] = np.array(pairs).T
         else:
             c[chaos], slope[chaos] = _correlations(p, q[chaos], w[chaos], b[chaos])
@@ -81,11 +83,11 @@ def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram
 
 
 def _slopes(p: Profile, q: Array, w: Array) -> tuple[Array, Array]:
-    k = _fixed.homogeneous_slope(p)
+    k = homogeneous_slope(p)
     if k is not None:
         return w * k, w * k
-    m = moments(p, np.where(q > 0, q, _fixed.farthest(p)), ("growth", "slope2"))
-    zero = _fixed.slope_at_zero(p)
+    m = moments(p, np.where(q > 0, q, farthest(p)), ("growth", "slope2"))
+    zero = slope_at_zero(p)
     v, chi = np.where(q == 0, zero, m["growth"]), np.where(q == 0, zero, m["slope2"])
     return np.where(w > 0, w * v, 0.0), np.where(w > 0, w * chi, 0.0)
 

@@ -12,6 +12,7 @@ import initcore as ic
 from initcore import random
 from initcore.torch import _draw, _triton
 from initcore.torch._places.place import View
+from initcore.torch._triton import _launch
 
 KEY = ic.Key(4)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -42,7 +43,7 @@ def check(tensor, draw, first, strides, what):
 def main():
     words = torch.empty(37, 45, dtype=torch.int32)
     for first in (0, 5, 2**34 - 100, 2**64 - 37 * 45):
-        _triton._launch(words, KEY, first, (45, 1), 0, (0.0,) * 4)
+        _launch.launch(words, KEY, first, (45, 1), 0, (0.0,) * 4)
         want = random.bits((37, 45), rng=KEY, start=first)
         assert (words.numpy().view(np.uint32) == want).all(), first
     for dtype in DTYPES:

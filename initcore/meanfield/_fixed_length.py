@@ -1,85 +1,23 @@
-"""Fixed points of the length map ``V(q) = sigma_w2 E phi^2 + sigma_b2`` and of the correlation map.
+"""The smallest attracting fixed point of the length map ``V(q) = sigma_w2 E phi^2 + sigma_b2``, for many parameters.
 
 Design
 ------
 A. V depends on (sigma_w2, sigma_b2) linearly: ``A(q) = E phi^2`` and ``A'(q)`` on one logarithmic grid of q bracket
    the fixed points of any number of parameter pairs; exact Newton steps, kept inside the bracket, finish.
 B. The fixed point reported is the smallest that attracts: where V increases, that is where iteration from small q ends.
-C. The correlation map is a power series with non-negative coefficients, hence convex on [0, 1]: Newton from the left
-   (series) or, in 1 - c, from the right, cannot miss the one fixed point below 1.
 """
 
-import math
-from functools import lru_cache
 
 import numpy as np
 
-from .. import activations
 from .._gaussian.moments import moments, one
-from .._gaussian.pair_forms import ANALYTIC
-from .._gaussian.pairs import SERIES, covariance, decorrelation, hermite, series
-from .._gaussian.profile import Profile, family, profile
+from .._gaussian.profile import Profile
 from .._types import Array
+from ._length_map import CALLABLE, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
 
 _ROUND = 4e-15        # |V(q) - q| below this times q is rounding
-_BUILT_IN = (1e-14, 1e14)
-_CALLABLE = (1e-10, 4.0)
 TOUCH = 4e-14        # an extremum of V - q closer to 0 than this times q is a half-stable point
 FARTHEST = 1e6       # a callable is not explored beyond
-
-
-def grid(p: Profile, high: float | None = None) -> tuple[Array, Array, Array]:
-    """``(q, A(q), A'(q))`` on a logarithmic grid, 24 points a decade."""
-    if p.name is not None:
-        return _grid_of(p.activation.code or 0, p.activation.alpha)
-    return _grid(p, _CALLABLE[0], high or _CALLABLE[1])
-
-
-@lru_cache(maxsize=32)
-def _grid_of(code: int, alpha: float) -> tuple[Array, Array, Array]:
-    return _grid(profile(activations.get(activations.names[code], alpha)), *_BUILT_IN)
-
-
-def _grid(p: Profile, low: float, high: float) -> tuple[Array, Array, Array]:
-    q = np.geomspace(low, high, round(24 * math.log10(high / low)) + 1)
-    m = moments(p, q, ("second", "growth"), order=12)       # enough for brackets
-    return q, m["second"], m["growth"]
-
-
-def reaching(p: Profile, q: float) -> Profile:
-    """The profile, explored far enough for variances up to q."""
-    return profile(p, reach=10.5 * math.sqrt(q) * 2)
-
-
-def farthest(p: Profile) -> float:
-    """A large variance the profile is good for, standing for q -> infinity."""
-    return _BUILT_IN[1] if p.breaks is None else min(1e3, (float(np.abs(p.breaks).max()) / 21) ** 2)
-
-
-def slope_at_zero(p: Profile) -> float:
-    """``lim V'/sigma_w2`` at q -> 0 with phi(0) = 0: the mean of the two one-sided squared slopes."""
-    sides = np.asarray(p.dphi(np.array([1e-7, -1e-7] if p.name is None else [1e-300, -1e-300])), dtype=float)
-    return float(np.mean(np.square(sides)))
-
-
-def square_at_zero(p: Profile) -> float:
-    """``lim E phi^2`` at q -> 0: phi(0)^2, or the mean of both sides' where phi jumps at 0."""
-    if any(abs(place) < 1e-9 for place, _ in p.jumps):
-        return float(np.mean(np.square(p.phi(np.array([1e-8, -1e-8])))))
-    return p.activation.phi0 ** 2
-
-
-def homogeneous_slope(p: Profile) -> float | None:
-    """``E phi^2/q`` where it does not depend on q (phi(a x) = a phi(x) for a > 0: the ReLU family), else None."""
-    sides = p.activation.sides
-    if sides is not None:
-        return (sides[0] * sides[0] + sides[1] * sides[1]) / 2
-    if p.name is not None:
-        return None
-    x = np.array([1.0, -1.0, 0.37, -0.37])
-    y = np.asarray(p.phi(x), dtype=float)
-    same = all(np.allclose(p.phi(f * x), f * y, rtol=1e-14, atol=0) for f in (1e-3, 0.7, 3.0, 50.0))
-    return float(y[0] ** 2 + y[1] ** 2) / 2 if same else None
 
 
 def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
@@ -92,7 +30,7 @@ def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
             q = np.where(gap > 0, sb2 / gap, np.nan)
         q = np.where(flat, np.where(sb2 == 0, 1.0, np.nan), q)
         return np.where((sb2 == 0) & (sw2 == 0), 0.0, q), p
-    high = _CALLABLE[1]
+    high = CALLABLE[1]
     while True:
         p = reaching(p, high) if p.name is None else p
         qs, second, growth = grid(p, high)
@@ -217,60 +155,3 @@ def _touching(p: Profile, w: Array, b: Array, qs: Array, excess: Array, growth: 
                 out[row] = high
                 break
     return out
-
-
-# --- correlation ---------------------------------------------------------------------------------------------------
-
-def correlation(p: Profile, q: float, sw2: float, sb2: float) -> tuple[float, float]:
-    """``(c*, C'(c*))`` of the fixed point below 1 of a chaotic correlation map, ``q = V(q)`` and chi > 1."""
-    squares = None if family(p)[0] in ANALYTIC else hermite(p, q)[0] ** 2
-    if squares is not None and squares[0] < 1e-29 * q:
-        squares[0] = 0.0          # a mean of 0 (SELU at q = 1) but for rounding
-
-    def step(c: float) -> tuple[float, float]:
-        k, dk = covariance(p, q, c) if squares is None else series(squares, c)
-        return (sw2 * k + sb2) / q, sw2 * dk / q
-
-    value, slope = step(SERIES)
-    if value < SERIES:
-        c = 0.0
-        for _ in range(100):
-            value, slope = step(c)
-            new = c + (value - c) / (1 - slope)
-            if abs(new - c) <= 1e-17 + 2e-16 * abs(c):
-                break
-            c = new
-        return new, step(new)[1]
-    delta, best = 1 - SERIES, math.inf
-    for _ in range(60):
-        drop, slope = decorrelation(p, q, delta)
-        value, slope = sw2 * drop / q, sw2 * slope / q
-        new = delta - (value - delta) / (slope - 1)
-        if not 0 < new < 1 or slope >= 1:
-            new = value           # plain iteration is monotone here
-        change = abs(new - delta)
-        if change <= 1e-15 * delta or change >= best or new < 1e-40:      # chi infinite, c = 1 all the same
-            break
-        delta, best = new, change
-    return 1 - delta, slope
-
-
-# --- names for what was found --------------------------------------------------------------------------------------
-
-def depth_scale(factor: float) -> float:
-    """``-1/ln factor`` layers; 0 for a factor of 0, infinite for 1 and above."""
-    size = abs(factor)
-    if size >= 1:
-        return math.inf
-    return -1 / math.log(size) if size > 0 else 0.0
-
-
-def phase_of(q: float, v_prime: float, chi: float) -> str:
-    """ "none", "critical", "ordered" or "chaotic" from the fixed point (NaN: none) and chi there."""
-    if math.isnan(q):
-        return "none"
-    # At a half-stable point q is only known to the root of the rounding, and so is chi.
-    loose = 1e-6 if abs(v_prime - 1) < 1e-6 and q > 1e-3 else 1e-13
-    if abs(chi - 1) <= loose:
-        return "critical"
-    return "ordered" if chi < 1 else "chaotic"
