@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ._blame import offset_blame
 from ._catalogue import rule
+from ._causes import offset_blame
 from ._context import Context
 from ._finding import Finding
 from ._weights import call, deviation, spread, start, zero_bias

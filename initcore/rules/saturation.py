@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ._blame import layer_blame, offset_blame, saturation_severity
 from ._catalogue import rule
+from ._causes import layer_blame, offset_blame, saturation_severity
 from ._context import Context
 from ._finding import Finding
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from ..network import Dense
 from ._catalogue import rule
+from ._causes import activation_blame, gradient_blame, worst_layer
 from ._context import Context
-from ._depth import activation_blame, gradient_blame, worst_layer
 from ._finding import Finding
 from ._weights import call, deviation, fits, library_scale, maybe_meant, spread, start, wrong_layout
 

@@ -8,7 +8,7 @@ import pytest
 
 import initcore as ic
 from initcore import saturation
-from initcore.rules import _blame
+from initcore.rules._causes import _layer, _likeness
 from initcore.saturation import _propagate, _walk
 from initcore.saturation._input_moments import input_state
 
@@ -103,13 +103,13 @@ def test_a_fault_in_every_layer_is_no_dearer_than_one(fault, monkeypatch):
             return inner(*args)
         monkeypatch.setattr(place, name, counted)
     count(_walk, "step")
-    count(_blame, "glance")
+    count(_layer, "glance")
     count(_propagate._draws, "normal_draws")
     depth = 120
     report = ic.check(faulty(fault, depth))
     assert report.verdict != "fit to train"
-    assert calls["glance"] <= 6 * _blame.TRIALS
-    assert calls["step"] <= depth + 1 + 8 * 65 + 2 * _blame.TRIALS       # 8 gains of a network of 64 layers
+    assert calls["glance"] <= 6 * _likeness.TRIALS
+    assert calls["step"] <= depth + 1 + 8 * 65 + 2 * _likeness.TRIALS       # 8 gains of a network of 64 layers
     assert calls["normal_draws"] <= 40
 
 

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from ..network import Dense, Network
-from ..saturation import LayerSignal
-from ..saturation._predict import from_steps
-from ..saturation._propagate import glance, gradient_norms
-from ..saturation._state import State
-from ..saturation._walk import slopes, steps
-from ._blame import layer_blame, saturation_severity
-from ._context import Context
-from ._weights import call, deviation, off_centre, spread, start, wrong_layout, zero_bias
+from ...network import Dense, Network
+from ...saturation import LayerSignal
+from ...saturation._predict import from_steps
+from ...saturation._propagate import glance, gradient_norms
+from ...saturation._state import State
+from ...saturation._walk import slopes, steps
+from .._context import Context
+from .._weights import call, deviation, off_centre, spread, start, wrong_layout, zero_bias
+from ._layer import layer_blame, saturation_severity
 
 _SETTLED = 64
 
