@@ -21,6 +21,7 @@
 Every message names the argument, what was given, what is allowed and the remedy.
 """
 
+import importlib
 from collections.abc import Iterable
 
 __all__ = ["ArgumentError", "ArgumentTypeError", "DTypeError", "FileFormatError", "InitcoreError", "InitcoreWarning",
@@ -103,6 +104,18 @@ class UntrainableError(InitcoreError, AssertionError):
 
 class InitcoreWarning(UserWarning):
     """Base of every warning initcore gives."""
+
+
+def needs(package: str, extra: str, what: str, more: str = "") -> None:
+    """Import the ``package`` of an extra; where that cannot be done, ``MissingExtraError`` says what needs it and the
+    remedy, to which ``more`` is added."""
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        inside = error.name is not None and not package.startswith(error.name)     # it is here, and lacks another
+        why = f" ({error})" if inside else ""
+        raise MissingExtraError(f"{what} needs the {package} package{why}: pip install 'initcore[{extra}]'{more}."
+                                ) from (error if inside else None)
 
 
 def unknown_name(argument: str, given: object, known: Iterable[str]) -> UnknownNameError:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, MissingExtraError
+from ..errors import ArgumentError, needs
 from ..verdict import ModuleReport
 
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -54,10 +54,8 @@ def check_target(target: str, *, inputs: str | None, data: Path | None, tell: Ca
 
 def made(target: str) -> Any:
     """The module that a target names: the object itself, or what it gives when it is called without arguments."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("package.module:factory needs PyTorch: pip install 'initcore[torch]'.") from None
+    needs("torch", "torch", "package.module:factory")
+    import torch
     name, _, path = target.partition(":")
     sys.path.insert(0, os.getcwd())
     try:

@@ -6,6 +6,10 @@ and the verdicts over a cluster, with progress.
 """
 
 from .._doors import called_by
+from ..errors import needs
+
+needs("dask", "dask", "initcore.dask")
+
 from ._arrays import (
     array,
     constant,

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import symmetry
 from ..data import split_digits
-from ..errors import InitcoreError, MissingExtraError
+from ..errors import InitcoreError, MissingExtraError, needs
 from ..network import Dense, Network
 
 WIDTHS = (64, 32, 32, 10)
@@ -35,11 +35,9 @@ def run(tell: Any = print) -> dict[str, Any]:
 
     Raises MissingExtraError without PyTorch.
     """
-    try:
-        import torch
-        import torch.distributed
-    except ImportError:
-        raise MissingExtraError("the story of the shards needs PyTorch: pip install 'initcore[torch]'") from None
+    needs("torch", "torch", "the story of the shards")
+    import torch
+    import torch.distributed
     if not torch.distributed.is_available():
         raise MissingExtraError("the story of the shards needs a PyTorch with torch.distributed.")
     tell(f"Two processes hold one network, {'-'.join(map(str, WIDTHS))}, tanh, in halves (FSDP2 on the CPU, float64). "

@@ -6,6 +6,10 @@ fills any tree of shapes by rules, on any mesh, with the bits an unsharded array
 """
 
 from .._doors import called_by
+from ..errors import needs
+
+needs("jax", "jax", "initcore.jax")
+
 from .._named import Table
 from ._further import (
     dirac,

@@ -6,6 +6,10 @@ its path. On the torch, JAX and NumPy backends; TensorFlow's is refused.
 """
 
 from .._doors import called_by
+from ..errors import needs
+
+needs("keras", "keras", "initcore.keras", ", and KERAS_BACKEND=torch, jax or numpy before the first import")
+
 from .._named import Table
 from ._further import (
     DeltaOrthogonal,

@@ -14,7 +14,7 @@ import io
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import MissingExtraError
+from ..errors import needs
 
 COLOURS = ("#2b83c6", "#d55e00", "#00916b", "#b8609a", "#a67a00", "#7a828c")
 DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (8, 2)))
@@ -56,11 +56,8 @@ class Display:
 
 def new_figure(size: tuple[float, float]) -> Any:
     """A figure that pyplot knows nothing of."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("figures need matplotlib: pip install 'initcore[plots]'; report.to_html(path) draws a "
-                                "page without it.") from None
+    needs("matplotlib", "plots", "a figure", "; report.to_html(path) draws a page without it")
+    from matplotlib.figure import Figure
     figure: Any = Figure(figsize=size, layout="constrained")
     figure._repr_png_ = functools.partial(png, figure)        # so that a notebook shows it without pyplot
     return figure
@@ -96,10 +93,8 @@ def save(figure: Any, path: Any, **options: Any) -> None:
 
     Raises MissingExtraError without matplotlib.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtraError("figures need matplotlib: pip install 'initcore[plots]'.") from None
+    needs("matplotlib", "plots", "a figure")
+    import matplotlib
     figure = getattr(figure, "figure_", figure)
     fixed = {"svg.hashsalt": "initcore", "svg.fonttype": "path"}
     with matplotlib.rc_context(fixed):

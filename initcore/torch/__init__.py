@@ -7,6 +7,10 @@ from the parameters' names; ``it.initialize`` fills a model by rules or a recipe
 """
 
 from .._doors import called_by
+from ..errors import needs
+
+needs("torch", "torch", "initcore.torch")
+
 from .._named import Table
 from . import init
 from ._coverage import Coverage, coverage

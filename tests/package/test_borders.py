@@ -78,13 +78,14 @@ def test_folders_stay_small():
 @pytest.mark.parametrize("door", sorted(p for p in FILES if p.name == "__init__.py" and p.parent not in
                                         (PACKAGE, PACKAGE / "data")), ids=lambda p: p.parent.name)
 def test_a_door_holds_no_code(door):
-    """A docstring, imports, ``__all__``, and the line by which what is exported calls itself by the door."""
+    """A docstring, imports, ``__all__``, and two lines: the extra it needs, and by which what is exported calls itself
+    by the door."""
     for node in ast.parse(door.read_text()).body:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
         line = ast.unparse(node)
         imports = isinstance(node, ast.Import | ast.ImportFrom)
-        assert docstring or names or imports or line == "called_by(globals())", line
+        assert docstring or names or imports or line == "called_by(globals())" or line.startswith("needs("), line
 
 
 def test_no_two_test_files_share_a_name():

@@ -3,6 +3,8 @@
 import importlib
 import pickle
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +49,19 @@ def test_pickles_name_the_door_and_come_back():
         assert pickle.loads(pickle.dumps(f)) is f
         assert f.__module__ in ("initcore.initializers", "initcore.symmetry", "initcore.random", "initcore.verdict")
     assert np.array_equal(pickle.loads(pickle.dumps(net)).layers[0].w, net.layers[0].w)
+
+
+@pytest.mark.parametrize("room, more", [("torch", ""), ("jax", ""), ("dask", ""), ("keras", "KERAS_BACKEND=torch")])
+def test_a_door_says_which_extra_it_needs(room, more):
+    """Where the framework is not installed, and where it is but lacks something itself (Keras its backend)."""
+    absent = f"import sys; sys.modules[{room!r}] = None; import initcore.{room}"
+    broken = ("import sys, importlib.abc\n"
+              "class Broken(importlib.abc.MetaPathFinder):\n"
+              "    def find_spec(self, name, path, target=None):\n"
+              f"        if name == {room!r}: raise ModuleNotFoundError('No module named backend', name='backend')\n"
+              f"sys.meta_path.insert(0, Broken()); import initcore.{room}")
+    for code, why in ((absent, f"needs the {room} package: "), (broken, f"{room} package (No module named backend): ")):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith("initcore.errors.MissingExtraError") and why in said and more in said
+        assert f"pip install 'initcore[{room}]'" in said

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FileFormatError, MissingExtraError
+from ...errors import FileFormatError, needs
 from .._graphs._onnx import literal, onnx_graph
 from .._graphs._onnx_table import ELEMENTS
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
@@ -30,10 +30,8 @@ def read_onnx(path: Any) -> Weights:
     if file.size > _LARGEST:
         raise FileFormatError(f"{file.shown} has {file.size} bytes, more than protobuf can hold; {_HOW} with external "
                               "data.")
-    try:
-        import onnx
-    except ImportError:
-        raise MissingExtraError("reading .onnx needs the onnx package: pip install 'initcore[files]'") from None
+    needs("onnx", "files", "reading .onnx")
+    import onnx
     from google.protobuf.message import DecodeError
     model = onnx.ModelProto()
     try:
