@@ -337,7 +337,7 @@ class Refinement:
                 zero = state.cell == 0
                 if coupling.together and zero.any():
                     alone = np.bincount(owner[~zero], minlength=coupling.groups)[owner] == 0
-                    zero = zero & alone
+                    zero = zero & (alone | (owner == coupling.groups - 1) * coupling.rest)
                 state.cell = np.where(zero, 0, group(state.cell, np.where(zero, 0, label[owner])) + 1)
                 if state.settle():
                     changed.append(i)

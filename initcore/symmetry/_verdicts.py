@@ -133,7 +133,7 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     if system.networks:
         groups["networks"] = _towers(system, found.states)
     own = [(la, (i, 0)) for i, la in by_axis.items() if i not in system.apart]
-    own += [(la, (s.axis, s.units.start)) for s, la in pieces if s.axis in system.apart]
+    own += [(la, (s.axis, s.units.start)) for s, la in pieces if s.own]
     own.sort(key=lambda pair: pair[0].layer)
     layers, places = [la for la, _ in own], [place for _, place in own]
     named = {la.name: la for la in (*layers, *(la for _, la in pieces))}

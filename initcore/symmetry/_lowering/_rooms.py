@@ -137,7 +137,7 @@ class Rooms:
             if self.axes[i].layer is None:
                 self.axes[i].layer = layer
             if self.joint(i):
-                out.append(Slice(self._names[i][k], layer, i, units))
+                out.append(Slice(self._names[i][k], layer, i, units, True))
         return out
 
     def _null_parts(self) -> list[set[int]]:

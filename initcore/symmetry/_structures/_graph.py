@@ -32,8 +32,9 @@ class Graph(Cells):
     given twice is one tied parameter. Recurrent cells take PyTorch's ``(target, source)``, gate by gate.
 
     Layers : :meth:`linear`, :meth:`conv`, :meth:`depthwise`, :meth:`norm`, :meth:`scale`, :meth:`embedding`,
-    :meth:`positions`, :meth:`concat`, :meth:`gated`, :meth:`lora`, :meth:`attention`, :meth:`recurrent`, :meth:`rnn`,
-    :meth:`lstm`, :meth:`gru`, :meth:`experts`. What each asks of tied units stands in its docstring.
+    :meth:`positions`, :meth:`concat`, :meth:`alike`, :meth:`gated`, :meth:`lora`, :meth:`attention`,
+    :meth:`recurrent`, :meth:`rnn`, :meth:`lstm`, :meth:`gru`, :meth:`experts`. What each asks of tied units stands in
+    its docstring.
 
     Raises
     ------
@@ -71,7 +72,7 @@ class Graph(Cells):
         if residual:
             self._streams.add(t)
         self._axes[t].lone |= recurrent
-        self._block(s, t, w, f"{name}.w", mask=mask, frozen=frozen)
+        self._block(s, t, w, f"{name}.w", mask=mask, frozen=frozen, site=("recurrent",) * recurrent)
         if weight_norm is not None:
             self._weight_norm(t, w, weight_norm, name)
         self._bias(t, b, f"{name}.b")
@@ -87,6 +88,7 @@ class Graph(Cells):
         axis.gains.append(Gain(self._weights(f"{name}.g", g, (axis.n,)), f"{name}.g"))
         axis.colours.append((norms, f"{name}.norm"))
         axis.homogeneous = False
+        axis.made += ("weight norm",)
         self.normed_weights = True
         self._weight_normed.add(t)
 
@@ -134,7 +136,7 @@ class Graph(Cells):
         self._written(t, name)
         self._axes[t].odd = self._axes[s].odd = False             # max pooling would not keep signs
         self._axes[t].lone = True                                 # its stride and dilation are not declared
-        mask = None
+        mask, self._calls = None, self._calls + 1
         if groups > 1:
             mask = np.kron(np.eye(groups, dtype=bool), np.ones((n // groups, m // groups), dtype=bool))
         for tap in taps:
@@ -144,7 +146,7 @@ class Graph(Cells):
                     cols = slice(g * (m // groups), (g + 1) * (m // groups))
                     wide[g * (n // groups):(g + 1) * (n // groups), cols] = tap[:, cols]
                 tap = wide
-            self._block(s, t, tap, f"{name}.w", mask=mask, origin=a)
+            self._block(s, t, tap, f"{name}.w", mask=mask, origin=a, site=("conv",), call=self._calls)
             mask = None
         self._bias(t, b, f"{name}.b")
 
@@ -156,6 +158,7 @@ class Graph(Cells):
         i = self._at(axis)
         name = name or f"{axis}.depthwise"
         a = float_array(f"{name}.w", w)
+        self._axes[i].lone = True                                 # its stride and dilation are not declared
         self._gain(i, self._weights(f"{name}.w", a.reshape(-1, a.shape[-1]), (None, self._axes[i].n)), f"{name}.w")
         if b is not None:
             shift = self._weights(f"{name}.b", b, (self._axes[i].n,))
@@ -180,27 +183,8 @@ class Graph(Cells):
         axis = self._axes[i]
         self._owned(i, values)
         axis.gains.append(Gain(values, name, after=True, scalar=scalar))
+        axis.made += (("scale", scalar, np.size(values) // max(1, axis.n)),)
         axis.homogeneous = axis.even = False
-
-    def concat(self, target: str, *sources: str) -> None:
-        """``target`` holds the units of the sources, in order: one axis with several writers (DenseNet, U-Net).
-
-        Units of different sources can be tied (those of convolutions and recurrent cells are not compared); under
-        optimisers that scale tensor by tensor only where the tensors correspond as wholes. The sources keep their
-        own lines in the report.
-        """
-        t, parts = self._at(target), [self._at(s) for s in sources]
-        total = sum(self._axes[i].n for i in parts)
-        if len(set(parts)) < len(parts) or t in parts or any(self._axes[i].fixed is not None for i in parts):
-            raise ArgumentError(f"concat({target!r}, ...) takes different hidden axes, got {sources!r}.")
-        if total != self._axes[t].n or self._axes[t].activation is not _IDENTITY:
-            raise ShapeError(f"{target!r} must be an 'identity' axis of the sources' {total} units, it has "
-                             f"{self._axes[t].n}.")
-        if any(i in done for i in parts for _, done in self._joins) or any(t == done for done, _ in self._joins):
-            raise ArgumentError("an axis is part of one concatenation only; let later layers read the joint axis.")
-        for i in parts:
-            self._edge(i, t, False)
-        self._joins.append((t, parts))
 
     def norm(self, axis: str, kind: str = "layer", *, gamma: Any = None, beta: Any = None, mean: Any = None,
              var: Any = None, groups: int | None = None, after: bool = False, name: str = "") -> None:
@@ -232,6 +216,7 @@ class Graph(Cells):
             if n % groups:
                 raise ShapeError(f"groups={groups} must divide the {n} units of {axis!r}.")
             self._couplings.append(Coupling([(i, np.repeat(np.arange(groups), n // groups))], groups, f"{name}.groups"))
+        self._axes[i].made += ((kind, groups or 1, bool(after), gamma is None, beta is None, mean is None),)
         self._norms.setdefault(i, []).append(Norm(kind, name, gamma, beta, mean, var, groups or 1, bool(after)))
 
     def gated(self, source: str, units: str, gate: Any, up: Any, *, activation: Any = "silu", gate_source: Any = None,

@@ -12,6 +12,7 @@ from ..._checks import float_array, integer
 from ..._types import Array
 from ...errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
 from .. import _weight_passes as passes
+from ._alike import found, promised, sited
 from ._joint import joined
 from ._system import Axis, Block, Coupling, Gain, System, Term, admit, plain
 
@@ -44,6 +45,9 @@ class Assembly:
         self._norms: dict[int, list[Norm]] = {}
         self._streams: set[int] = set()        # axes that layers add to after they were read
         self._joins: list[tuple[int, list[int]]] = []
+        self._promised: list[list[int]] = []   # axes that the caller called alike
+        self._inputs: set[str] = set()
+        self._calls = 0
         self._edges: dict[int, set[int]] = {}
         self._queries: list[tuple[str, int, int, int, int]] = []
         self.normed_weights = False
@@ -54,6 +58,7 @@ class Assembly:
 
     def inputs(self, name: str, n: int, *, groups: Any = None) -> None:
         """Arbitrary data: all n values differ, unless ``groups`` promises values of one label to be always equal."""
+        self._inputs.add(name)
         self._add(Axis(name, integer("n", n, low=0), fixed=self._promise(n, groups)))
 
     def outputs(self, name: str, n: int, *, groups: Any = None, same_targets: bool = False) -> None:
@@ -147,14 +152,15 @@ class Assembly:
         self._edges.setdefault(s, set()).add(t)
 
     def _block(self, s: int, t: int, w: Array, name: str, *, mask: Any = None, part: int = 0, frozen: bool = False,
-               rows: slice | None = None, cols: slice | None = None, origin: Array | None = None) -> None:
+               origin: Array | None = None, site: tuple[object, ...] = (), call: int = -1) -> None:
         if mask is not None:
             keep = np.asarray(mask, dtype=bool)
             if keep.shape != w.shape:
                 raise ShapeError(f"mask has shape {keep.shape}, but {name} has shape {w.shape}.")
             w = np.where(keep, w, w.dtype.type(0))
-            self._blocks.append(Block(s, t, keep.astype(np.float32), name, part, frozen=True, structural=True))
-        block = Block(s, t, w, name, part, frozen, rows=rows, cols=cols)
+            self._blocks.append(Block(s, t, keep.astype(np.float32), name, part, frozen=True, structural=True,
+                                      site=site, call=call))
+        block = Block(s, t, w, name, part, frozen, site=site, call=call)
         given = w if origin is None else origin              # what the caller passed, where w is a copy of its parts
         if given.size > 1:
             known = self._memory.setdefault((given.__array_interface__["data"][0], given.nbytes), [])
@@ -204,7 +210,19 @@ class Assembly:
             axes[i] = self._normalised(axes[i], norms, stream or i in self._weight_normed)
         for i in self._plain:
             axes[i] = plain(axes[i])
-        return joined(System(axes, self._blocks, self._couplings, queries=list(self._queries)), self._joins)
+        return self._joined(axes)
+
+    def _joined(self, axes: list[Axis]) -> System:
+        """Axes whose units may be one as joint axes."""
+        for k, parts in enumerate(self._promised):
+            for i in parts:
+                axes[i].like = k
+        couplings, joins = list(self._couplings), list(self._joins)
+        blocks = sited(self._blocks, axes, self._streams)
+        mine = promised(axes, couplings, self._promised, joins)
+        mine += found(axes, blocks, couplings, joins + mine, self._streams)
+        system = System(axes, blocks, couplings, queries=list(self._queries))
+        return joined(system, joins + mine, {target for target, _ in mine})
 
     @staticmethod
     def _normalised(axis: Axis, norms: list[Norm], stream: bool) -> Axis:

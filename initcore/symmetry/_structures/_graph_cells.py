@@ -11,13 +11,13 @@ from ... import activations
 from ..._checks import integer
 from ..._types import Array
 from ...errors import ArgumentError, ShapeError, unknown_name
-from ._graph_base import Assembly
+from ._graph_joins import Joins
 from ._system import Coupling
 
 _IDENTITY = activations.IDENTITY
 
 
-class Cells(Assembly):
+class Cells(Joins):
     """The layers of :class:`initcore.symmetry.Graph` with parts."""
 
     def _gate(self, i: int, closing: bool) -> None:
@@ -69,6 +69,9 @@ class Cells(Assembly):
         v = self._inner(f"{name}.v", wv.shape[1], _IDENTITY)
         axis = self._axes[qk]
         axis.forward_zero, axis.partner, axis.groups = True, v, kv
+        axis.lone = self._axes[v].lone = True                     # its mask is not declared
+        axis.made += (heads, kv, rotary, qk_norm)
+        self._axes[v].made += (heads, kv)
         channels = wk.shape[1] // kv
         bq = self._split_bias(f"{name}.bq", biases[0], share, kv, wq.shape[1])
         for slot in range(share):
@@ -241,6 +244,7 @@ class Cells(Assembly):
         r = self._inner(f"{name}.router", e, _IDENTITY, "router")
         self._plain.add(r)
         self._axes[r].partner = h
+        self._axes[h].lone = self._axes[r].lone = True
         for axis in (h, r):
             self._edge(s, axis, False)
         self._block(s, h, _wide(up), f"{name}.up", part=1 if gate is not None else 0, origin=up)

@@ -5,6 +5,7 @@ play one role in different parts (same ends, same part, same place in the order)
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -53,13 +54,17 @@ def together(networks: Sequence[Any], same_targets: bool) -> System:
             spans[k].append((target, slice(start, start + axes[j].n)))
             start += axes[j].n
     towers = Coupling([(joins[-1][0], np.repeat(np.arange(count), m))], count)
-    return joined(System(axes, blocks, [towers], networks=spans), joins)
+    return joined(System(axes, blocks, [towers], networks=spans), joins, {target for target, _ in joins})
 
 
-def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
-    """``joins``: (axis, its parts in order); each axis takes the place of its parts, which are reported as slices."""
+def joined(system: System, joins: list[tuple[int, list[int]]], apart: AbstractSet[int] = frozenset()) -> System:
+    """``joins``: (axis, its parts in order); each axis takes the place of its parts, which are reported as slices.
+
+    apart : joint axes that are reported by their parts alone.
+    """
     if not joins:
         return system
+    joins = _inner_first(joins)
     place: _Place = {}
     axes, slices = list(system.axes), list(system.slices)
     for target, parts in joins:
@@ -67,31 +72,84 @@ def joined(system: System, joins: list[tuple[int, list[int]]]) -> System:
         for i in parts:
             place[i] = (target, start)
             a = system.axes[i]
-            if a.layer is not None:
-                slices.append(Slice(a.name, a.layer, target, slice(start, start + a.n)))
+            if a.layer is not None and i not in apart:
+                slices.append(Slice(a.name, a.layer, target, slice(start, start + a.n), target in apart))
             start += a.n
-        axes[target] = _merged(axes[target], [system.axes[i] for i in parts])
+        axes[target] = _merged(axes[target], [axes[i] for i in parts])
         for i in parts:
             axes[i] = Axis(system.axes[i].name, 0, fixed=np.arange(0))
     place = {i: _final(i, place) for i in place}
     slices = [_moved(s, place) for s in slices]
-    count: dict[tuple[int, ...], int] = {}
-    roles: dict[tuple[int, ...], int] = {}
+    count: dict[tuple[object, ...], int] = {}
+    roles: dict[tuple[object, ...], int] = {}
     blocks = []
     for b in system.blocks:
-        ends = (b.source, b.target, b.part, b.structural, b.frozen)
+        ends = (b.source, b.target, b.part, b.structural, b.frozen, b.site)
         order = count[ends] = count.get(ends, -1) + 1
         source, rows = _placed(b.source, b.rows, system.axes, place)
         target, cols = _placed(b.target, b.cols, system.axes, place)
         kin = None
         if rows is not None or cols is not None:
-            kin = _KIN + roles.setdefault((source, target, b.part, b.structural, b.frozen, order), len(roles))
+            kin = _KIN + roles.setdefault((source, target, *ends[2:], order), len(roles))
         blocks.append(replace(b, source=source, target=target, rows=rows, cols=cols, kin=kin))
-    couplings = [*_statistics(system, joins), *system.couplings]
-    couplings = [Coupling([_member(i, owner, c.groups, axes, place) for i, owner in c.members], c.groups + 1, c.name)
-                 if any(i in place for i, _ in c.members) else c for c in couplings]
-    apart = frozenset(target for target, _ in joins) if system.networks else frozenset()
-    return System(axes, blocks, couplings, slices, system.queries, system.networks, apart=apart)
+    couplings = _couplings([*_statistics(system, joins), *system.couplings], system.axes, axes, place)
+    for a in axes:
+        if a.partner is not None:
+            a.partner = place.get(a.partner, (a.partner, 0))[0]
+    return System(axes, blocks, couplings, slices, system.queries, system.networks,
+                  apart=frozenset(place.get(t, (t, 0))[0] for t in apart))
+
+
+def _inner_first(joins: list[tuple[int, list[int]]]) -> list[tuple[int, list[int]]]:
+    """Joins of parts before the joins that these are parts of."""
+    out, rest = [], list(joins)
+    while rest:
+        open_ = {t for t, _ in rest}
+        out += [j for j in rest if not open_ & set(j[1])]
+        rest = [j for j in rest if open_ & set(j[1])]
+    return out
+
+
+def _couplings(old: list[Coupling], axes: list[Axis], new: list[Axis], place: _Place) -> list[Coupling]:
+    """The couplings on the joint axes; those that play one role on parts called alike are one coupling."""
+    out: list[Coupling] = []
+    alike: dict[tuple[object, ...], list[Coupling]] = {}
+    count: dict[tuple[int, ...], int] = {}
+    for c in old:
+        if not any(i in place for i, _ in c.members):
+            out.append(c)
+            continue
+        wide = replace(c, members=[_member(i, owner, c.groups, new, place) for i, owner in c.members],
+                       groups=c.groups + 1, rest=True)
+        ends = tuple(i for i, _ in c.members)
+        order = count[ends] = count.get(ends, -1) + 1
+        if all(i in place and axes[i].like >= 0 for i in ends):
+            key = (tuple((place[i][0], axes[i].like) for i in ends), c.together, order)
+            alike.setdefault(key, []).append(wide)
+        else:
+            out.append(wide)
+    return [*out, *(_one(same) for same in alike.values())]
+
+
+def _one(same: list[Coupling]) -> Coupling:
+    """Couplings of different units as one: their groups side by side, the last for all other units."""
+    if len(same) == 1:
+        return same[0]
+    total = sum(c.groups - 1 for c in same)
+    members, parts, first = [], [], 0
+    for k, (i, owner) in enumerate(same[0].members):
+        own, first = np.full(len(owner), total), 0
+        for c in same:
+            mine = c.members[k][1]
+            own = np.where(mine < c.groups - 1, mine + first, own)
+            first += c.groups - 1
+        members.append((i, own))
+    first = 0
+    for c in same:
+        if c.name:
+            parts.append((c.name, slice(first, first + c.groups - 1)))
+        first += c.groups - 1
+    return Coupling(members, total + 1, together=same[0].together, rest=True, parts=tuple(parts))
 
 
 def _statistics(system: System, joins: list[tuple[int, list[int]]]) -> list[Coupling]:
@@ -156,12 +214,13 @@ def _merged(target: Axis, parts: list[Axis]) -> Axis:
         for p, span in zip(parts, spans):
             for t in p.bias:
                 if (t.part, t.term, t.null) == kind:
-                    out.bias.append(Term(wide(t.values, span), t.name, *kind, span))
-                    has[span] += 1
+                    out.bias.append(Term(wide(t.values, span), t.name, *kind, _within(span, t.span)))
+                    has[out.bias[-1].span] += 1
         out.colours.append((has, f"{target.name}.biases"))
     for p, span in zip(parts, spans):
         out.colours += [(wide(np.reshape(v, (-1, p.n)), span, -np.inf), name) for v, name in p.colours]    # no number
-        out.gains += [g._replace(values=wide(np.reshape(g.values, (-1, p.n)), span, 1.0), span=span) for g in p.gains]
+        out.gains += [g._replace(values=wide(np.reshape(g.values, (-1, p.n)), span, 1.0), span=_within(span, g.span))
+                      for g in p.gains]
     out.gains = [g._replace(after=True) for g in target.gains] + out.gains
     out.zero, out.forward_zero, out.half_line, out.odd, out.homogeneous, out.even = (
         all(getattr(p, key) for p in parts)
@@ -172,14 +231,21 @@ def _merged(target: Axis, parts: list[Axis]) -> Axis:
     if any(p.norm in ("layer", "group") for p in parts):
         out = plain(out)
         out.norm = target.norm
-    names = {_kind(p): k for k, p in enumerate(parts)}
-    which = [k if p.lone else names[_kind(p)] for k, p in enumerate(parts)]
+    out.lone, out.groups = any(p.lone for p in parts), sum(p.groups for p in parts)
+    names = {kind_of(p): k for k, p in enumerate(parts)}
+    which = [k if p.lone and p.like < 0 else names[kind_of(p)] for k, p in enumerate(parts)]
     if any(which):                   # different functions: their units have nothing in common
         out.colours.append((np.repeat(which, [p.n for p in parts]).astype(float), f"{target.name}.function"))
     return out
 
 
-def _kind(p: Axis) -> tuple[object, ...]:
+def _within(span: slice, inner: slice | None) -> slice:
+    """The units of a part that have something of their own."""
+    return span if inner is None else slice(span.start + inner.start, span.start + inner.stop)
+
+
+def kind_of(p: Axis) -> tuple[object, ...]:
     """What two parts must have in common for their units to be comparable."""
     phi = p.activation
-    return (phi and (phi.name, phi.phi), p.product, p.norm, p.plain, len(p.gains), len(p.colours))
+    return (phi and (phi.name, phi.phi), p.product, p.norm, p.plain, len(p.gains), len(p.colours), p.made, p.parts,
+            p.gate, p.shut, p.turned, p.like if p.lone else -1)

@@ -26,6 +26,8 @@ class Block:
     rows, cols : the source and target units they cover, where not all (a joint axis has several writers).
     kin : blocks of equal kin play one role for different units of a joint axis.
     var : the step of its source that it reads, where units run a program of their own.
+    site : what the layer is besides its weights; units are compared by blocks of one site only.
+    call : the layer's number, where the graph does not know all of that (-1 where it does).
     """
 
     source: int
@@ -39,6 +41,8 @@ class Block:
     cols: slice | None = None
     kin: int | None = None
     var: int = 0
+    site: tuple[object, ...] = ()
+    call: int = -1
     _constant: bool | None = None
 
     @property
@@ -126,6 +130,8 @@ class Axis:
     partner: int | None = None        # attention: the axis of the values its scores weigh
     layer: int | None = None          # position among the reported layers
     local: Local | None = None        # the program its units run, where it is more than an activation
+    made: tuple[object, ...] = ()     # norms and scales, in their order: what else its function is
+    like: int = -1                    # the class of axes that the caller called alike
     one: bool = False                 # not data: a number that is always the same
 
     @property
@@ -169,12 +175,13 @@ class Coupling:
 
 
 class Slice(NamedTuple):
-    """A reported axis that is part of a joint one."""
+    """A reported axis that is part of a joint one; ``own``: among the layers, in the joint one's place."""
 
     name: str
     layer: int
     axis: int
     units: slice
+    own: bool = False
 
 
 @dataclass
