@@ -37,11 +37,12 @@ class Joins(Assembly):
 
         Twin critics, the members of an ensemble, equal branches: their units are then compared across the axes, and
         ``report.axes[name].twins`` names the axes with whose units some are one. Axes of dense and gated layers are
-        compared unasked where they stand in one place of the graph; of convolutions, cells, attention and layers
-        at a stream the graph does not know stride, mask or moment, and this says that they agree. Of outputs: they have one target and one loss, as ``same_targets`` of :meth:`outputs`.
+        compared unasked where they stand in one place of the graph; of convolutions, cells, attention and layers at a
+        stream the graph does not know stride, mask or moment, and this says that they agree. Of outputs: they have one
+        target and one loss, as ``same_targets`` of :meth:`outputs`.
 
         >>> import numpy as np
-        >>> from initcore.symmetry import analyze
+        >>> from initcore.symmetry import Graph, analyze
         >>> rng, g = np.random.default_rng(0), Graph()
         >>> w, v = rng.normal(size=(3, 4)), rng.normal(size=(4, 1))
         >>> g.inputs("x", 3)
