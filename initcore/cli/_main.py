@@ -1,6 +1,6 @@
 """The ``initcore`` command: the door only, so that a missing extra is a sentence and not a traceback.
 
-The commands are in ``_commands`` (typer), the demo's text in ``demo/_text`` (rich).
+The commands are put together in ``_commands`` (typer), the demo's text in ``demo/_text`` (rich).
 """
 
 import os
