@@ -19,6 +19,21 @@ cdef int run_signals(int code, double alpha, int kind, const Matrix* z, const Ma
     return 0
 
 
+cdef tuple signals_in_strips(object phi, object z, object a, tuple zero):
+    """:func:`signals` of large matrices: the units in strips; histograms are added up."""
+    cdef Py_ssize_t rows = cnp.PyArray_DIM(z, 0), cols = cnp.PyArray_DIM(z, 1), j, step
+    step = max(1, ONCE // (rows * STRIP)) * STRIP
+    sums, total = dict(zip(_SIGNAL_KINDS, np.empty((len(_SIGNAL_KINDS), cols)))), None
+    for j in range(0, cols, step):
+        PyErr_CheckSignals()
+        found, histogram = signals(phi, z[:, j:j + step], a[:, j:j + step], zero=zero)
+        for kind, values in found.items():
+            sums[kind][j:j + step] = values
+        if histogram is not None:
+            total = histogram if total is None else total + histogram
+    return sums, total
+
+
 def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     """Per-unit sums over a batch of pre-activations ``z`` and outputs ``a = phi(z)``, both ``(batch, units)``.
 
@@ -62,6 +77,8 @@ def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     limits[5] = phi.half_range
     limits[6] = phi.low if bounded else 0.0
     limits[7] = _SIGNAL_BINS / (phi.high - phi.low) if bounded else 0.0
+    if zm.rows * zm.cols > ONCE and zm.cols > STRIP:
+        return signals_in_strips(phi, z, a, (limits[2], limits[3]))
     code, alpha = phi.code, phi.alpha
     memset(counts, 0, sizeof(counts))
     sums = new_matrix(len(_SIGNAL_KINDS), zm.cols, cnp.NPY_FLOAT64, &sm)

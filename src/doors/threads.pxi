@@ -5,7 +5,7 @@
 #    whoever asked, and a flag that ends pieces early. Nothing a piece touches lies on a stack.
 # B. Long products ask `halted` some twenty times a second, elementwise work and fills are cut in pieces that short:
 #    in the main thread Python's signal handlers then run, and what they raise ends the call within a fifth of a
-#    second, at one thread or many.
+#    second, at one thread or many. Passes over a matrix (signals, ties, statistics) take strips of its columns.
 # C. `settle` waits until no piece runs. It is compiled: between two lines of Python a second interrupt could end the
 #    waiting.
 
@@ -25,6 +25,8 @@ cdef enum:
     WORTH_THREADS = 10000000
     INTERRUPTED = -3            # what a kernel returns that was asked to stop
     LONG_PIECE = 1 << 20        # elements done between two looks at the signals
+    ONCE = 1 << 23              # elements of a matrix read at one go,
+    STRIP = 512                 # but so many columns of it at least
 
 cdef extern from * nogil:
     """
@@ -41,6 +43,31 @@ cdef extern from * nogil:
 
 cdef extern from "Python.h" nogil:
     int check_signals "PyErr_CheckSignals" ()       # -1 with an exception set, which stays set
+
+
+cdef inline bint lengthy(object w) noexcept:
+    """Whether a pass over a matrix takes so long that Ctrl-C is to be answered meanwhile."""
+    return cnp.PyArray_SIZE(w) > ONCE and cnp.PyArray_DIM(w, 1) > STRIP
+
+
+cdef tuple by_strips(object f, object w):
+    """f's arrays of w, one entry a column along their last axis: made of views of w's columns, about ONCE elements
+    each, in order, with a look at the signals between.
+
+    No column's result depends on the others, so what comes of the strips, set side by side, is what comes of w. The
+    whole is allocated after the first, so that what nobody has memory for is refused at once.
+    """
+    cdef Py_ssize_t rows = cnp.PyArray_DIM(w, 0), cols = cnp.PyArray_DIM(w, 1), step, j
+    step = max(1, ONCE // (rows * STRIP)) * STRIP
+    whole = None
+    for j in range(0, cols, step):
+        PyErr_CheckSignals()
+        parts = f(w[:, j:j + step])
+        if whole is None:
+            whole = tuple([np.empty((*part.shape[:part.ndim - 1], cols), part.dtype) for part in parts])
+        for one, part in zip(whole, parts):
+            one[..., j:j + step] = part
+    return whole
 
 
 cdef int halted(void* context) noexcept nogil:

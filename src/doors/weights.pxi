@@ -7,6 +7,14 @@ cdef object zero_vector(Py_ssize_t n, int kind, Py_ssize_t size, Matrix* m):
     return a
 
 
+cdef tuple statistics_counted(object part, double tiny, double small, object counted):
+    """What a strip gives for its units; its counts go into those of the whole."""
+    *units, counts = _weights_statistics(part, tiny, small)
+    counted[0] = max(counted[0], counts[0])
+    counted[1:] += counts[1:]
+    return tuple(units)
+
+
 def _weights_statistics(w, tiny, small):
     """Per unit mean, variance (float64) and hash (uint32) of ``w (n, m)``; of all weights ``[largest finite |w|,
     finite weights, finite ones that are not 0, non-zero below tiny, non-zero below small]``.
@@ -17,6 +25,10 @@ def _weights_statistics(w, tiny, small):
     cdef Matrix wm, mean, variance, hashes, totals
     cdef double least = real_number("tiny", tiny), below = real_number("small", small)
     w = plain("w", w, 2, None)
+    if lengthy(w):
+        counted = np.zeros(5)
+        units = by_strips(lambda part: statistics_counted(part, least, below, counted), w)
+        return *units, counted
     cdef int kind = kind_of(w)
     measured(w, kind, &wm)
     a, b = zero_vector(wm.cols, cnp.NPY_FLOAT64, 8, &mean), zero_vector(wm.cols, cnp.NPY_FLOAT64, 8, &variance)
@@ -40,6 +52,8 @@ def _weights_sums(w, u, v):
     w = plain("w", w, 2, None)
     u = exactly("u", u, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
     v = exactly("v", v, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
+    if lengthy(w):
+        return by_strips(lambda part: _weights_sums(part, u, v), w)
     cdef int kind = kind_of(w)
     measured(w, kind, &wm)
     measured(u, cnp.NPY_FLOAT64, &um)

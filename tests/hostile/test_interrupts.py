@@ -24,8 +24,15 @@ LONG = {
     "fill": lambda t: [ic.random.truncated_normal(big.shape, rng=0, out=big, threads=t) for _ in range(1 << 40)],
     "strided fill": lambda t: [ic.random.normal(big.shape, rng=0, out=big.T.reshape(big.shape, order="F"), threads=t)
                                for _ in range(1 << 40)],
+    "signals": lambda t: K.signals("tanh", wide, wide),
+    "sums of ties": lambda t: K._ties_project(one(1 << 18, 1 << 20), np.ones((2, 1 << 18))),
+    "ties": lambda t: K._ties_multisets(one(1 << 18, 1 << 20), np.ones((1, 1 << 18), np.uint64), np.ones(1 << 18)),
+    "look": lambda t: K._ties_look(one(1 << 20, 1 << 24)),
+    "statistics": lambda t: K._weights_statistics(one(1 << 18, 1 << 20), 1e-40, 1e-5),
+    "sums": lambda t: K._weights_sums(one(1 << 18, 1 << 20), np.ones(1 << 18), np.ones(1 << 18)),
 }
 big = np.zeros((3000, 1000), F32)
+wide = np.broadcast_to(np.full(1 << 20, 1e-3, F32), (1 << 18, 1 << 20))
 a = np.random.default_rng(0).standard_normal((700, 700)).astype(F32)
 want = K.matmul(a, a)
 

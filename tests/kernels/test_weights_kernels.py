@@ -129,3 +129,39 @@ def test_refusals():
         with pytest.raises(ShapeError, match="w has shape"):
             kernels._weights_sums(w, u, v)
     assert reference.weights is twin
+
+
+def same_bits(found, wanted):
+    assert type(found) is type(wanted)
+    if isinstance(found, dict):
+        return all(same_bits(found[k], wanted[k]) for k in wanted)
+    if isinstance(found, tuple):
+        return all(map(same_bits, found, wanted))
+    return found is wanted or found.tobytes() == wanted.tobytes()
+
+
+def test_a_pass_long_enough_for_interrupts_gives_the_bits_of_short_ones():
+    """More than 2^23 weights are read in strips of columns, which Ctrl-C is answered between."""
+    w = np.random.default_rng(4).standard_normal((16_400, 520), dtype=np.float32)
+    n, colours = len(w), np.arange(len(w), dtype=np.uint64)[None]
+    whole, parts = (lambda f: f(w)), (lambda f: [f(w[:, :200]), f(w[:, 200:])])
+    for f in (lambda a: kernels._ties_project(a, np.cos(np.arange(2.0 * n)).reshape(2, n)),
+              lambda a: kernels._ties_multisets(a, colours, np.ones(n)),
+              lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[:3],
+              lambda a: kernels._weights_sums(a, np.sin(np.arange(n)), np.ones(n))):
+        assert same_bits(whole(f), tuple(np.concatenate(p, axis=-1) for p in zip(*parts(f), strict=True)))
+    a, b = parts(lambda a: kernels.signals("relu", a, np.maximum(a, 0))[0])
+    assert same_bits(kernels.signals("relu", w, np.maximum(w, 0))[0], {k: np.concatenate([a[k], b[k]]) for k in a})
+    a, b = parts(lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[3])
+    assert same_bits(kernels._weights_statistics(w, 1e-38, 1e-4)[3], np.append(max(a[0], b[0]), (a + b)[1:]))
+    a, b = parts(lambda a: kernels.signals("tanh", a, np.tanh(a))[1])
+    assert same_bits(kernels.signals("tanh", w, np.tanh(w))[1], a + b)
+
+
+def test_all_equal_is_told_of_strips_too():
+    w = np.full((16_400, 520), 0.25, np.float32)
+    assert kernels._ties_look(w) == 1
+    w[:, 512:] = 0.5                                            # each strip is one number
+    assert kernels._ties_look(w) == 0
+    w[3, 519] = np.nan
+    assert kernels._ties_look(w) == -1
