@@ -47,6 +47,10 @@ class Walk:
         """What enters layer i."""
         if self._last is not None and self._last[0] == i:
             return self._last[1].before
+        if self._last is not None and self._last[0] == i - 1:
+            state = self._last[1].after
+            self._keep(i, state)
+            return state
         at = max(k for k in self._kept if k <= i)
         state = self._kept[at]
         if self._last is not None and at <= self._last[0] < i:
