@@ -5,7 +5,7 @@
 
 cdef extern from *:
     """
-    #define INITCORE_TABLE_VERSION 3u
+    #define INITCORE_TABLE_VERSION 4u
     """
     const unsigned int INITCORE_TABLE_VERSION
 
@@ -198,5 +198,21 @@ ctypedef struct KernelTable:
     int (*matmul_add_f64)(const double* a, Py_ssize_t a_row, Py_ssize_t a_col, const double* b, Py_ssize_t b_row,
                           Py_ssize_t b_col, double* c, Py_ssize_t c_row, Py_ssize_t m, Py_ssize_t k, Py_ssize_t n,
                           const StopCheck* stop) noexcept nogil
+
+    # --- losses.pxi, in parts: `rows` of `of` rows; the total so far goes in, that with them comes out. Version 4 ----
+    double (*mse_part_f32)(const float* pred, const float* target, float* grad, Py_ssize_t rows, Py_ssize_t cols,
+                           Py_ssize_t of, double total) noexcept nogil
+    double (*mse_part_f64)(const double* pred, const double* target, double* grad, Py_ssize_t rows, Py_ssize_t cols,
+                           Py_ssize_t of, double total) noexcept nogil
+    double (*softmax_cross_entropy_part_f32)(const float* logits, const Py_ssize_t* labels, const float* target,
+                                             float* grad, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t of,
+                                             double total) noexcept nogil
+    double (*softmax_cross_entropy_part_f64)(const double* logits, const Py_ssize_t* labels, const double* target,
+                                             double* grad, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t of,
+                                             double total) noexcept nogil
+    double (*binary_cross_entropy_part_f32)(const float* logits, const float* target, float* grad, Py_ssize_t rows,
+                                            Py_ssize_t cols, Py_ssize_t of, double total) noexcept nogil
+    double (*binary_cross_entropy_part_f64)(const double* logits, const double* target, double* grad, Py_ssize_t rows,
+                                            Py_ssize_t cols, Py_ssize_t of, double total) noexcept nogil
 
     # --- end -------------------------------------------------------------------------

@@ -5,22 +5,50 @@ from libc.math cimport NAN
 LOSSES = ("mse", "softmax_cross_entropy", "binary_cross_entropy")
 
 
-cdef double run_loss(int which, int kind, const Matrix* p, const char* target, const Py_ssize_t* labels,
-                     char* grad) noexcept nogil:
-    """The value; grad is filled. Either target or labels is NULL."""
+cdef double run_part(int which, int kind, const char* pred, const char* target, const Py_ssize_t* labels, char* grad,
+                     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t of, double total) noexcept nogil:
+    """The total with that of these rows; their grad is filled. Either target or labels is NULL."""
     if kind == cnp.NPY_FLOAT32:
         if which == 0:
-            return table.mse_f32(<float*> p.data, <float*> target, <float*> grad, p.rows, p.cols)
+            return table.mse_part_f32(<float*> pred, <float*> target, <float*> grad, rows, cols, of, total)
         if which == 1:
-            return table.softmax_cross_entropy_f32(<float*> p.data, labels, <float*> target, <float*> grad, p.rows,
-                                                   p.cols)
-        return table.binary_cross_entropy_f32(<float*> p.data, <float*> target, <float*> grad, p.rows, p.cols)
+            return table.softmax_cross_entropy_part_f32(<float*> pred, labels, <float*> target, <float*> grad, rows,
+                                                        cols, of, total)
+        return table.binary_cross_entropy_part_f32(<float*> pred, <float*> target, <float*> grad, rows, cols, of,
+                                                   total)
     if which == 0:
-        return table.mse_f64(<double*> p.data, <double*> target, <double*> grad, p.rows, p.cols)
+        return table.mse_part_f64(<double*> pred, <double*> target, <double*> grad, rows, cols, of, total)
     if which == 1:
-        return table.softmax_cross_entropy_f64(<double*> p.data, labels, <double*> target, <double*> grad, p.rows,
-                                               p.cols)
-    return table.binary_cross_entropy_f64(<double*> p.data, <double*> target, <double*> grad, p.rows, p.cols)
+        return table.softmax_cross_entropy_part_f64(<double*> pred, labels, <double*> target, <double*> grad, rows,
+                                                    cols, of, total)
+    return table.binary_cross_entropy_part_f64(<double*> pred, <double*> target, <double*> grad, rows, cols, of,
+                                               total)
+
+
+cdef double run_loss(int which, int kind, const Matrix* p, const char* target, const Py_ssize_t* labels,
+                     char* grad) except? -1:
+    """The value; grad is filled, as many rows at a time as signals can wait for. Without the GIL, but for few."""
+    cdef Py_ssize_t rows = p.rows, cols = p.cols, first, count, step, of = rows, size = 4
+    cdef double total = 0
+    cdef const char* pred = p.data
+    if which != 1:                      # means over elements, whose rows mean nothing
+        rows, cols = rows * cols, 1
+        of = rows
+    if kind == cnp.NPY_FLOAT64:
+        size = 8
+    if rows * cols <= KEEP_GIL:
+        total = run_part(which, kind, pred, target, labels, grad, rows, cols, of, 0)
+        return total / of
+    step = max(1, LONG_PIECE // cols)
+    for first in range(0, rows, step):
+        PyErr_CheckSignals()
+        count = min(step, rows - first)
+        with nogil:
+            total = run_part(which, kind, pred + first * cols * size,
+                             target + first * cols * size if target != NULL else NULL,
+                             labels + first if labels != NULL else NULL, grad + first * cols * size, count, cols, of,
+                             total)
+    return total / of
 
 
 cdef inline bint are_labels(object a, Py_ssize_t rows, Py_ssize_t cols) noexcept:
@@ -147,6 +175,5 @@ def loss(name, prediction, target):
         aim = cnp.PyArray_BYTES(<cnp.ndarray?> t)
     if labels is not None:
         classes = <const Py_ssize_t*> cnp.PyArray_BYTES(<cnp.ndarray?> labels)
-    with nogil:
-        value = run_loss(which, kind, &m, aim, classes, to)
+    value = run_loss(which, kind, &m, aim, classes, to)
     return value, grad

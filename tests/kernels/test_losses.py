@@ -196,3 +196,26 @@ for dtype in (np.float32, np.float64):
         print(v.hex(), g.tobytes().hex())
 """
     assert run_on(isa, code) == run_on("base", code)
+
+
+def test_a_loss_long_enough_for_interrupts_gives_the_bits_of_one_pass():
+    """More than 2^20 elements are read in parts; a power of two of rows or elements only shifts the exponent."""
+    rng = np.random.default_rng(6)
+    p, t = rng.standard_normal((2, 4096, 300), dtype=np.float32)
+    value, grad = loss("mse", p[:, :256], t[:, :256])
+    d = p[:, :256].astype(np.float64) - t[:, :256]
+    assert value == np.add.accumulate(np.square(d).ravel())[-1] / d.size
+    assert grad.tobytes() == (2 * d / d.size).astype(np.float32).tobytes()
+    for target in (rng.integers(0, 300, 4096), np.abs(t)):
+        value, grad = loss("softmax_cross_entropy", p, target)
+        total = 0.0
+        for i in range(len(p)):
+            one, its = loss("softmax_cross_entropy", p[i:i + 1], target[i:i + 1])
+            total += one
+            assert (its[0] / 4096 == grad[i]).all()
+        assert value == total / 4096
+    sure, ends = np.rint(p[:, :256] * 100).astype(np.float64) * 1000, rng.integers(0, 2, (4096, 256))
+    value, grad = loss("binary_cross_entropy", sure, ends)       # exp(-1000) = 0: every term is a whole number, or ln 2
+    terms = np.where(sure == 0, np.log(2.0), np.where((sure > 0) == (ends == 1), 0.0, np.abs(sure)))
+    assert value == np.add.accumulate(terms.ravel())[-1] / terms.size
+    assert np.array_equal(grad, (np.where(sure == 0, 0.5, sure > 0) - ends) / terms.size)
