@@ -18,9 +18,12 @@ def group(*columns: Array) -> Array:
 
 
 def ranked(label: Array) -> Array:
-    """Labels numbered as they appear."""
-    _, first, back = np.unique(label, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[back]
+    """Labels 0, 1, ... (each borne by some) numbered as they appear."""
+    first = np.empty(int(label.max(initial=-1)) + 1, dtype=np.int64)
+    first[label[::-1]] = np.arange(len(label))[::-1]           # the last written is the first that bears it
+    rank = np.empty_like(first)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[label]
 
 
 def clusters(cell: Array, low: Array, high: Array) -> Array:

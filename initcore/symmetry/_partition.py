@@ -200,9 +200,9 @@ class Refinement:
             gone = dead(axis, state.seen[active], active, bool((state.seen & ROW).any()))
             stay = zero & (stay | (not signed and factor != COLUMN) | gone)
         leaves = zero & ~stay
-        label = group(np.where(zero, -1, state.cell[active]), component, *keys,
-                      np.where(leaves, self.colours[i][active], 0),
-                      np.where(leaves, state.seen[active], 0)) + 1 + int(state.cell.max())
+        label = ranked(group(np.where(zero, -1, state.cell[active]), component, *keys,
+                             np.where(leaves, self.colours[i][active], 0),
+                             np.where(leaves, state.seen[active], 0))) + 1 + int(state.cell.max())
         state.cell = state.cell.copy()
         state.cell[active] = np.where(stay, 0, label)
         state.unit, state.unit_p = state.unit.copy(), state.unit_p.copy()
@@ -303,11 +303,16 @@ class Refinement:
             return
         head = left[first][back]
         many = np.bincount(back)[back] > 1
+        state.unit_p[:, left] = self.fields.multiply(state.unit_p[:, left], self.fields.inverse(state.unit_p[:, head]))
         with np.errstate(all="ignore"):
             ratio = np.ldexp(state.unit[left] / state.unit[head], lift[first][back] - lift)
-            state.unit[left] = np.where(many, ratio, 1.0)
-        state.unit_p[:, left] = self.fields.multiply(state.unit_p[:, left], self.fields.inverse(state.unit_p[:, head]))
-        state.error = max(state.error, 4 * float(np.max(error[many], initial=0.0)))
+            ratio = np.where(many, ratio, 1.0)
+            short = np.nan_to_num(ratio.astype(np.float32)).astype(np.float64)
+        # Most multiples are short numbers (1, -1, 2, 3/4): where the fields agree they are exact, and carry no error
+        # on to the layers above, which would soon hide their signs.
+        exact = (self.fields.embed(short) == state.unit_p[:, left]).all(axis=0)
+        state.unit[left] = np.where(exact, short, ratio)
+        state.error = max(state.error, 4 * float(np.max(error[many & ~exact], initial=0.0)))
 
     def groups_of(self, coupling: Coupling) -> Array:
         """Labels of a coupling's groups: equal for equal multisets of (cell, size of the multiplier), as they appear.
