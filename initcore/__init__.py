@@ -6,6 +6,7 @@ A. What every embedder needs (kernels, networks, keys) is imported; the diagnost
 """
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -17,7 +18,7 @@ except ImportError as error:
             "(pip install .) and start Python elsewhere, or build in place: python setup.py build_ext --inplace.",
             name=error.name) from error
     raise
-from . import activations, errors, random
+from . import _doors, activations, errors, random
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
 from .config import get_include, show_config
@@ -50,6 +51,26 @@ def __getattr__(name: str) -> Any:
     value = getattr(loaded, attribute) if attribute else loaded
     globals()[name] = value
     return value
+
+
+# A framework's class of modules -> the room that judges them.
+_MODULES = {("torch.nn.modules.module", "Module"): "torch", ("initcore.jax", "Model"): "jax",
+            ("flax.nnx.module", "Module"): "jax", ("flax.linen.module", "Module"): "jax",
+            ("equinox._module._module", "Module"): "jax",
+            ("keras.src.models.model", "Model"): "keras", ("keras.src.layers.layer", "Layer"): "keras"}
+
+
+def _judge(net: Any) -> _doors.Judge | None:
+    """What judges a file, or what a framework calls a module, alone or with its state; None for anything else."""
+    if isinstance(net, (str, os.PathLike)):
+        judge: _doors.Judge = importlib.import_module(f"{__name__}.files").check_file
+        return judge
+    kinds = type(net[0] if isinstance(net, tuple) and len(net) == 2 else net).__mro__
+    room = next((room for kind in kinds if (room := _MODULES.get((kind.__module__, kind.__name__)))), None)
+    return None if room is None else __getattr__(room).check
+
+
+_doors.JUDGES.append(_judge)
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,16 @@
-"""A door is the ``__init__.py`` of a room: what it exports is called by the door, not by the file it was written in."""
+"""A door is the ``__init__.py`` of a room: what it exports is called by the door, not by the file it was written in.
+
+The package's own door knows every room; what a room below needs of those above, it is told here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+Judge = Callable[..., Any]
+JUDGES: list[Callable[[Any], Judge | None]] = []
+"""Who else judges what :func:`initcore.check` is given: each tells the judge of a thing, or None."""
 
 
 def called_by(door: dict[str, Any]) -> None:

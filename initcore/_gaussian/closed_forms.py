@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._types import Array
+from .._types import Floats
 from .special import RELU_FAMILY, SINE, erf, erfc
 
 _SQRT_PI = math.sqrt(math.pi)
-Forms = dict[str, Callable[[Array, float], Array]]
+Forms = dict[str, Callable[[Floats, float], Floats]]
 
 
-def inner_second(a: Array) -> Array:
+def inner_second(a: Floats) -> Floats:
     """``erf(a) - 2 a exp(-a^2)/sqrt(pi)`` = E[Z^2; |Z| < sqrt(2) a], without cancellation at small a."""
     a = np.asarray(a, dtype=float)
     small = np.minimum(a, 0.6)
@@ -27,7 +27,7 @@ def inner_second(a: Array) -> Array:
     return np.where(a < 0.6, series, erf(a) - 2 / _SQRT_PI * a * np.exp(-np.square(a)))
 
 
-def _flat(value: Callable[[float], float]) -> Callable[[Array, float], Array]:
+def _flat(value: Callable[[float], float]) -> Callable[[Floats, float], Floats]:
     return lambda q, a: np.full_like(q, value(a))
 
 
@@ -45,14 +45,14 @@ _LEAKY: Forms = {
 }
 
 
-def _log_ratio(t: Array, f: Callable[[Array], Array], sign: float) -> Array:
+def _log_ratio(t: Floats, f: Callable[[Floats], Floats], sign: float) -> Floats:
     """``1 - f(t)/t`` for f = arctan (sign -1) or tanh's like; series where t is small."""
     small = np.minimum(t, 0.1)
     series = sum(-(sign ** k) * small ** (2 * k) / (2 * k + 1) for k in range(1, 9))
     return np.where(t < 0.1, series, 1 - f(t) / np.where(t > 0, t, 1))
 
 
-def _one_minus_tanh_ratio(u: Array) -> Array:
+def _one_minus_tanh_ratio(u: Floats) -> Floats:
     """``1 - tanh(u)/u``; for small u from ``(u cosh u - sinh u)/(u cosh u)``, all terms positive."""
     small = np.minimum(u, 0.5)
     top = sum(2 * k * small ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 10))
@@ -85,22 +85,22 @@ _SIN: Forms = {
 }
 
 
-def _sin_fourth(m: Array) -> Array:
+def _sin_fourth(m: Floats) -> Floats:
     """``(3 - 4 e + e^4)/8`` at e = 1 + m."""
     return m * m * (6 + 4 * m + m * m) / 8
 
 
-def _edge(q: Array, width: float = 1.0) -> Array:
+def _edge(q: Floats, width: float = 1.0) -> Floats:
     """``width / sqrt(2 q)``, infinite at q = 0."""
     with np.errstate(divide="ignore"):
         return width / np.sqrt(2 * q)
 
 
-def _inside(q: Array, a: float) -> Array:
+def _inside(q: Floats, a: float) -> Floats:
     return erf(_edge(q))
 
 
-def _hard_tanh_excess(q: Array, a: float) -> Array:
+def _hard_tanh_excess(q: Floats, a: float) -> Floats:
     e = _edge(q)
     with np.errstate(invalid="ignore"):
         return np.where(q > 0, np.sqrt(2 * q / math.pi) * np.exp(-np.square(e)) - erfc(e), 0.0)
@@ -116,7 +116,7 @@ _HARD_TANH: Forms = {
 }
 
 
-def _growth_hard_tanh(q: Array, a: float) -> Array:
+def _growth_hard_tanh(q: Floats, a: float) -> Floats:
     e = np.minimum(_edge(q), 30.0)      # beyond, 1 to the last bit
     return inner_second(e)
 
@@ -134,22 +134,22 @@ _HARD_SIGMOID: Forms = {
 }
 
 
-def _gelu_parts(q: Array) -> tuple[Array, Array]:
+def _gelu_parts(q: Floats) -> tuple[Floats, Floats]:
     """``F = E[Phi(x)^2]`` and ``D = E[pdf(x)^2]``; everything about GELU follows by Stein's identity."""
     return 0.25 + np.arctan2(q, np.sqrt(1 + 2 * q)) / (2 * math.pi), 1 / (2 * math.pi * np.sqrt(1 + 2 * q))
 
 
-def _gelu_second(q: Array, a: float) -> Array:
+def _gelu_second(q: Floats, a: float) -> Floats:
     f, d = _gelu_parts(q)
     return q * f + 2 * q * q * d / (1 + q)
 
 
-def _gelu_slope2(q: Array, a: float) -> Array:
+def _gelu_slope2(q: Floats, a: float) -> Floats:
     f, d = _gelu_parts(q)
     return f + 2 * q * d / (1 + q) + q * d / (1 + 2 * q)
 
 
-def _gelu_growth(q: Array, a: float) -> Array:
+def _gelu_growth(q: Floats, a: float) -> Floats:
     f, d = _gelu_parts(q)
     return f + d * (q / (1 + q) + 2 * q * (2 + q) / (1 + q) ** 2 - 2 * q * q / ((1 + q) * (1 + 2 * q)))
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .._types import Array
+from .._types import Floats
 from .closed_forms import CLOSED
 from .profile import Profile, family
 from .quadrature import ORDER, density, normal_nodes
@@ -30,7 +30,7 @@ KEYS = ("mean", "second", "slope", "slope2", "growth", "fourth", "slope4", "spre
 
 
 def moments(profile: Profile, q: Any, keys: Iterable[str], *, closed: bool = True,
-            order: int = ORDER) -> dict[str, Array]:
+            order: int = ORDER) -> dict[str, Floats]:
     """The moments ``keys`` at the variances ``q`` (1-d array); ``closed=False`` forces quadrature."""
     q = np.atleast_1d(np.asarray(q, dtype=float))
     name, alpha = family(profile)
@@ -47,7 +47,7 @@ def one(profile: Profile, q: float, key: str, *, closed: bool = True, order: int
     return float(moments(profile, q, (key,), closed=closed, order=order)[key][0])
 
 
-def _integrate(profile: Profile, q: Array, keys: list[str], order: int) -> dict[str, Array]:
+def _integrate(profile: Profile, q: Floats, keys: list[str], order: int) -> dict[str, Floats]:
     # Blocks keep the temporaries in cache.
     if not q.size:
         return {k: np.zeros(0) for k in keys}
@@ -66,8 +66,8 @@ def _integrate(profile: Profile, q: Array, keys: list[str], order: int) -> dict[
             for k, v in found.items()}
 
 
-def _with_jumps(profile: Profile, found: dict[str, Array], phi: Array | None, z: Array, w: Array,
-                q: Array) -> dict[str, Array]:
+def _with_jumps(profile: Profile, found: dict[str, Floats], phi: Floats | None, z: Floats, w: Floats,
+                q: Floats) -> dict[str, Floats]:
     """Moments of phi' where it has spikes: its mean gains them.
 
     ``d E phi^2/d q = E phi^2 (Z^2 - 1)/(2 q)`` needs no slope.
@@ -81,11 +81,12 @@ def _with_jumps(profile: Profile, found: dict[str, Array], phi: Array | None, z:
     return found
 
 
-def _mean(f: Array, w: Array) -> Array:
-    return np.einsum("un,un->u", f, w)
+def _mean(f: Floats, w: Floats) -> Floats:
+    mean: Floats = np.einsum("un,un->u", f, w)
+    return mean
 
 
-def _growth(phi: Array, dphi: Array, x: Array, z: Array, w: Array, q: Array, profile: Profile) -> Array:
+def _growth(phi: Floats, dphi: Floats, x: Floats, z: Floats, w: Floats, q: Floats, profile: Profile) -> Floats:
     # E Z = 0: taking the constant out removes the cancellation where phi(0) != 0 and q is small.
     root = np.sqrt(q)
     constant = profile.activation.phi0 * profile.activation.dphi0
@@ -94,23 +95,23 @@ def _growth(phi: Array, dphi: Array, x: Array, z: Array, w: Array, q: Array, pro
     return np.where(root > 0, value, np.nan)
 
 
-def _centred_mean(phi: Array, w: Array, profile: Profile) -> Array:
+def _centred_mean(phi: Floats, w: Floats, profile: Profile) -> Floats:
     return np.zeros(len(phi)) if profile.odd else _mean(phi, w)
 
 
-def _spread(dphi: Array, w: Array) -> Array:
+def _spread(dphi: Floats, w: Floats) -> Floats:
     square = np.square(dphi)
     return _mean(np.square(square - _mean(square, w)[:, None]), w)
 
 
-def _excess(phi: Array, dphi: Array, x: Array, z: Array, w: Array, q: Array, profile: Profile) -> Array:
+def _excess(phi: Floats, dphi: Floats, x: Floats, z: Floats, w: Floats, q: Floats, profile: Profile) -> Floats:
     """``sum_n (n - 1) a_n^2`` over the Hermite coefficients: linear part removed before squaring."""
     m, slope = _centred_mean(phi, w, profile), _mean(dphi, w)
     rest = phi - m[:, None] - slope[:, None] * x
     return q * _mean(np.square(dphi - slope[:, None]), w) - _mean(np.square(rest), w) - m * m
 
 
-_INTEGRANDS: dict[str, Callable[..., Array]] = {
+_INTEGRANDS: dict[str, Callable[..., Floats]] = {
     "mean": lambda phi, dphi, x, z, w, q, p: _centred_mean(phi, w, p),
     "second": lambda phi, dphi, x, z, w, q, p: _mean(np.square(phi), w),
     "slope": lambda phi, dphi, x, z, w, q, p: _mean(dphi, w),

@@ -193,7 +193,8 @@ def slope_of(phi: Callable[[Array], Array], ends: Array) -> Callable[[Array], Ar
         gap = np.minimum(np.abs(ends[above] - x), np.abs(x - ends[above - 1]))
         wide = 2.0 ** -10 * np.maximum(1.0, np.abs(x))
         h = np.where(gap > 0, np.minimum(wide, gap / 4.5), wide)
-        return sum(c * (phi(x + k * h) - phi(x - k * h)) for k, c in enumerate(_STENCIL, 1)) / h
+        slope: Array = sum(c * (phi(x + k * h) - phi(x - k * h)) for k, c in enumerate(_STENCIL, 1)) / h
+        return slope
 
     return dphi
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .._types import Array
+from .._types import Floats
 
 ORDER = 16
 REACH = 10.0       # |z| integrated: the Gaussian weight beyond is 1.5e-23
@@ -28,19 +28,19 @@ FAR = 38.0         # used for rows whose mean is far from 0: beyond, the weight 
 class Edged(Protocol):
     """What knows where the panels of a function end."""
 
-    def edges(self, reach: float) -> Array:
+    def edges(self, reach: float) -> Floats:
         """Sorted ends within ``|x| <= reach``."""
 
 
 @lru_cache(maxsize=8)
-def legendre(order: int = ORDER) -> tuple[Array, Array]:
+def legendre(order: int = ORDER) -> tuple[Floats, Floats]:
     """Gauss-Legendre nodes and weights on [-1, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(order)
     nodes.flags.writeable = weights.flags.writeable = False
     return nodes, weights
 
 
-def panels(edges: Array, order: int = ORDER) -> tuple[Array, Array]:
+def panels(edges: Floats, order: int = ORDER) -> tuple[Floats, Floats]:
     """Nodes and weights, shape ``(..., (p - 1) order)``, of the panels between sorted ``edges (..., p)``."""
     t, w = legendre(order)
     half = np.diff(edges, axis=-1)[..., None] / 2
@@ -49,13 +49,13 @@ def panels(edges: Array, order: int = ORDER) -> tuple[Array, Array]:
     return (middle + half * t).reshape(shape), (half * w).reshape(shape)
 
 
-def density(z: Array) -> Array:
+def density(z: Floats) -> Floats:
     """The standard normal density."""
     return np.exp(-0.5 * np.square(z)) * (1 / math.sqrt(2 * math.pi))
 
 
-def normal_nodes(profile: Edged, mean: Array, std: Array, *, order: int = ORDER,
-                 reach: float = REACH, extra: Array | None = None) -> tuple[Array, Array, Array]:
+def normal_nodes(profile: Edged, mean: Floats, std: Floats, *, order: int = ORDER,
+                 reach: float = REACH, extra: Floats | None = None) -> tuple[Floats, Floats, Floats]:
     """``(x, z, w)``, each ``(units, nodes)``: ``sum_n w f(x)`` is ``E f(mean + std Z)``.
 
     ``mean, std`` are 1-d; ``extra`` are further panel ends in x. A unit with std 0 sits at its mean.
@@ -75,8 +75,9 @@ def normal_nodes(profile: Edged, mean: Array, std: Array, *, order: int = ORDER,
     return mean + std * z, z, w * density(z)
 
 
-def expect(profile: Edged, f: Callable[[Array], Array], mean: Array, std: Array, *, reach: float = REACH,
-           extra: Array | None = None) -> Array:
+def expect(profile: Edged, f: Callable[[Floats], Floats], mean: Floats, std: Floats, *, reach: float = REACH,
+           extra: Floats | None = None) -> Floats:
     """``E f(mean + std Z)`` for 1-d ``mean, std``; f is as smooth as the profile (plus kinks at ``extra``)."""
     x, _, w = normal_nodes(profile, mean, std, reach=reach, extra=extra)
-    return np.sum(w * f(x), axis=1)
+    mean_of: Floats = np.sum(w * f(x), axis=1)
+    return mean_of

@@ -86,7 +86,8 @@ def slope_zero_intervals(activation: Activation, dtype: str) -> tuple[tuple[floa
     """Where the accurate slope itself is 0 in ``dtype``: flat pieces, or underflow."""
     def zero(z: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.asarray(activation.dphi(z.astype(dtype))) == 0
+            flat: Array = np.asarray(activation.dphi(z.astype(dtype))) == 0
+            return flat
     ends = [-math.inf, *crossings(zero, 1024.0, activation.kinks), math.inf]
     middles = [max(a, -2048.0) / 2 + min(b, 2048.0) / 2 for a, b in pairwise(ends)]
     return tuple(e for e, yes in zip(pairwise(ends), zero(np.array(middles))) if yes)

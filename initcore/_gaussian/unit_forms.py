@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from .._types import Array
+from .._types import Floats
 from ..activations import SELU_ALPHA, SELU_SCALE, Activation
 from .profile import Profile, family
 from .quadrature import density
@@ -21,7 +21,7 @@ _NO_SHARE = 1e-17      # a share below this counts as none
 
 # --- piecewise linear ----------------------------------------------------------------------------------------------
 
-def piecewise_forms(p: Profile, m: Array, s: Array) -> dict[str, Array]:
+def piecewise_forms(p: Profile, m: Floats, s: Floats) -> dict[str, Floats]:
     """mean, second, slope, slope2 and output of a piecewise linear activation; nothing for any other."""
     a = p.activation
     if a.knots is None:
@@ -40,8 +40,8 @@ def _segments(a: Activation) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(slopes), tuple(np.asarray(a.phi(inside), dtype=float) - slopes * inside)
 
 
-def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tuple[float, ...], m: Array, s: Array,
-               output: tuple[float, float] | None) -> list[Array]:
+def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tuple[float, ...], m: Floats, s: Floats,
+               output: tuple[float, float] | None) -> list[Floats]:
     """phi = slope x + height on each of the segments between the knots; ``output`` is (centre, half range)."""
     safe = np.where(s > 0, s, 1.0)
     ends = [np.full_like(m, -np.inf), *(np.where(s > 0, (k - m) / safe, np.where(m > k, -np.inf, np.inf))
@@ -62,7 +62,7 @@ def _piecewise(knots: tuple[float, ...], slopes: tuple[float, ...], heights: tup
     return total
 
 
-def _absolute(low: Array, high: Array, c: Array, d: Array) -> Array:
+def _absolute(low: Floats, high: Floats, c: Floats, d: Floats) -> Floats:
     """``E[|c + d Z|; low < Z < high]`` for d >= 0: split at the zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         zero = np.where(d > 0, -c / np.where(d > 0, d, 1.0), np.where(c >= 0, -np.inf, np.inf))
@@ -73,7 +73,7 @@ def _absolute(low: Array, high: Array, c: Array, d: Array) -> Array:
 
 # --- sin -----------------------------------------------------------------------------------------------------------
 
-def sin_forms(w: float, m: Array, s: Array, hermite: int) -> dict[str, Array]:
+def sin_forms(w: float, m: Floats, s: Floats, hermite: int) -> dict[str, Floats]:
     """Every moment of ``sin(w x)`` over many periods: characteristic functions; Fourier series of |sin| and |cos|."""
     decay, t = np.square(w * s), w * m
     once, twice = np.exp(-decay / 2), np.exp(-2 * decay)
@@ -97,7 +97,7 @@ def sin_forms(w: float, m: Array, s: Array, hermite: int) -> dict[str, Array]:
             "output": absolute["output"], "hermite": coefficients}
 
 
-def log_slope_sin(frequency: float, m: Array, s: Array) -> Array:
+def log_slope_sin(frequency: float, m: Floats, s: Floats) -> Floats:
     """``2 ln|w| + E ln cos^2(w x)``, from ln|cos t| = -ln 2 - sum_k (-1)^k cos(2 k t)/k."""
     if frequency == 0:                                # sin(0 x): no slope at all
         return np.full_like(m, -math.inf)
@@ -115,7 +115,7 @@ def log_slope_sin(frequency: float, m: Array, s: Array) -> Array:
 
 # --- E ln phi'^2 ---------------------------------------------------------------------------------------------------
 
-def log_slope_form(p: Profile, m: Array, s: Array) -> Array | None:
+def log_slope_form(p: Profile, m: Floats, s: Floats) -> Floats | None:
     """``E ln phi'^2`` where phi' is constant on pieces, exponential or Gaussian; None elsewhere."""
     name, alpha = family(p)
     if name == SINE:
@@ -136,7 +136,7 @@ def log_slope_form(p: Profile, m: Array, s: Array) -> Array | None:
     return 2 * math.log(scale) + 2 * (math.log(a) * below + negative)
 
 
-def _log_slope_piecewise(a: Activation, m: Array, s: Array) -> Array:
+def _log_slope_piecewise(a: Activation, m: Floats, s: Floats) -> Floats:
     """The shares of the pieces times their logarithms; -inf where a flat one has a share."""
     slopes, _ = _segments(a)
     total = np.zeros_like(m)

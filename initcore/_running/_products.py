@@ -98,7 +98,8 @@ def _convolve(a: Attributes, op: Op, x: Array, w: Array) -> Results:
     y = np.zeros((batch, groups, by.shape[1], *small), x.dtype)
 
     def piece_of(whole: Array, tap: Any) -> Array:
-        return whole[at(tap)].reshape(batch, groups, -1, *small)
+        window: Array = whole[at(tap)].reshape(batch, groups, -1, *small)
+        return window
     for tap in taps:
         y += np.einsum("bgi...,goi->bgo...", piece_of(padded, tap), by[(..., *tap)], optimize=True)
 

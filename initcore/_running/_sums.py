@@ -178,7 +178,8 @@ def _adaptive(n: int, m: int) -> Array:
     a = np.zeros((m, n))
     for i in range(m):
         a[i, i * n // m:-(-(i + 1) * n // m)] = 1
-    return a / a.sum(1, keepdims=True)
+    shares: Array = a / a.sum(1, keepdims=True)
+    return shares
 
 
 def _resample(a: Attributes, op: Op, x: Array) -> Results:

@@ -99,10 +99,12 @@ class Initializer:
                 "global_shape": sizes, "start": tuple(s.start for s in box)}
             size = tuple(s.stop - s.start for s in box)
             if kind.name not in _COMPLEX:
-                return make(size, rng=stream, dtype=kind.name, **at)
+                real: Array = make(size, rng=stream, dtype=kind.name, **at)
+                return real
             parts = [make(size, rng=r, dtype=_COMPLEX[kind.name], **at) for r in (stream, stream.child("imaginary"))]
             half = parts[0].dtype.type(math.sqrt(0.5))
-            return (half * parts[0] + 1j * (half * parts[1])).astype(kind)
+            both: Array = (half * parts[0] + 1j * (half * parts[1])).astype(kind)
+            return both
         return place(sizes, kind, checked(out_sharding, sizes, "the array"), block)
 
     def _dtype(self, dtype: Any) -> Any:

@@ -1,19 +1,10 @@
 """Keras models as programs and under ``check``: through PyTorch's export, or JAX's jaxpr, by the variables' paths.
-
-Design
-A. A model is a function of its variables (``stateless_call``), as it is trained: dropout draws, norms use the batch.
-B. Variables are parameters by their paths, without the model's own name; those Keras does not train are buffers.
 """
 
 from __future__ import annotations
 
-import copy
-import importlib
-import inspect
 import os
 import re
-import warnings
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -48,10 +39,10 @@ def program(model: Any, *inputs: Any) -> Program:
         raise ArgumentError("program needs an example of the model's inputs, as many as its call takes.")
     given = [_tensor("an input", x) for x in inputs]
     if used == "jax":
-        fn, params, frozen = _function(model)
-        return importlib.import_module("initcore.jax").program(fn, params, *given, frozen=frozen)
-    wrapped = importlib.import_module("initcore.keras._torch").Wrapped(model)
-    return importlib.import_module("initcore.torch").program(wrapped, tuple(given))
+        from . import _jax
+        return _jax.program(model, given)
+    from . import _torch
+    return _torch.program(model, given)
 
 
 def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **options: Any) -> ModuleReport:
@@ -80,13 +71,10 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **optio
     taken = _loss(model, y, loss)
     target = y if y is None else _tensor("y", y)
     if used == "jax":
-        jax = importlib.import_module("initcore.jax")
-        fn, params, frozen = _function(model)
-        one = jax.Model(fn, params, model.name, lambda mended: _copy(model, mended), frozen)
-        return jax.check(one, given, target, loss=taken, **options).repairing(told=_told)
-    room = importlib.import_module("initcore.keras._torch")
-    report = importlib.import_module("initcore.torch").check(room.Wrapped(model), given, target, loss=taken, **options)
-    return report.repairing(lambda mended: _copy(model, mended.tensors()), _told)
+        from . import _jax
+        return _jax.check(model, given, target, loss=taken, **options).repairing(told=_told)
+    from . import _torch
+    return _torch.check(model, given, target, loss=taken, **options).repairing(told=_told)
 
 
 _NORMAL = re.compile(r"torch\.nn\.init\.normal_\(model\.get_parameter\('(.+?)'\), std=(\S+)\)|"
@@ -119,37 +107,6 @@ def _built(model: Any) -> str:
         raise ArgumentError(f"{model.name} is not built and has no variables yet; give it keras.Input(...) first, or "
                             "call model.build(input_shape).")
     return used
-
-
-def paths(model: Any) -> list[tuple[str, Any]]:
-    """(path without the model's name, variable) of all variables, each path once: states of generators are counted."""
-    found: dict[str, Any] = {}
-    for v in [*model.trainable_variables, *model.non_trainable_variables]:
-        path = v.path.removeprefix(f"{model.name}/")
-        number = 2
-        name = path
-        while name in found:
-            name, number = f"{path}#{number}", number + 1
-        found[name] = v
-    return list(found.items())
-
-
-def called(model: Any, tensors: list[Any], inputs: tuple[Any, ...]) -> Any:
-    """What a model gives for these values of its variables, as in training."""
-    n = len(model.trainable_variables)
-    known = inspect.signature(model.call).parameters
-    more = {"training": True} if "training" in known or any(p.kind is p.VAR_KEYWORD for p in known.values()) else {}
-    return model.stateless_call(tensors[:n], tensors[n:], *inputs, **more)[0]
-
-
-def _function(model: Any) -> tuple[Callable[..., Any], dict[str, Any], tuple[str, ...]]:
-    """(a function of variables by path and inputs, the variables, those not trained)."""
-    found = paths(model)
-    names = [name for name, _ in found]
-
-    def fn(params: Mapping[str, Any], *inputs: Any) -> Any:
-        return called(model, [params[name] for name in names], inputs)
-    return fn, {name: v.value for name, v in found}, tuple(names[len(model.trainable_variables):])
 
 
 def _tensor(what: str, x: Any) -> Any:
@@ -194,21 +151,3 @@ def _loss(model: Any, y: Any, loss: Any) -> Any:
         return keras.ops.mean(loss(target, output))
     swapped.__name__ = str(getattr(loss, "name", None) or getattr(loss, "__name__", "loss"))
     return swapped
-
-
-def _copy(model: Any, values: Mapping[str, Any]) -> Any:
-    """A copy of a model with other values."""
-    plain = isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
-    try:
-        own = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-        with warnings.catch_warnings(), keras.saving.custom_object_scope(own):
-            # Keras' own conversions between its arrays and NumPy's
-            warnings.simplefilter("ignore", DeprecationWarning)
-            made = keras.models.clone_model(model) if plain else copy.deepcopy(model)
-    except Exception as error:
-        why = " ".join(str(error).split()).partition(". ")[0][:200]         # Keras adds a page of example
-        raise UsageError(f"{model.name} cannot be copied ({type(error).__name__}: {why}); give its class "
-                         "get_config and from_config, or draw the weights that the report names.") from error
-    for (name, _), (_, variable) in zip(paths(model), paths(made)):
-        variable.assign(values[name])
-    return made

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from ._programs import called, paths
+from .. import torch as room
+from ..program import Program
+from ..verdict import ModuleReport
+from ._variables import called, copied, paths
+
+
+def program(model: Any, inputs: Sequence[Any]) -> Program:
+    """Through PyTorch's export."""
+    return room.program(Wrapped(model), tuple(inputs))
+
+
+def check(model: Any, x: Any, y: Any, **options: Any) -> ModuleReport:
+    """The verdict of :func:`initcore.torch.check`, whose repair is a copy of the model."""
+    return room.check(Wrapped(model), x, y, **options).repairing(lambda mended: copied(model, mended.tensors()))
 
 
 class Wrapped(torch.nn.Module):

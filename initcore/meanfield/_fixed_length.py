@@ -12,7 +12,7 @@ import numpy as np
 
 from .._gaussian.moments import moments, one
 from .._gaussian.profile import Profile
-from .._types import Array
+from .._types import Array, Floats
 from ._length_map import CALLABLE, grid, homogeneous_slope, reaching, slope_at_zero, square_at_zero
 
 _ROUND = 4e-15        # |V(q) - q| below this times q is rounding
@@ -20,7 +20,7 @@ TOUCH = 4e-14        # an extremum of V - q closer to 0 than this times q is a h
 FARTHEST = 1e6       # a callable is not explored beyond
 
 
-def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
+def smallest(p: Profile, sw2: Floats, sb2: Floats) -> tuple[Floats, Profile]:
     """The smallest attracting fixed point of each (sw2, sb2), NaN where there is none (1-d arrays)."""
     k = homogeneous_slope(p)
     if k is not None:
@@ -40,7 +40,7 @@ def smallest(p: Profile, sw2: Array, sb2: Array) -> tuple[Array, Profile]:
         high *= 16
 
 
-def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth: Array) -> tuple[Array, Array]:
+def _search(p: Profile, sw2: Floats, sb2: Floats, qs: Floats, second: Floats, growth: Floats) -> tuple[Floats, Floats]:
     out = np.full(sw2.shape, np.nan)
     floor = sb2 + sw2 * square_at_zero(p)            # V(0)
     at_zero = (floor == 0) & _zero_attracts(p, sw2, qs, second)
@@ -73,7 +73,7 @@ def _search(p: Profile, sw2: Array, sb2: Array, qs: Array, second: Array, growth
     return out, open_end
 
 
-def _zero_attracts(p: Profile, sw2: Array, qs: Array, second: Array) -> Array:
+def _zero_attracts(p: Profile, sw2: Floats, qs: Floats, second: Floats) -> Array:
     """Whether q = 0 attracts where V(0) = 0; at V'(0) = 1 the next order decides: the first q at which V leaves q."""
     slope = sw2 * slope_at_zero(p)
     near = np.abs(slope - 1) <= (4e-16 if p.name is not None else 1e-11)
@@ -85,7 +85,7 @@ def _zero_attracts(p: Profile, sw2: Array, qs: Array, second: Array) -> Array:
     return out
 
 
-def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: Array) -> Array:
+def _cubic_root(left: Floats, right: Floats, f0: Floats, f1: Floats, d0: Floats, d1: Floats) -> Floats:
     """Root of the cubic with these values and slopes at the ends of the cell (f0 >= 0 > f1), by Newton from the chord.
 
     A start for the exact iteration only, which keeps its own bracket.
@@ -103,7 +103,7 @@ def _cubic_root(left: Array, right: Array, f0: Array, f1: Array, d0: Array, d1: 
     return left + h * t
 
 
-def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Array) -> Array:
+def _newton(p: Profile, w: Floats, b: Floats, low: Floats, high: Floats, start: Floats) -> Floats:
     """The root of V(q) - q in (low, high], V - q > 0 on the left: Newton kept inside a shrinking bracket."""
     low, high, q = low.copy(), high.copy(), start.copy()
     active = np.arange(q.size)
@@ -130,7 +130,7 @@ def _newton(p: Profile, w: Array, b: Array, low: Array, high: Array, start: Arra
     return q
 
 
-def _touching(p: Profile, w: Array, b: Array, qs: Array, excess: Array, growth: Array, found: Array) -> Array:
+def _touching(p: Profile, w: Floats, b: Floats, qs: Floats, excess: Floats, growth: Floats, found: Floats) -> Floats:
     """A root (pair) the grid stepped over: a minimum of V - q, below ``found``, that reaches 0 to rounding."""
     out = np.full(w.shape, np.nan)
     slopes = w[:, None] * growth - 1

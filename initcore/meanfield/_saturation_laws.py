@@ -131,7 +131,8 @@ def _beyond(a: Activation, t: float) -> list[tuple[float, float]]:
         return [(-math.inf, -edge), (edge, math.inf)]
 
     def large(x: Array) -> Array:
-        return np.abs((a.phi(x) - a.center) / a.half_range) > t
+        beyond: Array = np.abs((a.phi(x) - a.center) / a.half_range) > t
+        return beyond
 
     ends = [-math.inf, *crossings(large, 64.0, a.kinks), math.inf]
     middles = [(max(low, -80.0) + min(high, 80.0)) / 2 for low, high in pairwise(ends)]

@@ -191,7 +191,8 @@ def mix(x: Array) -> Array:
     """splitmix64's output function: a bijection of 64-bit words without visible structure."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    mixed: Array = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def words(n: int, *seed: int) -> Array:

@@ -31,7 +31,8 @@ def words64_of(words: tuple[int, int, int, int], index: np.ndarray) -> np.ndarra
     """uint64 words: the stream's own word above, the word of the stream with s1 ^ 0x80000000 below."""
     k0, k1, s0, s1 = words
     high = words_of(words, index).astype(np.uint64)
-    return (high << _SHIFT32) | words_of((k0, k1, s0, s1 ^ 0x80000000), index)
+    both: np.ndarray = (high << _SHIFT32) | words_of((k0, k1, s0, s1 ^ 0x80000000), index)
+    return both
 
 
 def uniform_of(words: tuple[int, int, int, int], index: np.ndarray, dtype: str) -> np.ndarray:

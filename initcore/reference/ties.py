@@ -12,7 +12,7 @@ _CHUNK = 1 << 18
 
 
 def _rows(w: Array) -> int:
-    return max(1, _CHUNK // max(1, w.shape[1]))
+    return max(1, _CHUNK // max(1, int(w.shape[1])))
 
 
 def project(w: Array, v: Array) -> tuple[Array, Array]:

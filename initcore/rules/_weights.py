@@ -126,7 +126,7 @@ def _drawn(layer: Dense, kurtosis: float) -> bool:
 
 def _leading(value: float) -> float:
     """value by the power of ten that brings it nearest to 1: 0.0998 -> 0.998."""
-    return value / 10 ** round(math.log10(value))
+    return value / float(10 ** round(math.log10(value)))
 
 
 def orthogonal(w: Array) -> bool:

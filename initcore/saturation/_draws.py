@@ -94,5 +94,6 @@ def _by_directions(generator: np.random.Generator, draws: int, cov: Array) -> Ca
 
     def make(rows: slice) -> Array:
         normal = generator.standard_normal((rows.stop - rows.start, len(cov)))
-        return _quantiles(draws)[rows, None] * along + normal @ root
+        turned: Array = _quantiles(draws)[rows, None] * along + normal @ root
+        return turned
     return make

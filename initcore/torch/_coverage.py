@@ -213,7 +213,8 @@ class _Watch(TorchFunctionMode):
         self._before = {name: table[name] for name in _NAMED}
         for name, original in self._before.items():
             table[name] = self._outermost(original)
-        return super().__enter__()
+        super().__enter__()
+        return self
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)

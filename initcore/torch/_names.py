@@ -200,4 +200,4 @@ class Index:
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and a.storage_offset() == b.storage_offset() and a.stride() == b.stride()
+    return bool(a.shape == b.shape and a.storage_offset() == b.storage_offset() and a.stride() == b.stride())

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
 from .. import rules, symmetry
 from .._checks import flag, number, one_of, quiet
+from .._doors import JUDGES
 from ..errors import ArgumentError
 from ..network import require_network
 from ._baseline import fingerprints
@@ -64,15 +64,13 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     >>> report.verdict, sorted({f.rule for f in report.findings if f.severity == "fail"})
     ('cannot learn', ['SYM104'])
     """
-    if isinstance(net, (str, os.PathLike)):
-        return _file(net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value,
-                     hidden_dropout=hidden_dropout, stage=stage, select=select, ignore=ignore, fail_level=fail_level,
-                     thresholds=thresholds, baseline=baseline)
-    room = _room(net)
-    if room is not None:
-        return importlib.import_module(room).check(
-            net, x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage, select=select,
-            ignore=ignore, fail_level=fail_level, thresholds=thresholds, baseline=baseline)
+    judge = next((judge for ask in JUDGES if (judge := ask(net)) is not None), None)
+    if judge is not None:
+        more = _of_file(x, y, hidden_dropout) if isinstance(net, (str, os.PathLike)) else {"x": x, "y": y}
+        report: Report = judge(net, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
+                               select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds,
+                               baseline=baseline, **more)
+        return report
     require_network(net)
     one_of("fail_level", fail_level, rules.SEVERITIES)
     if loss is not None:
@@ -86,32 +84,18 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     training = Training(optimizer, number("l2", l2, low=0.0), number("l1", l1, low=0.0),
                         None if clip_value is None else number("clip_value", clip_value, low=0.0, open_low=True),
                         flag("hidden_dropout", hidden_dropout))
-    judge = Judge(loss, training, stage, active, numbers)
-    context, found = judge(net, x, y)
+    judged = Judge(loss, training, stage, active, numbers)
+    context, found = judged(net, x, y)
     usable = context.x if context.x is not None and context.finite_data and context.x.size else None
-    mend = Mend(net, judge, usable, None if usable is None or context.trained else context.y, context.taken,
+    mend = Mend(net, judged, usable, None if usable is None or context.trained else context.y, context.taken,
                 context.family)
     report = Report(net, found, signal=context.signal, symmetry=context.symmetry, fail_level=fail_level, mend=mend,
                     conditions=conditions(context, training), predicted=context.predicted)
     return report.with_baseline(known) if known else report
 
 
-# A framework's class of modules -> the room above that judges them, opened when one is given.
-_ROOMS = {("torch.nn.modules.module", "Module"): "initcore.torch", ("initcore.jax", "Model"): "initcore.jax",
-          ("flax.nnx.module", "Module"): "initcore.jax", ("flax.linen.module", "Module"): "initcore.jax",
-          ("equinox._module._module", "Module"): "initcore.jax",
-          ("keras.src.models.model", "Model"): "initcore.keras", ("keras.src.layers.layer", "Layer"): "initcore.keras"}
-
-
-def _room(net: Any) -> str | None:
-    """The room that judges what a framework calls a module, alone or with its state; None for anything else."""
-    if isinstance(net, tuple) and len(net) == 2:
-        net = net[0]
-    return next((room for kind in type(net).__mro__ if (room := _ROOMS.get((kind.__module__, kind.__name__)))), None)
-
-
-def _file(path: Any, x: Any, y: Any, **options: Any) -> Any:
-    """The verdict on a file. Files are read a floor above: the room is opened when a file is given."""
+def _of_file(x: Any, y: Any, hidden_dropout: bool) -> dict[str, Any]:
+    """What goes with a file and not with a module; the data of a file come from a file."""
     if x is not None or y is not None:
         raise ArgumentError("x and y go with a network; with a file use initcore.files.check_file(path, data=FILE).")
-    return importlib.import_module("initcore.files").check_file(path, **options)
+    return {"hidden_dropout": hidden_dropout}

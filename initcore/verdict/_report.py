@@ -167,7 +167,8 @@ class Report:
         Warns (InitcoreWarning) where the best of all this is still judged unfit, or gets not half as far as a good
         start in a rehearsal.
         """
-        return self._mender()(self.findings, rng, fold)
+        mended: Network = self._mender()(self.findings, rng, fold)
+        return mended
 
     @quiet
     def standardise(self, x: Any) -> Any:

@@ -30,6 +30,8 @@ LAZY = {
     "cli/_demo.py ..demo": "only the demo needs it: 8 ms",
     "cli/_demo.py ..demo._text": "as above",
     "cli/_demo.py ._view": "as above",
+    "keras/_programs.py ._jax": "Keras runs on one of them: the other may not be installed",
+    "keras/_programs.py ._torch": "as above",
     "cli/_commands.py ..gains": "only `gain` needs it: 10 ms",
     "cli/_commands.py ..rules": "only `rule` needs it: 20 ms",
     "cli/_commands.py ..config": "only `config` needs it",

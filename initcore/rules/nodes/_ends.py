@@ -80,7 +80,8 @@ def _head(c: NodeContext) -> Culprit:
         c.blamed["head"] = blame(c, key, found, lambda v: v <= min(limit, 0.5 * out.rms), lambda v: float(v)) or (
             _quiet(head[0]) if head else Culprit("weight_scale", "a smaller last layer", out.name, out.place, (),
                                                  False))
-    return c.blamed["head"]
+    why: Culprit = c.blamed["head"]
+    return why
 
 
 def _quiet(w: Weight) -> Culprit:

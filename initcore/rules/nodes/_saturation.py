@@ -45,7 +45,8 @@ def culprit(c: NodeContext, a: Activity) -> Culprit:
         c.blamed[a.key] = found or Culprit(
             "activation", f"{a.activation.name} has no good scale for these inputs: use a ReLU or normalise its input",
             a.name, a.place, (), False)
-    return c.blamed[a.key]
+    why: Culprit = c.blamed[a.key]
+    return why
 
 
 def saturated(c: NodeContext) -> Iterator[Finding]:

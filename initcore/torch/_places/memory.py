@@ -103,7 +103,8 @@ def array(tensor: Tensor) -> np.ndarray:
         plain = plain.view(torch.uint16)
     if plain.is_neg():
         raise DeviceError("the tensor is a lazily negated view (torch.is_neg); fill the tensor it was made from.")
-    return plain.numpy()
+    seen: np.ndarray = plain.numpy()
+    return seen
 
 
 def check_overlap(tensor: Tensor) -> None:
