@@ -13,7 +13,7 @@ from .. import rules, symmetry
 from .._checks import flag, number, one_of, quiet
 from .._doors import JUDGES
 from ..errors import ArgumentError
-from ..network import require_network
+from ..network import Network, require_network
 from ._baseline import fingerprints
 from ._judging import Judge, Mend, Training, conditions
 from ._report import Report
@@ -64,7 +64,7 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     >>> report.verdict, sorted({f.rule for f in report.findings if f.severity == "fail"})
     ('cannot learn', ['SYM104'])
     """
-    judge = next((judge for ask in JUDGES if (judge := ask(net)) is not None), None)
+    judge = None if isinstance(net, Network) else next((told for ask in JUDGES if (told := ask(net)) is not None), None)
     if judge is not None:
         more = _of_file(x, y, hidden_dropout) if isinstance(net, (str, os.PathLike)) else {"x": x, "y": y}
         report: Report = judge(net, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
