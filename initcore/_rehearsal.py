@@ -79,12 +79,15 @@ def _constant(y: Array, loss: str) -> Array:
     y = y.astype(np.float64)
     mean = y.mean(axis=0)
     if loss == "mse":
-        return np.mean(np.square(y - mean), axis=1)
+        squares: Array = np.mean(np.square(y - mean), axis=1)
+        return squares
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(y > 0, -y * np.log(mean), 0)
         if loss == "softmax_cross_entropy":
-            return terms.sum(axis=1)
-        return (terms + np.where(y < 1, -(1 - y) * np.log(1 - mean), 0)).mean(axis=1)
+            rows: Array = terms.sum(axis=1)
+        else:
+            rows = (terms + np.where(y < 1, -(1 - y) * np.log(1 - mean), 0)).mean(axis=1)
+        return rows
 
 
 def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Progress | None:

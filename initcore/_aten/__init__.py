@@ -4,9 +4,9 @@ from .._doors import called_by
 from ._build import Build, NotUnderstood
 from ._call import Call, Out, Ref
 from ._read import Reading
-from ._table import TABLE
+from ._table import TABLE, single
 from ._where import where
 
-__all__ = ["TABLE", "Build", "Call", "NotUnderstood", "Out", "Reading", "Ref", "where"]
+__all__ = ["TABLE", "Build", "Call", "NotUnderstood", "Out", "Reading", "Ref", "single", "where"]
 
 called_by(globals())

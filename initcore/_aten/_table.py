@@ -5,7 +5,11 @@ one value or several. To add an operation: one line in the file of its kind, the
 An overload is looked up as "name.overload", then as "name"; "name_" is "name" followed by the write.
 """
 
+from typing import Any
+
+from ..program import Value
 from . import _activations, _creation, _indexing, _layers, _pointwise, _products, _reductions, _shapes
+from ._build import Build, NotUnderstood
 from ._pointwise import Entry
 
 _KINDS = (_activations, _creation, _indexing, _layers, _pointwise, _products, _reductions, _shapes)
@@ -22,3 +26,11 @@ VIEWS = {"view", "_unsafe_view", "reshape", "ravel", "view_as", "reshape_as", "f
          "select", "narrow", "alias", "detach", "to", "contiguous", "type_as", "lift_fresh", "diagonal", "as_strided",
          "unfold", "positive", "resolve_conj", "resolve_neg", "real", "imag", "view_as_real", "view_as_complex", "cpu",
          "requires_grad"}
+
+
+def single(name: str, build: Build, *given: Any) -> Value:
+    """An operation by ATen's name, written: the one value that it returns."""
+    made = TABLE[name](build, *given)
+    if not isinstance(made, Value):
+        raise NotUnderstood
+    return made

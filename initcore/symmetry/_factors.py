@@ -15,7 +15,8 @@ def dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:
     """
     row, gate, column = (seen & ROW) == 0, (seen & GATE) == 0, (seen & COLUMN) == 0
     if axis.gate is not None:
-        return row.astype(int) + (2 if axis.shut else 1) * gate + column >= 2
+        zero: Array = row.astype(int) + (2 if axis.shut else 1) * gate + column >= 2
+        return zero
     before, after = np.zeros(len(units), dtype=int), np.zeros(len(units), dtype=int)
     for g in axis.gains:
         if not (g.scalar and moving):
@@ -23,10 +24,12 @@ def dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:
             count += ~np.any(np.reshape(g.values, (-1, axis.n))[:, units], axis=0)
     low = row | (before > 0)
     if axis.shifted:
-        return (low if axis.forward_zero else low & column) & ~lifted(axis)[units]
-    if axis.forward_zero:
-        return low | ((after > 0) & column)
-    return row + before + after + column >= 2
+        zero = (low if axis.forward_zero else low & column) & ~lifted(axis)[units]
+    elif axis.forward_zero:
+        zero = low | ((after > 0) & column)
+    else:
+        zero = row + before + after + column >= 2
+    return zero
 
 
 def colours(axis: Axis) -> Array:

@@ -67,7 +67,8 @@ def linked(cell: Array, points: Array, radius: Array | float) -> Array:
 
         def close(step: int) -> Array:
             a, b = order[:-step], order[step:]
-            return (cell[a] == cell[b]) & (points[0, b] - points[0, a] <= widest)
+            near: Array = (cell[a] == cell[b]) & (points[0, b] - points[0, a] <= widest)
+            return near
 
         if n > _WINDOW and close(_WINDOW).any():
             width = 4 * widest or 1e-300

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..._aten import TABLE, Build, NotUnderstood
+from ..._aten import TABLE, Build, NotUnderstood, single
 from ...program import Parameter, Value
 from ._held import Held
 from ._keras_names import keras_name
@@ -66,7 +66,7 @@ class Layer:
         if word in _NAMES:
             return self.build.activation(_NAMES[word], x)
         if word in _ATEN:
-            return TABLE[_ATEN[word]](self.build, x)
+            return single(_ATEN[word], self.build, x)
         if word == "softmax":
             return self.build.emit("softmax", x, shape=x.shape, dims=(len(x.shape) - 1,), log=False)
         if word == "exponential":
@@ -202,7 +202,7 @@ def _relu(la: Layer, xs: list[Value]) -> Value:
     if slope and most is not None:
         raise NotUnderstood
     if most is not None:
-        return TABLE["clamp"](la.build, one(xs), 0.0, float(most))
+        return single("clamp", la.build, one(xs), 0.0, float(most))
     return la.build.activation(f"leaky_relu_{float(slope)!r}" if slope else "relu", one(xs))
 
 

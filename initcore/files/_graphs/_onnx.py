@@ -61,8 +61,8 @@ class _Model:
         self._symbols: dict[str, int] = {}
         self._fixed = {t.name for t in self.graph.initializer} | {
             n.output[0] for n in self.graph.node if n.op_type == "Constant" and n.output}
-        self._tables = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
-                        and n.input[0] in self._fixed]
+        self._tables: list[str] = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
+                                   and n.input[0] in self._fixed]
         self._buffers = {n.input[k] for n in self.graph.node if n.op_type == "BatchNormalization" for k in (3, 4)
                          if len(n.input) > k}
 

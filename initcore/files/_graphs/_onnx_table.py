@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import TABLE, Build, NotUnderstood
+from ..._aten import TABLE, Build, NotUnderstood, single
 from ..._types import Array
 from ...program import Value
 from ._onnx_layers import ENTRIES as LAYERS
@@ -96,7 +96,7 @@ def _hard_sigmoid(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _elu(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["elu"](b, _one(x), a.get("alpha", 1.0))
+    return single("elu", b, _one(x), a.get("alpha", 1.0))
 
 
 def _selu(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -108,7 +108,7 @@ def _selu(b: Build, x: Values, a: dict[str, Any]) -> Value:
 def _clip(b: Build, x: Values, a: dict[str, Any]) -> Value:
     low, high = (a.get(word, float(known(b, x[k]).ravel()[0]) if len(x) > k and x[k] is not None else None)
                  for word, k in (("min", 1), ("max", 2)))
-    return TABLE["clamp"](b, _one(x), low, high)
+    return single("clamp", b, _one(x), low, high)
 
 
 def _cast(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -172,7 +172,7 @@ def _transpose(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _squeeze(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["squeeze"](b, _one(x), numbers(b, x, a, "axes", 1))
+    return single("squeeze", b, _one(x), numbers(b, x, a, "axes", 1))
 
 
 def _unsqueeze(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -217,7 +217,7 @@ def _expand(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _tile(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["repeat"](b, _one(x), numbers(b, x, a, "repeats", 1))
+    return single("repeat", b, _one(x), numbers(b, x, a, "repeats", 1))
 
 
 def _pad(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -262,13 +262,13 @@ def _resize(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 def _trilu(b: Build, x: Values, a: dict[str, Any]) -> Value:
     k = int(known(b, x[1]).ravel()[0]) if len(x) > 1 and x[1] is not None else 0
-    return TABLE["triu" if a.get("upper", 1) else "tril"](b, _one(x), k)
+    return single("triu" if a.get("upper", 1) else "tril", b, _one(x), k)
 
 
 def _cumulate(b: Build, x: Values, a: dict[str, Any]) -> Value:
     if a.get("exclusive") or a.get("reverse"):
         raise NotUnderstood
-    return TABLE["cumsum"](b, _one(x), int(known(b, x[1]).ravel()[0]))
+    return single("cumsum", b, _one(x), int(known(b, x[1]).ravel()[0]))
 
 
 def _top(b: Build, x: Values, a: dict[str, Any]) -> Any:

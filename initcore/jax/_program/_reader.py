@@ -108,8 +108,8 @@ class Reader(Leaves):
             return given
         if not values and all(np.prod(s) <= MOST_CONSTANT for s, _ in shapes) and name not in DRAWS and \
                 all(isinstance(a.dtype, np.dtype) for a in given):
-            made = eqn.primitive.bind(*given, **params)
-            return [np.asarray(m) for m in (made if eqn.primitive.multiple_results else [made])]
+            out = eqn.primitive.bind(*given, **params)
+            return [np.asarray(m) for m in (out if eqn.primitive.multiple_results else [out])]
         if name == "dot_general" and any(not isinstance(x, Value) and not x.any() for x in given):
             return [np.zeros(shapes[0][0], _plain(shapes[0][1]))]       # a loop's first state: no gradient comes of it
         if name == "iota" and not values:

@@ -116,7 +116,7 @@ def _between(trace: Trace, x: Track, batch: int, free: int, factors_b: list[Fact
         raise Unsaid("weights of too many places")
 
     def arrange(a: Array) -> Array:
-        m = matrix(a)
+        m: Array = matrix(a)
         m = m.reshape(e, m.shape[1], *sizes, q)
         k = len(sizes)
         m = m.transpose([0, 1, *(2 + i for i in places), *(2 + i for i in units), 2 + k])
@@ -253,7 +253,7 @@ def _depthwise(trace: Trace, x: Track, groups: int, per: int, w: Track, matrix: 
         raise Unsaid("channels that are data")
 
     def arrange(a: Array) -> Array:
-        m = matrix(a)
+        m: Array = matrix(a)
         return m.transpose(1, 0, 2, 3).reshape(1, 1, m.shape[1], -1)
 
     taps = size(flat(w.dims)) // (groups * per)

@@ -105,9 +105,8 @@ def _by_elements(use: Use, elements: Array, h: int) -> _View:
 
 def _ids(use: Use, d: int, h: int) -> Array | None:
     """The ids along one dim of ``(E, taps, P, Q)``, E = 1; None for data."""
-    if d == 3:
-        return use.target[0, h]
-    return use.source[0, h] if d == 2 and use.source is not None else None
+    side: Array | None = use.target if d == 3 else use.source if d == 2 else None
+    return None if side is None else np.asarray(side[0, h])
 
 
 def _meet(a: _View, b: _View) -> bool:

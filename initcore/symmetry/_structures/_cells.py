@@ -39,7 +39,7 @@ def _gated_back(axis: Axis, parts: list[Array], vary: list[Array], slope: Array,
 
 def _scores(axis: Axis, parts: list[Array], level: Array) -> Array:
     """``S = sum of q k`` for the queries of each head of a group; the last part is the key."""
-    queries = np.logical_or.reduce(parts[:-1])
+    queries: Array = np.logical_or.reduce(parts[:-1])
     return queries & parts[-1]
 
 

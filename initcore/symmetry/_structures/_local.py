@@ -114,7 +114,7 @@ class Local:
         if s.role == "norm":
             return s.call in ("batch", "instance")
         if s.role == "product":
-            return s.call == (KEYS, j)
+            return bool(s.call == (KEYS, j))
         return s.role == "sum" and s.call in ("add", "subtract", *_SCALED) and blind[n]
 
     def signs(self) -> list[int] | None:
@@ -177,9 +177,11 @@ def _forward(s: Step, parts: list[Array], x: list[Array]) -> Array:
     if s.role == "sum":
         return true if has_data else np.logical_or.reduce(flags)
     if s.role == "choose":
-        return np.logical_or.reduce(flags)
+        some: Array = np.logical_or.reduce(flags)
+        return some
     if s.role == "product":
-        return np.logical_and.reduce(flags)
+        every: Array = np.logical_and.reduce(flags)
+        return every
     if s.role == "quotient":
         return true if s.operands[0][0] == "data" else first
     if s.role == "phi":

@@ -143,7 +143,8 @@ def _tensors(name: str, value: Any) -> Iterable[tuple[str, Tensor]]:
 
 def as_floats(z: Tensor) -> Array:
     """Float32 or float64 on the CPU."""
-    return z.to("cpu", torch.float64 if z.dtype == torch.float64 else torch.float32).numpy()
+    floats: Array = z.to("cpu", torch.float64 if z.dtype == torch.float64 else torch.float32).numpy()
+    return floats
 
 
 def rms(value: Tensor) -> float:
