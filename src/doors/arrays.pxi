@@ -107,11 +107,11 @@ cdef inline bint apart(const Matrix* out, const Matrix* m, Py_ssize_t size) noex
     return high + size <= out.data or out.data + ((out.rows - 1) * out.row + out.cols) * size <= low
 
 
-cdef inline void no_matrix(Matrix* m) noexcept:
+cdef inline void no_matrix(Matrix* m) noexcept nogil:
     memset(m, 0, sizeof(Matrix))
 
 
-cdef inline Matrix vector_as_matrix(char* data, Py_ssize_t n) noexcept:
+cdef inline Matrix vector_as_matrix(char* data, Py_ssize_t n) noexcept nogil:
     cdef Matrix m
     m.data = data
     m.rows = 1
@@ -258,6 +258,8 @@ cdef inline tuple activation_code(object activation):
         known = _codes.get(activation)
         if known is not None:
             return <tuple> known
+    elif type(activation) is _ActivationType and activation.code is not None:
+        return activation.code, activation.alpha
     f = compiled(activation)
     return f.code, f.alpha
 

@@ -3,13 +3,17 @@
 # Design
 # A. Each element's terms are computed in float64 from the element alone and rounded once into the gradient, so
 #    equal logits with equal targets get bitwise equal gradients wherever they stand (G1).
-# B. The value is summed in float64, in ascending index.
+# B. The value is summed in float64, in ascending index. The bits do not depend on the instruction set: exponentials
+#    of logits are made of products and sums that nothing fuses, a vector of columns at a time.
 # C. No term cancels: cross entropies are sums of non-negative terms, a sigmoid minus 1 is written as minus the
 #    sigmoid of the other sign; terms of weight 0 are left out, so an infinite logit may have target 0.
 # D. Each is a `part`: `rows` of `of` rows, added to the total so far. Parts in order give the bits of the whole, so a
 #    long loss can be left between two of them.
 
 from libc.math cimport exp, log1p, fabs, NAN, INFINITY
+
+cdef enum:
+    LOSS_COLS = 256             # columns whose exponentials are kept; a multiple of the vector
 
 ctypedef fused loss_real:
     float
@@ -35,6 +39,33 @@ cdef double mse(const loss_real* pred, const loss_real* target, loss_real* grad,
     return total / (rows * cols) if rows * cols > 0 else NAN
 
 
+cdef inline vecd loss_exp(vecd x) noexcept nogil:
+    """exp(x), x <= 0, within a unit in the last place: act_exp_f64 in products and sums, so that every instruction set
+    gives the same bits."""
+    cdef vecd magic = vecd_set(6755399441055744.0 + 1023.0 + 512.0), q, n, r, p, s
+    cdef int i
+    x = vecd_max(vecd_set(-800.0), x)
+    q = x * vecd_set(1.4426950408889634074) + magic
+    n = q - magic
+    r = (x - n * vecd_set(6.93147180369123816490e-01)) - n * vecd_set(1.90821492927058770002e-10)
+    p = vecd_set(ACT_EXPM1[0])
+    for i in range(1, 10):
+        p = p * r + vecd_set(ACT_EXPM1[i])
+    s = vecd_from_bits(vecd_bits(q) << 52)
+    return (s + s * (r + r * r * p)) * vecd_set(ACT_UNSCALE)
+
+
+cdef void exponentials(const loss_real* z, double peak, double* e, Py_ssize_t n) noexcept nogil:
+    """e[j] := exp(z[j] - peak) for z <= peak; e has room for whole vectors."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        e[j] = <double> z[j] - peak
+    for j in range(n, n + (-n & (LANES_F64 - 1))):
+        e[j] = 0
+    for j from 0 <= j < n by LANES_F64:
+        vecd_store(e + j, loss_exp(vecd_load(e + j)))
+
+
 cdef double softmax_cross_entropy_part(const loss_real* logits, const Py_ssize_t* labels, const loss_real* target,
                                        loss_real* grad, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t of,
                                        double total) noexcept nogil:
@@ -44,24 +75,26 @@ cdef double softmax_cross_entropy_part(const loss_real* logits, const Py_ssize_t
     log softmax(z)_j = (z_j - max z) - log1p(rest), and where e_j = 1 the gradient is
     ((sum(t) - t_j) - t_j rest) / (1 + rest): nothing overflows, and a nearly certain class keeps its digits.
     """
-    cdef Py_ssize_t i, j, top
-    cdef double peak, rest, weight, t, value
-    cdef double[256] kept
+    cdef Py_ssize_t i, j, top, start, stop
+    cdef double peak, rest, weight, t, value, scale
+    cdef double[LOSS_COLS] e
     cdef const loss_real* z
     for i in range(rows):
         z = logits + i * cols
         top = 0
+        peak = z[0]
         for j in range(1, cols):
-            if z[j] > z[top] or z[j] != z[j]:
+            if z[j] > peak or z[j] != z[j]:
+                peak = z[j]
                 top = j
-        peak = z[top] if z[top] != INFINITY else NAN       # softmax has no limit there: all of the row is NaN
+        peak = peak if peak != INFINITY else NAN       # softmax has no limit there: all of the row is NaN
         rest = 0
-        for j in range(cols):
-            t = exp(z[j] - peak)
-            if j < 256:
-                kept[j] = t
-            if j != top:
-                rest += t
+        for start from 0 <= start < cols by LOSS_COLS:
+            stop = min(cols - start, LOSS_COLS)
+            exponentials(z + start, peak, e, stop)
+            for j in range(stop):
+                if start + j != top:
+                    rest += e[j]
         value = 0
         weight = 1
         if labels != NULL:
@@ -74,13 +107,20 @@ cdef double softmax_cross_entropy_part(const loss_real* logits, const Py_ssize_t
                 if t != 0:
                     value += t * (log1p(rest) - (z[j] - peak))
         total += value
-        for j in range(cols):
-            t = (1.0 if j == labels[i] else 0.0) if labels != NULL else target[i * cols + j]
-            if z[j] == peak:
-                value = ((weight - t) - t * rest) / (1 + rest)
-            else:
-                value = (kept[j] if j < 256 else exp(z[j] - peak)) * (weight / (1 + rest)) - t
-            grad[i * cols + j] = <loss_real> (value / of)
+        scale = weight / (1 + rest)
+        for start from 0 <= start < cols by LOSS_COLS:
+            stop = min(cols - start, LOSS_COLS)
+            if cols > LOSS_COLS:
+                exponentials(z + start, peak, e, stop)
+            for j in range(stop):
+                t = 0 if labels != NULL else target[i * cols + start + j]
+                grad[i * cols + start + j] = <loss_real> ((e[j] * scale - t) / of)
+            for j in range(stop):
+                t = (1.0 if start + j == labels[i] else 0.0) if labels != NULL else target[i * cols + start + j]
+                if z[start + j] == peak:
+                    grad[i * cols + start + j] = <loss_real> (((weight - t) - t * rest) / (1 + rest) / of)
+            if labels != NULL and 0 <= labels[i] - start < stop and z[labels[i]] != peak:
+                grad[i * cols + labels[i]] = <loss_real> ((e[labels[i] - start] * scale - 1) / of)
     return total
 
 

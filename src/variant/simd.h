@@ -95,6 +95,25 @@ INITCORE_INLINE veci64 vecd_lt(vecd a, vecd b) { return MASK64(a < b); }
 INITCORE_INLINE veci32 vecf_ne(vecf a, vecf b) { return MASK32(a != b); }
 INITCORE_INLINE veci64 vecd_ne(vecd a, vecd b) { return MASK64(a != b); }
 
+/* The first n lanes of a vector in memory, 0 < n <= lanes; VECTOR_PARTS: in one instruction, else not used. */
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+#  define VECTOR_PARTS 1
+INITCORE_INLINE vecf vecf_load_part(const float *p, ptrdiff_t n) {
+    return (vecf)_mm512_maskz_loadu_ps((__mmask16)(0xffffu >> (16 - n)), p); }
+INITCORE_INLINE vecd vecd_load_part(const double *p, ptrdiff_t n) {
+    return (vecd)_mm512_maskz_loadu_pd((__mmask8)(0xffu >> (8 - n)), p); }
+INITCORE_INLINE void vecf_store_part(float *p, vecf v, ptrdiff_t n) {
+    _mm512_mask_storeu_ps(p, (__mmask16)(0xffffu >> (16 - n)), (__m512)v); }
+INITCORE_INLINE void vecd_store_part(double *p, vecd v, ptrdiff_t n) {
+    _mm512_mask_storeu_pd(p, (__mmask8)(0xffu >> (8 - n)), (__m512d)v); }
+#else
+#  define VECTOR_PARTS 0
+INITCORE_INLINE vecf vecf_load_part(const float *p, ptrdiff_t n) { (void)n; return vecf_load(p); }
+INITCORE_INLINE vecd vecd_load_part(const double *p, ptrdiff_t n) { (void)n; return vecd_load(p); }
+INITCORE_INLINE void vecf_store_part(float *p, vecf v, ptrdiff_t n) { (void)n; vecf_store(p, v); }
+INITCORE_INLINE void vecd_store_part(double *p, vecd v, ptrdiff_t n) { (void)n; vecd_store(p, v); }
+#endif
+
 /* A cache line that is soon written. */
 INITCORE_INLINE void fetch_to_write(const void *p) {
 #if defined(__GNUC__) || defined(__clang__)

@@ -13,6 +13,11 @@ cdef extern from "variant/simd.h" nogil:
     vecd vecd_load(const double* p)
     void vecf_store(float* p, vecf v)
     void vecd_store(double* p, vecd v)
+    enum: VECTOR_PARTS
+    vecf vecf_load_part(const float* p, Py_ssize_t n)
+    vecd vecd_load_part(const double* p, Py_ssize_t n)
+    void vecf_store_part(float* p, vecf v, Py_ssize_t n)
+    void vecd_store_part(double* p, vecd v, Py_ssize_t n)
     vecf vecf_set(float x)
     vecd vecd_set(double x)
     veci32 vecf_bits(vecf v)

@@ -38,7 +38,8 @@ CALLS = {
     "_weights_statistics": {"w": W, "tiny": 1e-38, "small": 1e-8},
     "_weights_sums": {"w": W, "u": np.arange(3.0), "v": np.ones(3)},
 }
-OTHERS = {"variants": {}, "build_info": {}}
+# without arguments to refuse, or refused with None
+OTHERS = {"variants": {}, "build_info": {}, "_chain_gradients": dict.fromkeys(("layers", "x", "labels", "threads"))}
 INPUTS = [(f, a) for f, call in CALLS.items() for a, v in call.items() if isinstance(v, np.ndarray) and "out" not in a]
 OUTPUTS = [(f, a) for f, call in CALLS.items() for a in call if a in ("out", "z_out") and f != "dense_backward"]
 WHOLE = {"v", "u", "r", "colour", "sign", "p", "inverse", "powers"}   # one exact dtype: made by the callers

@@ -114,14 +114,14 @@ cdef void sweep(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col,
                 strip(k, a + r * a_row, a_col, b, b + b_panel, b_row, c + r * c_row + j, add)
             b += 2 * b_panel
             j += 2 * width
-    while j + width <= n:
-        tile(k, a, a_row, a_col, rows, b, b_row, edge, 0, c + j, c_row, width, add)
-        b += b_panel
-        j += width
-    if j < n and n - j <= width // 2:
-        slim(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + j, c_row, n - j, add)
+    if n - j > 0 and (n - j) % width <= width // 2 and n % width > 0:
+        r = n // width * width
+        if j < r:
+            tiles(k, a, a_row, a_col, rows, b, b_row, b_panel, edge, 0, c + j, c_row, r - j, add)
+            b += (r - j) // width * b_panel
+        slim(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + r, c_row, n - r, add)
     elif j < n:
-        tile(k - k_edge, a, a_row, a_col, rows, b, b_row, edge, k_edge, c + j, c_row, n - j, add)
+        tiles(k, a, a_row, a_col, rows, b, b_row, b_panel, edge, k_edge, c + j, c_row, n - j, add)
 
 
 cdef Py_ssize_t edge_steps(Py_ssize_t k, Py_ssize_t n, Py_ssize_t b_row, Py_ssize_t width) noexcept nogil:
@@ -366,6 +366,42 @@ cdef int take_slopes(Slope* slope, real* dz, Py_ssize_t dz_row, Py_ssize_t rows,
     return 0
 
 
+cdef inline vecd widened(const real* a) noexcept nogil:
+    """LANES_F64 adjacent elements as float64."""
+    if real is float:
+        return vecd_load_f32(a)
+    else:
+        return vecd_load(a)
+
+
+cdef void column_sums(const real* a, Py_ssize_t a_row, Py_ssize_t rows, Py_ssize_t n, real* sums) noexcept nogil:
+    """sums[:n] := the sums of a's columns in float64, in ascending row; what `product` makes of a dz it packs."""
+    cdef vecd zero = vecd_set(0), c0, c1, c2, c3
+    cdef double[4 * LANES_F64] total
+    cdef Py_ssize_t i, j, q, width = 4 * LANES_F64
+    cdef const real* row
+    for j from 0 <= j < n by width:
+        c0, c1, c2, c3 = zero, zero, zero, zero
+        if n - j >= width:
+            row = a + j
+            for i in range(rows):
+                c0 = c0 + widened(row)
+                c1 = c1 + widened(row + LANES_F64)
+                c2 = c2 + widened(row + 2 * LANES_F64)
+                c3 = c3 + widened(row + 3 * LANES_F64)
+                row += a_row
+        vecd_store(total, c0)
+        vecd_store(total + LANES_F64, c1)
+        vecd_store(total + 2 * LANES_F64, c2)
+        vecd_store(total + 3 * LANES_F64, c3)
+        if n - j < width:
+            for i in range(rows):
+                for q in range(n - j):
+                    total[q] += a[i * a_row + j + q]
+        for q in range(smaller(width, n - j)):
+            sums[j + q] = <real> total[q]
+
+
 cdef inline bint turned(Py_ssize_t batch, Py_ssize_t fan_out, Py_ssize_t width) noexcept nogil:
     """Whether dx' = w dz' is cheaper than dx = dz w': w is not packed, which costs as much as eight rows of dz, while
     its tiles are as wide as half a tile of that many rows at least."""
@@ -444,7 +480,12 @@ cdef int dense_backward_until(const real* x, Py_ssize_t x_row, Py_ssize_t x_col,
             status = product(<const real*> at_once.dy if at_once.code == ACT_IDENTITY else NULL, at_once.dy_row, 1,
                              w, w_col, w_row, &at_once, <real*> NULL, dx, dx_row, False, NULL, batch, fan_out, fan_in,
                              stop)
-    if dw != NULL and status == 0:
+    if dw != NULL and status == 0 and slope.code == ACT_IDENTITY and size <= SMALL_BYTES:
+        if db != NULL:
+            column_sums(<const real*> slope.dy, slope.dy_row, batch, fan_out, db)
+        status = product(x, x_col, x_row, <const real*> slope.dy, slope.dy_row, 1, NULL, <real*> NULL, dw, dw_row,
+                         False, NULL, fan_in, batch, fan_out, stop)
+    elif dw != NULL and status == 0:
         status = product(x, x_col, x_row, <const real*> NULL, 0, 0, &slope, db, dw, dw_row, False, NULL, fan_in, batch,
                          fan_out, stop)
     free(work)

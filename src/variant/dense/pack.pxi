@@ -33,13 +33,13 @@ cdef inline Py_ssize_t tile_width(const real* which) noexcept nogil:
         return 2 * LANES_F64
 
 
-cdef inline void tile(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
-                      const real* b, Py_ssize_t b_row, const real* b_tail, Py_ssize_t k_tail,
-                      real* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
+cdef inline void tiles(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                       const real* b, Py_ssize_t b_row, Py_ssize_t b_panel, const real* edge, Py_ssize_t k_edge,
+                       real* c, Py_ssize_t c_row, Py_ssize_t n, bint add) noexcept nogil:
     if real is float:
-        tile_f32(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+        tiles_f32(k, a, a_row, a_col, rows, b, b_row, b_panel, edge, k_edge, c, c_row, n, add)
     else:
-        tile_f64(k, a, a_row, a_col, rows, b, b_row, b_tail, k_tail, c, c_row, cols, add)
+        tiles_f64(k, a, a_row, a_col, rows, b, b_row, b_panel, edge, k_edge, c, c_row, n, add)
 
 
 cdef inline void slim(Py_ssize_t k, const real* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,

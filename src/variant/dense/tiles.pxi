@@ -22,76 +22,88 @@ cdef inline void put_f32(float* c, vecf c0, vecf c1, bint add) noexcept nogil:
     vecf_store(c + LANES_F32, vecf_load(c + LANES_F32) + c1 if add else c1)
 
 
-cdef void tile_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
-                   const float* b, Py_ssize_t b_row, const float* b_tail, Py_ssize_t k_tail,
-                   float* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= TILE_ROWS, cols <= 2 vectors.
+cdef void tiles_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                    const float* b, Py_ssize_t b_row, Py_ssize_t b_panel, const float* edge, Py_ssize_t k_edge,
+                    float* c, Py_ssize_t c_row, Py_ssize_t n, bint add) noexcept nogil:
+    """c[:rows, :n] := (c +) sum_{p < k} a[:, p] b[p, :], rows <= TILE_ROWS, tile after tile.
 
-    b is read two whole vectors a step, b_row apart; its last k_tail steps come from b_tail (2 vectors apart).
-    Rows beyond `rows` repeat the last one and are not stored.
+    b is read two whole vectors a step, b_row apart, the tiles b_panel apart; where the last one is narrower, its last
+    k_edge steps come from `edge` (2 vectors apart). Rows beyond `rows` repeat the last one and are not stored.
     """
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
     cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
     cdef Py_ssize_t r7 = a_row * last
-    cdef vecf zero = vecf_set(0)
-    cdef vecf c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
-    cdef vecf c40 = zero, c41 = zero, c50 = zero, c51 = zero, c60 = zero, c61 = zero, c70 = zero, c71 = zero
-    cdef vecf b0, b1
-    cdef Py_ssize_t p, i, j, to_row = c_row
-    cdef float* to = c
-    cdef float[TILE_ROWS * 2 * LANES_F32] edge
-    if add:
-        for p in range(rows):
-            fetch_ahead(c + p * c_row)
-    while True:
-        for p in range(k):
-            b0 = vecf_load(b)
-            b1 = vecf_load(b + LANES_F32)
-            fetch_ahead(b + TILE_AHEAD * b_row)
-            pair_f32(a, b0, b1, &c00, &c01)
-            pair_f32(a + r1, b0, b1, &c10, &c11)
-            pair_f32(a + r2, b0, b1, &c20, &c21)
-            pair_f32(a + r3, b0, b1, &c30, &c31)
-            pair_f32(a + r4, b0, b1, &c40, &c41)
-            pair_f32(a + r5, b0, b1, &c50, &c51)
-            if TILE_ROWS == 8:
-                pair_f32(a + r6, b0, b1, &c60, &c61)
-                pair_f32(a + r7, b0, b1, &c70, &c71)
-            a += a_col
-            b += b_row
-        if k_tail == 0:
-            break
-        k = k_tail
-        k_tail = 0
-        b = b_tail
-        b_row = 2 * LANES_F32
-    cdef bint whole = rows == TILE_ROWS and cols == 2 * LANES_F32
-    if not whole:
-        to = edge
-        to_row = 2 * LANES_F32
-    cdef bint sum_up = add and whole
-    put_f32(to, c00, c01, sum_up)
-    put_f32(to + to_row, c10, c11, sum_up)
-    put_f32(to + 2 * to_row, c20, c21, sum_up)
-    put_f32(to + 3 * to_row, c30, c31, sum_up)
-    put_f32(to + 4 * to_row, c40, c41, sum_up)
-    put_f32(to + 5 * to_row, c50, c51, sum_up)
-    if TILE_ROWS == 8:
-        put_f32(to + 6 * to_row, c60, c61, sum_up)
-        put_f32(to + 7 * to_row, c70, c71, sum_up)
-    if whole:
-        return
-    for i in range(rows):
-        for j in range(cols):
-            c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F32 + j] if add else edge[i * 2 * LANES_F32 + j]
+    cdef vecf c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, c60, c61, c70, c71
+    cdef vecf b0, b1, zero = vecf_set(0)
+    cdef Py_ssize_t p, i, j, whole, tail, cols, row, to_row
+    cdef const float* ap
+    cdef const float* bp
+    cdef float* to
+    cdef float[TILE_ROWS * 2 * LANES_F32] apart
+    cdef bint sum_up
+    while n > 0:
+        cols = 2 * LANES_F32
+        tail = 0
+        if n < cols:
+            cols = n
+            tail = k_edge
+        if add:
+            for p in range(rows):
+                fetch_ahead(c + p * c_row)
+        c00, c01, c10, c11, c20, c21, c30, c31 = zero, zero, zero, zero, zero, zero, zero, zero
+        c40, c41, c50, c51, c60, c61, c70, c71 = zero, zero, zero, zero, zero, zero, zero, zero
+        ap, bp, whole, row = a, b, k - tail, b_row
+        while True:
+            for p in range(whole):
+                b0 = vecf_load(bp)
+                b1 = vecf_load(bp + LANES_F32)
+                fetch_ahead(bp + TILE_AHEAD * row)
+                pair_f32(ap, b0, b1, &c00, &c01)
+                pair_f32(ap + r1, b0, b1, &c10, &c11)
+                pair_f32(ap + r2, b0, b1, &c20, &c21)
+                pair_f32(ap + r3, b0, b1, &c30, &c31)
+                pair_f32(ap + r4, b0, b1, &c40, &c41)
+                pair_f32(ap + r5, b0, b1, &c50, &c51)
+                if TILE_ROWS == 8:
+                    pair_f32(ap + r6, b0, b1, &c60, &c61)
+                    pair_f32(ap + r7, b0, b1, &c70, &c71)
+                ap += a_col
+                bp += row
+            if tail == 0:
+                break
+            bp, whole, row, tail = edge, tail, 2 * LANES_F32, 0
+        to, to_row, sum_up = c, c_row, add
+        if rows < TILE_ROWS or cols < 2 * LANES_F32:
+            to, to_row, sum_up = apart, 2 * LANES_F32, False
+        put_f32(to, c00, c01, sum_up)
+        put_f32(to + to_row, c10, c11, sum_up)
+        put_f32(to + 2 * to_row, c20, c21, sum_up)
+        put_f32(to + 3 * to_row, c30, c31, sum_up)
+        put_f32(to + 4 * to_row, c40, c41, sum_up)
+        put_f32(to + 5 * to_row, c50, c51, sum_up)
+        if TILE_ROWS == 8:
+            put_f32(to + 6 * to_row, c60, c61, sum_up)
+            put_f32(to + 7 * to_row, c70, c71, sum_up)
+        if to == apart:
+            for i in range(rows):
+                for j in range(cols):
+                    c[i * c_row + j] = c[i * c_row + j] + to[i * to_row + j] if add else to[i * to_row + j]
+        b += b_panel
+        c += cols
+        n -= cols
+
+
+cdef inline void put_part_f32(float* c, vecf x, Py_ssize_t n, bint add) noexcept nogil:
+    """A narrow row's end, for VECTOR_PARTS."""
+    vecf_store_part(c, vecf_load_part(c, n) + x if add else x, n)
 
 
 cdef void slim_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
                    const float* b, Py_ssize_t b_row, const float* b_tail, Py_ssize_t k_tail,
                    float* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """tile_f32 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
+    """tiles_f32 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
@@ -121,6 +133,23 @@ cdef void slim_f32(Py_ssize_t k, const float* a, Py_ssize_t a_row, Py_ssize_t a_
         k_tail = 0
         b = b_tail
         b_row = 2 * LANES_F32
+    if VECTOR_PARTS:
+        put_part_f32(c, c0, cols, add)
+        if rows > 1:
+            put_part_f32(c + c_row, c1, cols, add)
+        if rows > 2:
+            put_part_f32(c + 2 * c_row, c2, cols, add)
+        if rows > 3:
+            put_part_f32(c + 3 * c_row, c3, cols, add)
+        if rows > 4:
+            put_part_f32(c + 4 * c_row, c4, cols, add)
+        if rows > 5:
+            put_part_f32(c + 5 * c_row, c5, cols, add)
+        if rows > 6:
+            put_part_f32(c + 6 * c_row, c6, cols, add)
+        if rows > 7:
+            put_part_f32(c + 7 * c_row, c7, cols, add)
+        return
     vecf_store(edge, c0)
     vecf_store(edge + LANES_F32, c1)
     vecf_store(edge + 2 * LANES_F32, c2)
@@ -204,76 +233,88 @@ cdef inline void put_f64(double* c, vecd c0, vecd c1, bint add) noexcept nogil:
     vecd_store(c + LANES_F64, vecd_load(c + LANES_F64) + c1 if add else c1)
 
 
-cdef void tile_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
-                   const double* b, Py_ssize_t b_row, const double* b_tail, Py_ssize_t k_tail,
-                   double* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """c[:rows, :cols] := (c +) sum_{p < k + k_tail} a[:, p] b[p, :], rows <= TILE_ROWS, cols <= 2 vectors.
+cdef void tiles_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
+                    const double* b, Py_ssize_t b_row, Py_ssize_t b_panel, const double* edge, Py_ssize_t k_edge,
+                    double* c, Py_ssize_t c_row, Py_ssize_t n, bint add) noexcept nogil:
+    """c[:rows, :n] := (c +) sum_{p < k} a[:, p] b[p, :], rows <= TILE_ROWS, tile after tile.
 
-    b is read two whole vectors a step, b_row apart; its last k_tail steps come from b_tail (2 vectors apart).
-    Rows beyond `rows` repeat the last one and are not stored.
+    b is read two whole vectors a step, b_row apart, the tiles b_panel apart; where the last one is narrower, its last
+    k_edge steps come from `edge` (2 vectors apart). Rows beyond `rows` repeat the last one and are not stored.
     """
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
     cdef Py_ssize_t r5 = a_row * (last if last < 5 else 5), r6 = a_row * (last if last < 6 else 6)
     cdef Py_ssize_t r7 = a_row * last
-    cdef vecd zero = vecd_set(0)
-    cdef vecd c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero
-    cdef vecd c40 = zero, c41 = zero, c50 = zero, c51 = zero, c60 = zero, c61 = zero, c70 = zero, c71 = zero
-    cdef vecd b0, b1
-    cdef Py_ssize_t p, i, j, to_row = c_row
-    cdef double* to = c
-    cdef double[TILE_ROWS * 2 * LANES_F64] edge
-    if add:
-        for p in range(rows):
-            fetch_ahead(c + p * c_row)
-    while True:
-        for p in range(k):
-            b0 = vecd_load(b)
-            b1 = vecd_load(b + LANES_F64)
-            fetch_ahead(b + TILE_AHEAD * b_row)
-            pair_f64(a, b0, b1, &c00, &c01)
-            pair_f64(a + r1, b0, b1, &c10, &c11)
-            pair_f64(a + r2, b0, b1, &c20, &c21)
-            pair_f64(a + r3, b0, b1, &c30, &c31)
-            pair_f64(a + r4, b0, b1, &c40, &c41)
-            pair_f64(a + r5, b0, b1, &c50, &c51)
-            if TILE_ROWS == 8:
-                pair_f64(a + r6, b0, b1, &c60, &c61)
-                pair_f64(a + r7, b0, b1, &c70, &c71)
-            a += a_col
-            b += b_row
-        if k_tail == 0:
-            break
-        k = k_tail
-        k_tail = 0
-        b = b_tail
-        b_row = 2 * LANES_F64
-    cdef bint whole = rows == TILE_ROWS and cols == 2 * LANES_F64
-    if not whole:
-        to = edge
-        to_row = 2 * LANES_F64
-    cdef bint sum_up = add and whole
-    put_f64(to, c00, c01, sum_up)
-    put_f64(to + to_row, c10, c11, sum_up)
-    put_f64(to + 2 * to_row, c20, c21, sum_up)
-    put_f64(to + 3 * to_row, c30, c31, sum_up)
-    put_f64(to + 4 * to_row, c40, c41, sum_up)
-    put_f64(to + 5 * to_row, c50, c51, sum_up)
-    if TILE_ROWS == 8:
-        put_f64(to + 6 * to_row, c60, c61, sum_up)
-        put_f64(to + 7 * to_row, c70, c71, sum_up)
-    if whole:
-        return
-    for i in range(rows):
-        for j in range(cols):
-            c[i * c_row + j] = c[i * c_row + j] + edge[i * 2 * LANES_F64 + j] if add else edge[i * 2 * LANES_F64 + j]
+    cdef vecd c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, c60, c61, c70, c71
+    cdef vecd b0, b1, zero = vecd_set(0)
+    cdef Py_ssize_t p, i, j, whole, tail, cols, row, to_row
+    cdef const double* ap
+    cdef const double* bp
+    cdef double* to
+    cdef double[TILE_ROWS * 2 * LANES_F64] apart
+    cdef bint sum_up
+    while n > 0:
+        cols = 2 * LANES_F64
+        tail = 0
+        if n < cols:
+            cols = n
+            tail = k_edge
+        if add:
+            for p in range(rows):
+                fetch_ahead(c + p * c_row)
+        c00, c01, c10, c11, c20, c21, c30, c31 = zero, zero, zero, zero, zero, zero, zero, zero
+        c40, c41, c50, c51, c60, c61, c70, c71 = zero, zero, zero, zero, zero, zero, zero, zero
+        ap, bp, whole, row = a, b, k - tail, b_row
+        while True:
+            for p in range(whole):
+                b0 = vecd_load(bp)
+                b1 = vecd_load(bp + LANES_F64)
+                fetch_ahead(bp + TILE_AHEAD * row)
+                pair_f64(ap, b0, b1, &c00, &c01)
+                pair_f64(ap + r1, b0, b1, &c10, &c11)
+                pair_f64(ap + r2, b0, b1, &c20, &c21)
+                pair_f64(ap + r3, b0, b1, &c30, &c31)
+                pair_f64(ap + r4, b0, b1, &c40, &c41)
+                pair_f64(ap + r5, b0, b1, &c50, &c51)
+                if TILE_ROWS == 8:
+                    pair_f64(ap + r6, b0, b1, &c60, &c61)
+                    pair_f64(ap + r7, b0, b1, &c70, &c71)
+                ap += a_col
+                bp += row
+            if tail == 0:
+                break
+            bp, whole, row, tail = edge, tail, 2 * LANES_F64, 0
+        to, to_row, sum_up = c, c_row, add
+        if rows < TILE_ROWS or cols < 2 * LANES_F64:
+            to, to_row, sum_up = apart, 2 * LANES_F64, False
+        put_f64(to, c00, c01, sum_up)
+        put_f64(to + to_row, c10, c11, sum_up)
+        put_f64(to + 2 * to_row, c20, c21, sum_up)
+        put_f64(to + 3 * to_row, c30, c31, sum_up)
+        put_f64(to + 4 * to_row, c40, c41, sum_up)
+        put_f64(to + 5 * to_row, c50, c51, sum_up)
+        if TILE_ROWS == 8:
+            put_f64(to + 6 * to_row, c60, c61, sum_up)
+            put_f64(to + 7 * to_row, c70, c71, sum_up)
+        if to == apart:
+            for i in range(rows):
+                for j in range(cols):
+                    c[i * c_row + j] = c[i * c_row + j] + to[i * to_row + j] if add else to[i * to_row + j]
+        b += b_panel
+        c += cols
+        n -= cols
+
+
+cdef inline void put_part_f64(double* c, vecd x, Py_ssize_t n, bint add) noexcept nogil:
+    """A narrow row's end, for VECTOR_PARTS."""
+    vecd_store_part(c, vecd_load_part(c, n) + x if add else x, n)
 
 
 cdef void slim_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a_col, Py_ssize_t rows,
                    const double* b, Py_ssize_t b_row, const double* b_tail, Py_ssize_t k_tail,
                    double* c, Py_ssize_t c_row, Py_ssize_t cols, bint add) noexcept nogil:
-    """tile_f64 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
+    """tiles_f64 for cols <= 1 vector: half the multiply-adds; b_tail's steps are 2 vectors apart here too."""
     cdef Py_ssize_t last = rows - 1
     cdef Py_ssize_t r1 = a_row * (last if last < 1 else 1), r2 = a_row * (last if last < 2 else 2)
     cdef Py_ssize_t r3 = a_row * (last if last < 3 else 3), r4 = a_row * (last if last < 4 else 4)
@@ -303,6 +344,23 @@ cdef void slim_f64(Py_ssize_t k, const double* a, Py_ssize_t a_row, Py_ssize_t a
         k_tail = 0
         b = b_tail
         b_row = 2 * LANES_F64
+    if VECTOR_PARTS:
+        put_part_f64(c, c0, cols, add)
+        if rows > 1:
+            put_part_f64(c + c_row, c1, cols, add)
+        if rows > 2:
+            put_part_f64(c + 2 * c_row, c2, cols, add)
+        if rows > 3:
+            put_part_f64(c + 3 * c_row, c3, cols, add)
+        if rows > 4:
+            put_part_f64(c + 4 * c_row, c4, cols, add)
+        if rows > 5:
+            put_part_f64(c + 5 * c_row, c5, cols, add)
+        if rows > 6:
+            put_part_f64(c + 6 * c_row, c6, cols, add)
+        if rows > 7:
+            put_part_f64(c + 7 * c_row, c7, cols, add)
+        return
     vecd_store(edge, c0)
     vecd_store(edge + LANES_F64, c1)
     vecd_store(edge + 2 * LANES_F64, c2)
