@@ -153,6 +153,27 @@ def products(d: Draw) -> Call:
     return K.dense_backward, {**layer, "dy": dy, "z": z, "y": z if d.chance(0.2) else None, "need_dx": need}, outs
 
 
+def step(x: Any, labels: Any, threads: Any, **layers: Any) -> Any:
+    """The loss and the gradients of a chain of dense layers."""
+    wb = [(layers[f"w{i}"], layers[f"b{i}"], layers[f"f{i}"]) for i in range(len(layers) // 3)]
+    net = ic.Network([ic.Dense(*layer) for layer in wb], check_finite=False)
+    value, grads = net.gradients(x, labels, threads=threads)
+    return value, *(a for g in grads for a in g if a is not None)
+
+
+def steps(d: Draw) -> Call:
+    """A training step: in one call where all is plain, else from door to door."""
+    sizes = [d.size() for _ in range(int(d.rng.integers(2, 5)))]
+    batch, dtype = d.size(), d.pick([F32, F32, F64])
+    layers: dict[str, Any] = {}
+    for i, shape in enumerate(zip(sizes, sizes[1:])):
+        bias = d.laid(d.values(shape[1:], dtype)) if d.chance(0.8) else None
+        layers |= {f"w{i}": d.laid(d.values(shape, dtype)), f"b{i}": bias, f"f{i}": names(d)}
+    labels = d.rng.integers(0, max(sizes[-1], 1), batch).astype(d.pick([np.intp, np.intp, np.int32]))
+    return step, {"x": d.laid(d.values((batch, sizes[0]), dtype)), "labels": labels,
+                  "threads": d.pick([None, 1, 2]), **layers}, {}
+
+
 def elementwise(d: Draw) -> Call:
     """Activations of any rank."""
     shape = tuple(int(d.pick(SIZES[:12])) for _ in range(int(d.rng.integers(0, 4))))
@@ -242,7 +263,7 @@ def initialisers(d: Draw) -> Call:
 
 # Their order of summation is free, and the hashes of two orders have nothing to do with each other.
 FILTERS = (K._ties_project, K._weights_sums, K._weights_statistics)
-KINDS = [products, products, products, elementwise, elementwise, losses, passes, fills, fills, initialisers]
+KINDS = [products, products, products, steps, elementwise, elementwise, losses, passes, fills, fills, initialisers]
 
 
 def invoke(call: Call) -> Any:
