@@ -173,7 +173,7 @@ class Network:
         >>> value, grads[0].w.ravel()
         (4.0, array([4., 8.]))
         """
-        if trace is None and loss == "softmax_cross_entropy":
+        if trace is None and isinstance(loss, str) and loss == "softmax_cross_entropy":
             at_once = kernels._chain_gradients(self.layers, x, y, threads)      # the same bits, where all is plain
             if at_once is not None:
                 return at_once[0], [LayerGradient._make(pair) for pair in at_once[1]]
