@@ -505,6 +505,11 @@ INITCORE_INLINE vecd vecd_product_error(vecd a, vecd b, vecd p) {
 
 #define PHILOX_GROUP (16 * LANES_F64)                   /* words made at a time: 4 * LANES_F64 blocks */
 #define PHILOX_VECTORS (PHILOX_GROUP / LANES_F32)
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+#  define NORMAL_STEP 4                                 /* vectors of normal values made in step */
+#else
+#  define NORMAL_STEP 2
+#endif
 #define LANE_PARTS (LANES_F32 / LANES_F64)              /* vecd a vecf widens to */
 
 INITCORE_INLINE vecu64 vecu64_set(uint64_t x) { vecu64 z; memset(&z, 0, sizeof z); return z + x; }
@@ -721,6 +726,18 @@ INITCORE_INLINE unsigned veci64_mask(veci64 m) {
 #else
     unsigned r = 0; for (int i = 0; i < LANES_F64; i++) r |= ((unsigned)m[i] & 1u) << i;
     return r;
+#endif
+}
+/* Where p < limit a, else b, and a bit for each lane where that is so. */
+INITCORE_INLINE vecf vecf_choose(vecf p, vecf limit, vecf a, vecf b, unsigned *below) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+    __mmask16 k = _mm512_cmp_ps_mask((__m512)p, (__m512)limit, _CMP_LT_OQ);
+    *below = k;
+    return (vecf)_mm512_mask_blend_ps(k, (__m512)b, (__m512)a);
+#else
+    veci32 m = vecf_lt(p, limit);
+    *below = veci32_mask(m);
+    return vecf_select(m, a, b);
 #endif
 }
 INITCORE_INLINE int lowest_bit(uint64_t bits) {

@@ -46,6 +46,7 @@ cdef extern from "variant/simd.h" nogil:
     # words and conversions of philox.pxi
     enum: PHILOX_GROUP
     enum: PHILOX_VECTORS
+    enum: NORMAL_STEP
     enum: LANE_PARTS
     vecu64 vecu64_set(unsigned long long x)
     vecu32 vecu32_load(const unsigned int* p)
@@ -65,6 +66,7 @@ cdef extern from "variant/simd.h" nogil:
     vecf vecf_from_vecd(vecd low, vecd high)
     unsigned int veci32_mask(veci32 m)
     unsigned int veci64_mask(veci64 m)
+    vecf vecf_choose(vecf p, vecf limit, vecf a, vecf b, unsigned int* below)
     int lowest_bit(unsigned long long bits)
     void vecf_store_half(unsigned short* p, vecf v)
     void vecf_store_bfloat(unsigned short* p, vecf v)

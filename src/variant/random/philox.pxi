@@ -130,8 +130,10 @@ cdef inline void philox_store(int kind, char* out, int v, vecf x) noexcept nogil
 
 
 cdef inline void philox_group(const philox_stream* s, const philox_stream* low, u64 block, int distribution, int kind,
-                              int method, const double* params, const float* single, char* out) noexcept nogil:
-    """PHILOX_GROUP values from block number `block` on; `low` makes the low halves of 64-bit words."""
+                              int method, const double* params, const float* single, char* out,
+                              philox_tails* tails) noexcept nogil:
+    """PHILOX_GROUP values from block number `block` on; `low` makes the low halves of 64-bit words. Normal float32
+    lack those in the tails."""
     cdef vecu32 w[PHILOX_VECTORS]
     cdef vecu32 w_low[PHILOX_VECTORS]
     cdef double z64[PHILOX_GROUP]
@@ -172,21 +174,23 @@ cdef inline void philox_group(const philox_stream* s, const philox_stream* low, 
         return
     if distribution == NORMAL:
         if kind == KIND_F32:
-            philox_normal_f32(w, method, single, <float*> out)
+            philox_normal_f32(w, method, single, <float*> out, tails)
             return
-        philox_normal_f32(w, method, single, z)
+        philox_normal_f32(w, method, single, z, tails)
+        philox_tails_f32(tails, 1, method, single, z)
         for v in range(PHILOX_VECTORS):
             philox_store(kind, out, v, vecf_load(z + v * LANES_F32))
         return
     if method == 0:
-        philox_truncated_f32(w, params, z)
+        philox_truncated_f32(w, params, single, <float*> out if kind == KIND_F32 else z)
     else:
         philox_truncated_group(w, NULL, params + 2, method, z64)
         for v in range(PHILOX_GROUP):
             z[v] = <float> z64[v]
-    for v in range(PHILOX_VECTORS):
-        x = vecf_min(vecf_max(vecf_load(z + v * LANES_F32), vecf_set(single[2])), vecf_set(single[3]))
-        philox_store(kind, out, v, single[0] + single[1] * x)
+        for v in range(PHILOX_VECTORS):
+            vecf_store(z + v * LANES_F32, philox_between(vecf_load(z + v * LANES_F32), single))
+    for v in range(PHILOX_VECTORS if method != 0 or kind != KIND_F32 else 0):
+        philox_store(kind, out, v, vecf_load(z + v * LANES_F32))
 
 
 cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_stream* low, u64 index, Py_ssize_t n,
@@ -199,6 +203,8 @@ cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_st
     cdef char part[8 * PHILOX_GROUP]
     cdef double params[8]
     cdef float single[8]
+    cdef philox_tails tails[TAIL_GROUPS]
+    cdef bint late = distribution == NORMAL and kind == KIND_F32
     for i in range(8):                                       # copies that no store through `out` can change
         params[i] = job.params[i]
         single[i] = <float> params[i]
@@ -217,10 +223,15 @@ cdef inline void philox_run_of(const RandomJob* job, philox_stream* s, philox_st
             count = min(count, n // PHILOX_GROUP)
             for i in range(count):
                 philox_group(s, low, block + <u64> i * (PHILOX_GROUP // 4), distribution, kind, method, params, single,
-                             out + i * PHILOX_GROUP * size)
+                             out + i * PHILOX_GROUP * size, tails + i % TAIL_GROUPS)
+                if late and (i % TAIL_GROUPS == TAIL_GROUPS - 1 or i == count - 1):
+                    philox_tails_f32(tails, i % TAIL_GROUPS + 1, method, single,
+                                     <float*> out + i // TAIL_GROUPS * TAIL_GROUPS * PHILOX_GROUP)
             count *= PHILOX_GROUP
         else:
-            philox_group(s, low, block, distribution, kind, method, params, single, part)
+            philox_group(s, low, block, distribution, kind, method, params, single, part, tails)
+            if late:
+                philox_tails_f32(tails, 1, method, single, <float*> part)
             count = min(PHILOX_GROUP - head, n)
             if left * 4 < <u64> (count + head):
                 count = <Py_ssize_t> left * 4 - head

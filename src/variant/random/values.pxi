@@ -5,67 +5,78 @@ cdef inline vecf philox_uniform_f32(vecu32 w) noexcept nogil:
     return vecf_from_i32(<veci32> (w >> 8)) * vecf_set(5.9604644775390625e-08)
 
 
+cdef enum:
+    TAIL_PARTS = (PHILOX_GROUP + 63) >> 6
+    TAIL_GROUPS = 16             # whose tails are looked after at one go
+
+
+# One bit for each value of a group that lies in the tail.
 cdef struct philox_tails:
-    u64 first, rest              # one bit a value of a group; groups of more than 64 need `rest`
+    u64 part[TAIL_PARTS]
 
 
-cdef inline void philox_mark(philox_tails* t, int v, vecf p) noexcept nogil:
-    """Note the lanes of vector number v whose 2^32 p lies in the tail."""
-    cdef u64 lanes = veci32_mask(vecf_lt(p, vecf_set(8388608.0)))
-    if PHILOX_GROUP <= 64 or v * LANES_F32 < 64:
-        t.first |= lanes << (v * LANES_F32 & 63)
-    else:
-        t.rest |= lanes << (v * LANES_F32 & 63)
+cdef inline void philox_mark(philox_tails* t, int v, unsigned int lanes) noexcept nogil:
+    """Note the lanes of vector number v."""
+    t.part[v * LANES_F32 // 64] |= <u64> lanes << (v * LANES_F32 & 63)
 
 
-cdef inline int philox_next(philox_tails* t) noexcept nogil:
-    """The number of a value in the tail, taken off; -1: no more."""
-    cdef int v = -1
-    if t.first != 0:
-        v = lowest_bit(t.first)
-        t.first &= t.first - 1
-    elif PHILOX_GROUP > 64 and t.rest != 0:
-        v = 64 + lowest_bit(t.rest)
-        t.rest &= t.rest - 1
-    return v
-
-
-cdef inline void philox_normal_f32(const vecu32* w, int method, const float* single, float* z) noexcept nogil:
-    """Normal values of a group of words: mean single[0], standard deviation single[1] (PLAIN: 0 and 1)."""
-    cdef u32 word_of[PHILOX_GROUP]
-    cdef vecf p[2]
-    cdef vecf r[2]
+cdef inline void philox_normal_f32(const vecu32* w, int method, const float* single, float* z,
+                                   philox_tails* tails) noexcept nogil:
+    """Normal values of a group of words: mean single[0], standard deviation single[1] (PLAIN: 0 and 1); a value in the
+    tail is its word still, for philox_tails_f32."""
+    cdef vecf p[NORMAL_STEP]
+    cdef vecf r[NORMAL_STEP]
     cdef vecf q
-    cdef float tail
-    cdef philox_tails tails
-    cdef u32 m
+    cdef unsigned int lanes
     cdef int v, i
-    tails.first = 0
-    tails.rest = 0
-    for v in range(0, PHILOX_VECTORS, 2):
-        for i in range(2):
+    memset(tails, 0, sizeof(philox_tails))
+    for v from 0 <= v < PHILOX_VECTORS by NORMAL_STEP:
+        for i in range(NORMAL_STEP):
             # m + 1/2 without the half: it counts for nothing in the ratio outside the tail, where m >= 2^23.
             p[i] = vecf_from_i32(<veci32> (w[v + i] & 0x7FFFFFFFU))
-            philox_mark(&tails, v + i, p[i])
-            vecu32_store(word_of + (v + i) * LANES_F32, w[v + i])
-        inverse_ratios_f32(2, p, r)
-        for i in range(2):
+        inverse_ratios_f32(NORMAL_STEP, p, r)
+        for i in range(NORMAL_STEP):
             q = vecf_from_i32(<veci32> (~w[v + i] & 0x7FFFFFFFU)) + 0.5
             q = vecf_from_bits(vecf_bits(q) ^ <veci32> (w[v + i] & 0x80000000U))
             q = q * r[i]
-            vecf_store(z + (v + i) * LANES_F32, q if method == PLAIN else single[0] + single[1] * q)
-    v = philox_next(&tails)
-    while v >= 0:
-        m = word_of[v] & 0x7FFFFFFFU
-        tail = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word_of[v] >> 31)
-        z[v] = tail if method == PLAIN else single[0] + single[1] * tail
-        v = philox_next(&tails)
+            if method != PLAIN:
+                q = single[0] + single[1] * q
+            q = vecf_choose(p[i], vecf_set(8388608.0), vecf_from_bits(<veci32> w[v + i]), q, &lanes)
+            vecf_store(z + (v + i) * LANES_F32, q)
+            philox_mark(tails, v + i, lanes)
 
 
-cdef inline void philox_truncated_f32(const vecu32* w, const double* params, float* z) noexcept nogil:
-    """The normal distribution between two bounds, of which at least one is not deep in a tail (method 0)."""
-    cdef float p_of[PHILOX_GROUP]
-    cdef float q_of[PHILOX_GROUP]
+cdef inline void philox_tails_f32(const philox_tails* tails, Py_ssize_t groups, int method, const float* single,
+                                  float* z) noexcept nogil:
+    """The values in the tails of at most TAIL_GROUPS groups, one after another. They are one in 256, and a branch for
+    each group would be guessed wrong every other time."""
+    cdef int found[TAIL_GROUPS * TAIL_PARTS]
+    cdef int i, n = 0
+    cdef u64 bits
+    cdef u32 word, m
+    cdef float tail
+    cdef float* at
+    cdef const u64* parts = <const u64*> tails
+    for i in range(<int> groups * TAIL_PARTS):
+        found[n] = i
+        n += parts[i] != 0
+    for i in range(n):
+        bits = parts[found[i]]
+        while bits != 0:
+            at = z + found[i] // TAIL_PARTS * PHILOX_GROUP + found[i] % TAIL_PARTS * 64 + lowest_bit(bits)
+            bits &= bits - 1
+            memcpy(&word, at, 4)
+            m = word & 0x7FFFFFFFU
+            tail = inverse_tail_f32(<float> m + <float> 0.5, <float> (0x7FFFFFFFU - m) + <float> 0.5, word >> 31)
+            at[0] = tail if method == PLAIN else single[0] + single[1] * tail
+
+
+cdef inline void philox_truncated_f32(const vecu32* w, const double* params, const float* single,
+                                      float* z) noexcept nogil:
+    """The normal distribution between two bounds, of which at least one is not deep in a tail (method 0), scaled: mean
+    single[0], standard deviation single[1]."""
+    cdef float p_of[2 * LANES_F32]
+    cdef float q_of[2 * LANES_F32]
     cdef vecd u[2]
     cdef vecd below[2]
     cdef vecd above[2]
@@ -73,31 +84,45 @@ cdef inline void philox_truncated_f32(const vecu32* w, const double* params, flo
     cdef vecf p[2]
     cdef vecf q[2]
     cdef vecf r[2]
-    cdef philox_tails tails
+    cdef u64 tails
+    cdef unsigned int lanes
     cdef int v, h, i
-    tails.first = 0
-    tails.rest = 0
     u[1] = vecd_set(0.0)
     below[1] = u[1]
     above[1] = u[1]
     for v in range(0, PHILOX_VECTORS, 2):
+        tails = 0
         for i in range(2):
             for h in range(LANE_PARTS):
-                u[h] = vecd_from_u32(vecu64_from_words(w[v + i], h)) + 0.5
+                u[h] = vecd_from_bits(<veci64> (vecu64_from_words(w[v + i], h) | 0x4330000000000000ULL)) \
+                    - 4503599627370495.5                     # the word + 1/2
                 below[h] = vecd_fma(share, u[h], vecd_set(params[4]))
                 above[h] = vecd_fma(share, 4294967296.0 - u[h], vecd_set(params[5]))
             q[i] = vecf_from_vecd(2147483648.0 - below[0], 2147483648.0 - below[1])
             p[i] = vecf_min(vecf_from_vecd(below[0], below[1]), vecf_from_vecd(above[0], above[1]))
-            philox_mark(&tails, v + i, p[i])
-            vecf_store(p_of + (v + i) * LANES_F32, p[i])
-            vecf_store(q_of + (v + i) * LANES_F32, q[i])
+            vecf_choose(p[i], vecf_set(8388608.0), p[i], p[i], &lanes)
+            tails |= <u64> lanes << (i * LANES_F32)
         inverse_ratios_f32(2, p, r)
         for i in range(2):
-            vecf_store(z + (v + i) * LANES_F32, q[i] * r[i])
-    v = philox_next(&tails)
-    while v >= 0:
-        z[v] = inverse_tail_f32(p_of[v], q_of[v], 0)
-        v = philox_next(&tails)
+            r[i] = q[i] * r[i]
+        if tails != 0:
+            for i in range(2):
+                vecf_store(p_of + i * LANES_F32, p[i])
+                vecf_store(q_of + i * LANES_F32, q[i])
+                vecf_store(z + (v + i) * LANES_F32, r[i])
+            while tails != 0:
+                i = lowest_bit(tails)
+                z[v * LANES_F32 + i] = inverse_tail_f32(p_of[i], q_of[i], 0)
+                tails &= tails - 1
+            for i in range(2):
+                r[i] = vecf_load(z + (v + i) * LANES_F32)
+        for i in range(2):
+            vecf_store(z + (v + i) * LANES_F32, philox_between(r[i], single))
+
+
+cdef inline vecf philox_between(vecf z, const float* single) noexcept nogil:
+    """A truncated normal value within its bounds single[2], single[3], with mean single[0] and deviation single[1]."""
+    return single[0] + single[1] * vecf_min(vecf_max(z, vecf_set(single[2])), vecf_set(single[3]))
 
 
 cdef inline void philox_normal_f64(const vecu32* high, const vecu32* low, double* z) noexcept nogil:
