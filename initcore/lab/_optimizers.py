@@ -17,6 +17,8 @@ class Optimizer:
 
     ``step(net, grads)`` returns the next network and keeps the state (moments, step count) in this object,
     so one object serves one training run. Subclasses write :meth:`_delta`, in the arrays' own precision.
+
+    lr : the step, >= 0. weight_decay : >= 0; what it multiplies is the subclass's affair.
     """
 
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
@@ -99,7 +101,11 @@ class SGD(Optimizer):
 
 
 class Momentum(SGD):
-    """:class:`SGD` with momentum 0.9: PyTorch ``SGD(momentum=0.9)``, optax ``sgd(lr, momentum=0.9)``."""
+    """:class:`SGD` with momentum 0.9: PyTorch ``SGD(momentum=0.9)``, optax ``sgd(lr, momentum=0.9)``.
+
+    >>> Momentum(lr=0.1).momentum
+    0.9
+    """
 
     def __init__(self, lr: float = 0.01, *, momentum: float = 0.9, nesterov: bool = False,
                  weight_decay: float = 0.0) -> None:
@@ -112,7 +118,8 @@ class Adam(Optimizer):
     ``m := b1 m + (1 - b1) g; v := b2 v + (1 - b2) g^2;
     w := w - lr/(1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps)``.
 
-    PyTorch ``Adam``, step for step; optax ``adam`` has no decay. Raises ArgumentError for a beta outside [0, 1).
+    ``betas`` are the decays of the two moments, each in [0, 1): ArgumentError outside. PyTorch ``Adam``, step for step;
+    optax ``adam`` has no decay.
 
     >>> import numpy as np
     >>> net = Network([Dense(np.ones((1, 1)), np.zeros(1))])
@@ -149,7 +156,10 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled decay, ``w := w - lr weight_decay w`` beside the step (Loshchilov and Hutter 2019).
 
-    PyTorch ``AdamW`` (the same default decay of 0.01), optax ``adamw`` (there 1e-4).
+    PyTorch ``AdamW`` (the same default decay of 0.01), optax ``adamw`` (there 1e-4). Arguments as :class:`Adam`.
+
+    >>> AdamW(lr=0.1).weight_decay
+    0.01
     """
 
     decoupled = True
@@ -163,7 +173,9 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "ada
 
 
 def optimizer(name: str, **options: Any) -> Optimizer:
-    """A new optimiser by name: "sgd", "momentum", "adam" or "adamw".
+    """A new optimiser by name: "sgd", "momentum", "adam" or "adamw", with its own ``options``.
+
+    Raises UnknownNameError for another name, ArgumentError for options that it does not take.
 
     >>> optimizer("adam", lr=0.01).lr
     0.01

@@ -16,7 +16,10 @@ from ._optimizers import Optimizer
 
 
 class Epoch(NamedTuple):
-    """What :func:`train` tells its callback: epochs done, the network now, the mean loss over the epoch's batches."""
+    """What :func:`train` tells its callback: epochs done, the network now, the mean loss over the epoch's batches.
+
+    number : from 1. net : the network after this epoch. loss : a float, in nats for the cross entropies.
+    """
 
     number: int
     net: Network
@@ -26,6 +29,8 @@ class Epoch(NamedTuple):
 @quiet
 def permutation(n: int, *, rng: Any) -> Array:
     """A permutation of ``range(n)``: the stable order of n raw words of the key's stream.
+
+    n : integer >= 0. rng : seed or Key. Raises ArgumentError, ArgumentTypeError.
 
     >>> sorted(permutation(5, rng=0).tolist())
     [0, 1, 2, 3, 4]
@@ -45,6 +50,17 @@ def train(net: Network, x: Array, y: Array, *, optimizer: Optimizer, epochs: int
     epochs, batch_size : integers >= 0 and >= 1.
     rng : seed or Key of the minibatch order (epoch e is shuffled by ``key.child("epoch").child(e)``).
     callback : called with an :class:`Epoch` after each epoch.
+    threads : number of threads; the bits do not depend on it.
+
+    Raises ShapeError (x and y of unequal length, or empty), ArgumentTypeError (an optimizer that is none), else as
+    :meth:`Network.gradients`.
+
+    >>> from initcore.lab import SGD
+    >>> from initcore.network import Dense
+    >>> start = Network([Dense(np.zeros((1, 1)))])
+    >>> x = np.ones((4, 1))
+    >>> train(start, x, 2 * x, optimizer=SGD(lr=0.5), epochs=1, loss="mse").layers[0].w
+    array([[2.]])
     """
     if not isinstance(optimizer, Optimizer):
         raise ArgumentTypeError(f"optimizer must be an initcore.lab.Optimizer, got {optimizer!r}; "

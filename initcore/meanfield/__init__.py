@@ -5,6 +5,20 @@ network the pre-activations are Gaussian, their variance q follows the *length m
 inputs the *correlation map* ``C(c)``, and the mean-square gradient changes by the factor ``chi`` a layer
 (Poole et al. 2016; Schoenholz et al. 2017). All expectations to 1e-10 or better, for every activation and any callable.
 
+Arguments, the same everywhere
+------------------------------
+activation : name, :class:`initcore.activations.Activation`, or any function of one number or of an array.
+sigma_w2 : ``fan_in Var(W)``, >= 0. A gain g is sigma_w2 = g^2; Xavier with equal widths is 1, He is 2.
+sigma_b2 : variance of the biases, >= 0. Default 0.
+q : variance of the pre-activations, >= 0, a number or an array. c : correlation of two of them, in [-1, 1].
+mean : mean of the pre-activations, broadcast against q. Default 0.
+
+What takes arrays returns a float for numbers, else a float64 array of the broadcast shape.
+
+Common errors: UnknownNameError (activation, with the nearest name), ArgumentTypeError (what is no number, or no
+function of one), ArgumentError (out of the range above, NaN), ShapeError (q and c that do not broadcast),
+NonFiniteError (a callable that gives NaN).
+
 >>> fp = fixed_point("tanh", sigma_w2=2.0, sigma_b2=0.1)
 >>> fp.phase, round(fp.q, 9), round(fp.chi, 9), round(fp.c, 9)
 ('chaotic', 0.81464401, 1.003006915, 0.987999155)

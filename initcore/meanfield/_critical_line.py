@@ -41,6 +41,9 @@ def critical_line(activation: Any, *, q: float | None = None, sigma_b2: float | 
     sigma_b2. At sigma_b2 = 0 the end q = 0 of the line counts for odd activations (tanh: sigma_w2 = 1); ReLU-like
     activations are critical at every q, and q = 1 is given.
 
+    Returns a :class:`CriticalPoint`, or None. Raises ArgumentError for both, or neither, else as
+    :mod:`initcore.meanfield`.
+
     >>> critical_line("erf", q=2.0).sigma_w2.__round__(12)
     2.356194490192
     >>> critical_line("sigmoid", sigma_b2=0.0).sigma_w2.__round__(9)
@@ -88,6 +91,7 @@ def _critical(p: Profile, q: float) -> CriticalPoint:
 def critical_sigma_w2(activation: Any, sigma_b2: float = 0.0) -> float | None:
     """The weight variance times fan-in that is critical at this bias variance (smallest q); None where none is.
 
+    Arguments and errors: :mod:`initcore.meanfield`.
     tanh, softsign, sin 1; erf pi/4; ReLU 2; sigmoid 103.0; GELU, SiLU, SELU, ELU, softplus have none without bias.
 
     >>> critical_sigma_w2("relu"), critical_sigma_w2("gelu")
@@ -100,6 +104,9 @@ def critical_sigma_w2(activation: Any, sigma_b2: float = 0.0) -> float | None:
 @quiet
 def half_stable_points(activation: Any) -> list[CriticalPoint]:
     """The points with V' = chi = 1: on one side signals return to q, on the other they leave (Roberts et al. 2022).
+
+    Each a :class:`CriticalPoint`, in rising q; none for most activations.
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> [(round(h.q, 9), round(h.sigma_w2, 9), round(h.sigma_b2, 9)) for h in half_stable_points("gelu")]
     [(3.561552813, 1.983058257, 0.172922391)]
@@ -179,6 +186,8 @@ def _line_grid(p: Profile) -> Array:
 @quiet
 def fixed_points(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> list[tuple[float, float]]:
     """Every fixed point of the length map as ``(q, V'(q))``, in rising order; V' < 1 attracts, V' > 1 repels.
+
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     For ReLU-like activations at their critical variance without bias, where every q is fixed, only q = 0 is listed.
 

@@ -39,7 +39,7 @@ def finite_width(activation: Any, n: int) -> FiniteWidth:
     independent, so the moments of ln add and ``Var(prod F) = prod(1 + Var F) - 1``. The same law holds for
     the gradient's norm. The typical (median) norm after L layers is about ``exp(L log_mean)``, while the mean stays 1.
 
-    Raises ArgumentError for any other activation.
+    activation : "relu" or "linear". n : units, >= 1. Raises ArgumentError for any other activation.
 
     >>> f = finite_width("relu", 10)
     >>> f.var, round(f.log_mean, 12), f.p_dead
@@ -98,7 +98,10 @@ def jacobian_moments(activation: Any, q: float = 1.0, *, depth: int = 1, weights
 
     ``mean = chi^depth``, ``var = chi^(2 depth) depth (mu2/mu1^2 - 1 - s1)``, s1 = -1 for "gaussian" weights, 0 for
     "orthogonal" ones (or delta-orthogonal convolutions, Xiao et al. 2018). ``sigma_w2`` None puts chi = 1. A variance
-    of 0 is dynamical isometry (Saxe et al. 2013).
+    of 0 is dynamical isometry (Saxe et al. 2013). ``q`` : variance of the pre-activations of every layer, > 0;
+    ``depth`` : layers, >= 1.
+
+    Raises ArgumentError for an activation that jumps, else as :mod:`initcore.meanfield`.
 
     >>> jacobian_moments("relu", depth=4, weights="orthogonal").var
     4.0

@@ -58,6 +58,11 @@ def fixed_point(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> F
     sigma_w2 : ``fan_in Var(W)``, >= 0. A gain g is sigma_w2 = g^2; Xavier with equal widths is 1, He is 2.
     sigma_b2 : variance of the biases, >= 0. Default 0.
 
+    Returns
+    -------
+    FixedPoint : q, chi, the stable correlation c, depth scales in layers, and the phase.
+
+    Raises as :mod:`initcore.meanfield`.
     Several fixed points may attract (GELU and SiLU near sigma_w2 = 2): the smallest is given, the others are in
     :func:`fixed_points`. For ReLU at sigma_w2 = 2 without bias every q is fixed; q = 1 is given.
 
@@ -100,7 +105,9 @@ def _slopes(p: Profile, q: float, w: float) -> tuple[float, float]:
 
 @quiet
 def length_map(activation: Any, q: Any, *, sigma_w2: float, sigma_b2: float = 0.0) -> Any:
-    """``V(q) = sigma_w2 E phi(sqrt(q) Z)^2 + sigma_b2``, for a number or an array of variances q >= 0.
+    """``V(q) = sigma_w2 E phi(sqrt(q) Z)^2 + sigma_b2``: the variance one layer on (Poole et al. 2016).
+
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> length_map("relu", 3.0, sigma_w2=2.0, sigma_b2=0.1)
     3.1
@@ -111,7 +118,13 @@ def length_map(activation: Any, q: Any, *, sigma_w2: float, sigma_b2: float = 0.
 
 @quiet
 def v_prime(activation: Any, q: Any, *, sigma_w2: float) -> Any:
-    """``V'(q) = sigma_w2 E[phi phi' Z]/sqrt(q)`` = chi + sigma_w2 E[phi phi''] (Stein 1981), q > 0."""
+    """``V'(q) = sigma_w2 E[phi phi' Z]/sqrt(q)`` = chi + sigma_w2 E[phi phi''] (Stein 1981): below 1 they contract.
+
+    Arguments and errors: :mod:`initcore.meanfield`. q > 0 here.
+
+    >>> v_prime("relu", 3.0, sigma_w2=2.0), round(v_prime("tanh", 1.0, sigma_w2=1.0), 9)
+    (1.0, 0.181797688)
+    """
     w = number("sigma_w2", sigma_w2, low=0.0)
     return _over_q(activation, q, lambda p, x: w * moments(p, x, ("growth",))["growth"], positive=True)
 
@@ -124,6 +137,8 @@ def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
     ``sqrt(1 - c)``), and where it is as steep as a square root or steeper (sqrt(abs(x)), the cube root). What
     backpropagation sees is the slope beside such places.
 
+    Arguments and errors: :mod:`initcore.meanfield`.
+
     >>> round(chi("erf", 1.0, sigma_w2=1.0), 12)
     0.569410034734
     """
@@ -134,6 +149,8 @@ def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
 @quiet
 def covariance(activation: Any, q: Any, c: Any) -> Any:
     """``E phi(u1) phi(u2)`` for Gaussians of variance q and correlation c in [-1, 1]; q and c broadcast.
+
+    Closed forms: ReLU, Cho and Saul 2009; erf, Williams 1996; the rest by quadrature or Hermite series. Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> round(covariance("relu", 1.0, 0.5), 12)
     0.304498890522
@@ -146,7 +163,10 @@ def correlation_map(activation: Any, c: Any, *, sigma_w2: float, sigma_b2: float
     """``C(c) = (sigma_w2 E phi(u1) phi(u2) + sigma_b2)/V(q)``: the correlation of two inputs one layer on.
 
     ``q`` is the variance both have before the layer; default the fixed point, where V(q) = q. Raises ArgumentError
-    where there is no positive fixed point and no q is given.
+    where there is no positive fixed point and no q is given. Arguments and errors: :mod:`initcore.meanfield`.
+
+    >>> round(correlation_map("relu", 0.0, sigma_w2=2.0), 9)
+    0.318309886
     """
     w, b = number("sigma_w2", sigma_w2, low=0.0), number("sigma_b2", sigma_b2, low=0.0)
     p = profile(activation)
@@ -195,7 +215,8 @@ def q_variance(activation: Any, *, sigma_w2: float, sigma_b2: float = 0.0, n: in
 
     ``Var(q) = sigma_w2^2 (E phi^4 - (E phi^2)^2)/(n (1 - V'^2))`` at the fixed point. q is the variance of a layer's
     pre-activations given the layer below: ``q' = sigma_w2 mean_j phi(sqrt(q) z_j)^2 + sigma_b2`` is exactly a Markov
-    chain. Raises ArgumentError where no fixed point attracts.
+    chain. ``n``: units of every layer, >= 1. Raises ArgumentError where no fixed point attracts, else as
+    :mod:`initcore.meanfield`.
 
     >>> round(q_variance("tanh", sigma_w2=2.0, sigma_b2=0.1, n=100), 7)
     0.0043802

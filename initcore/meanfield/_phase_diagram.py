@@ -32,7 +32,11 @@ _POINTS_DELTA = 14
 class PhaseDiagram:
     """Fixed points on a grid; every array but the axes has shape ``(len(sigma_w2), len(sigma_b2))``.
 
-    Fields as in :class:`initcore.meanfield.FixedPoint`; where there is no fixed point ``phase`` is "none" and q NaN.
+    Attributes
+    ----------
+    sigma_w2, sigma_b2 : the axes, 1-d, as given to :func:`phase_diagram`.
+    q, v_prime, chi, c, chi_c, xi_q, xi_c, phase : as in :class:`initcore.meanfield.FixedPoint`; where there is no fixed
+        point ``phase`` is "none" and q NaN.
     """
 
     sigma_w2: Array
@@ -50,6 +54,8 @@ class PhaseDiagram:
 @quiet
 def phase_diagram(activation: Any, sigma_w2: Any, sigma_b2: Any) -> PhaseDiagram:
     """Fixed points for every pair of ``sigma_w2`` (rows) and ``sigma_b2`` (columns), 1-d arrays of values >= 0.
+
+    Returns a :class:`PhaseDiagram`: one search serves all pairs. Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> d = phase_diagram("tanh", [0.5, 2.0], [0.0, 0.1, 0.2])
     >>> d.phase.tolist()

@@ -26,6 +26,7 @@ def slope_share(activation: Any, q: Any, r: float, mean: Any = 0.0) -> Any:
     """``P(|phi'(x)| < r max|phi'|)``: the share of units whose slope has fallen below r of its largest value.
 
     tanh: ``[erfc((a - m)/sqrt(2 q)) + erfc((a + m)/sqrt(2 q))]/2`` with ``a = acosh(1/sqrt r)``; sigmoid twice that a.
+    ``r`` : share of the largest slope, >= 0. Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> round(slope_share("tanh", 1.0, 0.01), 12)
     0.002760481055
@@ -39,7 +40,8 @@ def output_share(activation: Any, q: Any, t: float, mean: Any = 0.0) -> Any:
     """``P(|phi~(x)| > t)``, phi~ the output rescaled from its range to [-1, 1] (sigmoid: ``2 y - 1``), t in [0, 1].
 
     The law of the lesson: fan-in n, weight std s, input second moment m give ``q = n s^2 m`` and for tanh the share
-    ``erfc(atanh t/(s sqrt(2 n m)))``, which grows with n. Raises ArgumentError for an unbounded activation.
+    ``erfc(atanh t/(s sqrt(2 n m)))``, which grows with n. Raises ArgumentError for an unbounded activation, else as
+    :mod:`initcore.meanfield`.
 
     >>> round(output_share("tanh", 100 * 1.0 ** 2, 0.99), 12)
     0.791267356331
@@ -55,7 +57,9 @@ def output_share(activation: Any, q: Any, t: float, mean: Any = 0.0) -> Any:
 
 @quiet
 def mean_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
-    """``E phi'(x)``.
+    """``E phi'(x)``: the slope of a unit on average.
+
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> round(mean_slope("sigmoid", 1.0), 12)
     0.206620964142
@@ -67,6 +71,8 @@ def mean_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
 def mean_square_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E phi'(x)^2``: times sigma_w2 it is chi, the mean-square gradient factor.
 
+    Arguments and errors: :mod:`initcore.meanfield`.
+
     >>> round(mean_square_slope("tanh", 1.0), 12)
     0.464402902448
     """
@@ -76,6 +82,8 @@ def mean_square_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
 @quiet
 def log_slope(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E ln phi'(x)^2``; the typical unit's gradient factor is ``exp(log_slope/2)``. -inf where slopes are exactly 0.
+
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> round(log_slope("tanh", 100.0), 2)
     -29.27
@@ -88,6 +96,7 @@ def rakitianskaia(activation: Any, q: Any, mean: Any = 0.0) -> Any:
     """``E|phi~(x)|``: the limit of the saturation measure of Rakitianskaia and Engelbrecht 2015, any even bin count.
 
     0.5 for uniform outputs, towards 1 when saturated. NaN where phi is unbounded.
+    Arguments and errors: :mod:`initcore.meanfield`.
 
     >>> round(rakitianskaia("tanh", 25.0), 8)
     0.89078405

@@ -35,6 +35,12 @@ class Report:
     layers : the signal at every layer (:class:`initcore.saturation.LayerSignal`), () when the weights are not finite.
     signal, symmetry : the reports behind it (None where not run). predicted : the forecast beside a measured signal.
     suppressed : findings a baseline holds.
+
+    >>> import numpy as np
+    >>> from initcore import Dense, Network, check
+    >>> report = check(Network([Dense(np.zeros((2, 3)), None, "tanh"), Dense(np.zeros((3, 1)))]))
+    >>> report.ok, report.verdict, report.findings[0].rule
+    (False, 'cannot learn', 'SYM104')
     """
 
     def __init__(self, net: Network | None, findings: list[Finding], *, signal: SignalReport | None = None,

@@ -36,6 +36,13 @@ class Graph(Cells):
     :meth:`recurrent`, :meth:`rnn`, :meth:`lstm`, :meth:`gru`, :meth:`experts`. What each asks of tied units stands in
     its docstring.
 
+    Arguments that recur
+    --------------------
+    source, target, axis : names of declared axes. b : a bias ``(target units,)`` or None.
+    name : what reports and errors call the layer; default from its axes, ``"source->target"`` or ``"axis.kind"``.
+    residual : the target is a stream that was read before; this layer adds to it.
+    activation : name, :class:`initcore.activations.Activation` or callable.
+
     Raises
     ------
     ShapeError, DTypeError, NonFiniteError : weights that do not fit the axes; the message names the layer.
