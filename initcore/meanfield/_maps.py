@@ -150,7 +150,8 @@ def chi(activation: Any, q: Any, *, sigma_w2: float) -> Any:
 def covariance(activation: Any, q: Any, c: Any) -> Any:
     """``E phi(u1) phi(u2)`` for Gaussians of variance q and correlation c in [-1, 1]; q and c broadcast.
 
-    Closed forms: ReLU, Cho and Saul 2009; erf, Williams 1996; the rest by quadrature or Hermite series. Arguments and errors: :mod:`initcore.meanfield`.
+    Closed forms for ReLU (Cho and Saul 2009) and erf (Williams 1997), else quadrature or Hermite series. Arguments and
+    errors: :mod:`initcore.meanfield`.
 
     >>> round(covariance("relu", 1.0, 0.5), 12)
     0.304498890522
