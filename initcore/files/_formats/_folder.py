@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import FileFormatError
-from .._graphs._transformers import told, transformers_graph
+from .._graphs._transformers._config import told, transformers_graph
 from .._tensor import RegularFile, Tensor, Weights, collect
 from .._text import parse_json, shown_name
 

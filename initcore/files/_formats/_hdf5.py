@@ -17,8 +17,8 @@ import numpy as np
 
 from ..._types import Array
 from ...errors import FileFormatError
-from .._graphs._keras import keras_graph
-from .._graphs._keras_names import keras_name
+from .._graphs._keras._graph import keras_graph
+from .._graphs._keras._names import keras_name
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect
 from .._text import parse_json, shown_name
 from ._hdf5_library import Damaged, Library

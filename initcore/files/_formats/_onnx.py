@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError, needs
-from .._graphs._onnx import literal, onnx_graph
-from .._graphs._onnx_table import ELEMENTS
+from .._graphs._onnx._entry import ELEMENTS
+from .._graphs._onnx._model import literal, onnx_graph
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
 from .._text import shown_name
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import NotUnderstood
-from ...program import Value
-from ._keras_layers import Entry, Layer
+from ...._aten import NotUnderstood
+from ....program import Value
+from ._layer import Entry, Layer
 
 _MOST_STEPS = 64            # that are written out
 _MERGES = ("concat", "sum", "mul", "ave", None)

@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..._aten import Build, NotUnderstood
-from ...errors import FileFormatError, InitcoreError
-from ...program import Parameter, Place, Program, Value
-from .._tensor import Weights, checked_shape
-from .._text import shown_name
-from ._held import Graph, Held, Unread, counted, field_of
-from ._keras_cells import ENTRIES as CELLS
-from ._keras_layers import ENTRIES as LAYERS
-from ._keras_layers import Layer
-from ._keras_spatial import ENTRIES as SPATIAL
+from ...._aten import Build, NotUnderstood
+from ....errors import FileFormatError, InitcoreError
+from ....program import Parameter, Place, Program, Value
+from ..._tensor import Weights, checked_shape
+from ..._text import shown_name
+from .._held import Graph, Held, Unread, counted, field_of
+from ._cells import ENTRIES as CELLS
+from ._layer import Layer
+from ._layers import ENTRIES as LAYERS
+from ._spatial import ENTRIES as SPATIAL
 
 _ENTRIES = {**LAYERS, **SPATIAL, **CELLS}
 _OPERATIONS = {"Add": "add", "Subtract": "subtract", "Multiply": "multiply", "Divide": "divide", "TrueDivide": "divide",

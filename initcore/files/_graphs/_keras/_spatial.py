@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..._aten import TABLE, NotUnderstood
-from ...program import Value
-from ._keras_layers import Entry, Layer, one
+from ...._aten import TABLE, NotUnderstood
+from ....program import Value
+from ._layer import Entry, Layer, one
 
 
 def _edges(la: Layer, size: Sequence[int], taps: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ...program import Value
-from ._held import Unread
-from ._transformers_model import Model, Writer, language, rotation, turned
+from ....program import Value
+from .._held import Unread
+from ._model import Model, Writer, language, rotation, turned
 
 
 def _distilbert(m: Model) -> tuple[list[Value], list[Value]]:

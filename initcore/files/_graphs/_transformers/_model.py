@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import TABLE, Build
-from ..._types import Array
-from ...program import Parameter, Place, Program, Value
-from .._tensor import Weights
-from .._text import shown_name
-from ._held import Held, Unread
+from ...._aten import TABLE, Build
+from ...._types import Array
+from ....program import Parameter, Place, Program, Value
+from ..._tensor import Weights
+from ..._text import shown_name
+from .._held import Held, Unread
 
 _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu",
                 "silu": "silu", "swish": "silu", "tanh": "tanh"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import Build, NotUnderstood
-from ..._types import Array
-from ...program import Value
-from ._onnx_table import ELEMENTS
+from ...._aten import Build, NotUnderstood
+from ...._types import Array
+from ....program import Value
+from ._entry import ELEMENTS
 
 _MOST = 1 << 16             # elements of a result
 _Fold = Callable[..., Array]

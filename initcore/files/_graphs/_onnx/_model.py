@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import Build, NotUnderstood
-from ...errors import FileFormatError, InitcoreError
-from ...program import Parameter, Place, Program, Value
-from .._tensor import Tensor, Weights, checked_shape
-from .._text import shown_name
-from ._held import Graph, Held, Unread, counted
-from ._onnx_folding import folded
-from ._onnx_table import ELEMENTS, ENTRIES
+from ...._aten import Build, NotUnderstood
+from ....errors import FileFormatError, InitcoreError
+from ....program import Parameter, Place, Program, Value
+from ..._tensor import Tensor, Weights, checked_shape
+from ..._text import shown_name
+from .._held import Graph, Held, Unread, counted
+from ._entry import ELEMENTS
+from ._folding import folded
+from ._table import ENTRIES
 
 _LITERAL = 1 << 16          # elements of a constant that the program holds itself
 _BATCH, _LONG, _WIDE = 2, 5, 32

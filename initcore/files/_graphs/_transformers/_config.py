@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..._aten import TABLE
-from ...program import Value
-from .._text import shown_name
-from ._held import Graph, Unread
-from ._transformers_model import BATCH, TIME, Model, Writer, language, rotation, turned
-from ._transformers_more import FURTHER
+from ...._aten import TABLE
+from ....program import Value
+from ..._text import shown_name
+from .._held import Graph, Unread
+from ._model import BATCH, TIME, Model, Writer, language, rotation, turned
+from ._more import FURTHER
 
 
 def transformers_graph(config: Mapping[str, Any]) -> Graph | None:

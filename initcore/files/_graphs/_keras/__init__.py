@@ -1,0 +1,1 @@
+"""Keras's config of a model and its layers."""

@@ -1,0 +1,1 @@
+"""ONNX's graph: nodes, tables of operations, control flow."""

@@ -1,0 +1,1 @@
+"""Models of transformers by their ``config.json``."""
