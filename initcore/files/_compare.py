@@ -234,13 +234,13 @@ def _shared(out: Comparison, name: str, a: Tensor, b: Tensor, before: TensorFact
         out.changed.append(Changed(name, before, after, _change(a, b) if a.shape == b.shape else None))
 
 
+@np.errstate(all="ignore")
 def _change(a: Tensor, b: Tensor) -> float:
     """|b - a| / |a|, in float64; infinite where a is 0 or a value is not finite."""
     off = size = 0.0
     for one, two in zip(a.blocks(_BLOCK), b.blocks(_BLOCK)):
         u, v = widened(one, a.dtype).astype(np.float64), widened(two, b.dtype).astype(np.float64)
-        with np.errstate(all="ignore"):
-            v -= u
-            off += float(v @ v)
-            size += float(u @ u)
+        v -= u
+        off += float(v @ v)
+        size += float(u @ u)
     return math.sqrt(off / size) if size and math.isfinite(off) and math.isfinite(size) else math.inf

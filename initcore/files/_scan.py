@@ -24,6 +24,7 @@ _ABSURD, _HALF = 1e10, 2.0 ** -25
 _TINY = {"float16": 2.0 ** -14, "bfloat16": 2.0 ** -126, "float32": 2.0 ** -126, "float64": 2.0 ** -1022}
 
 
+@np.errstate(all="ignore")              # a NaN that signals does so when it is widened
 def scan(tensor: Tensor, role: str) -> TensorFacts:
     """The facts of a tensor whose values can be read."""
     facts = TensorFacts(tensor.name, tensor.shape, tensor.dtype, role, fans_of(tensor, role), tensor.size)

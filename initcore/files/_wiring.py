@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from .. import symmetry
 from .._checks import flag, number, one_of
 from .._running import Unrun
@@ -70,6 +72,7 @@ class Wired:
             return None, False
         return Loaded(found.network, found.weights, ("",) * len(found.weights), (), found.biases), found.dropped
 
+    @np.errstate(all="ignore")              # a NaN that signals does so when it is widened
     def report(self, optimizer: str, active: frozenset[str], numbers: dict[str, dict[str, float]], *, fail_level: str,
                loss: Any = None, l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
                hidden_dropout: bool = False, stage: str | None = None, data: Any = None,

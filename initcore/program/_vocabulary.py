@@ -124,5 +124,5 @@ _ENTRIES = (
     Entry("opaque", "opaque", (0, _ANY), outputs=0, meaning="not understood"),
 )
 VOCABULARY: dict[str, Entry] = {e.name: e for e in _ENTRIES}
-# What a reader may add to any operation.
-FREE = ("node",)
+# What a reader may add to any operation: its framework's name for it, the line of a loop that it is a step of.
+FREE = ("node", "loop")

@@ -10,7 +10,7 @@ from file_makers import ARRAYS, FLAX, Stored
 
 import initcore as ic
 from initcore import errors
-from initcore.files import check_file, load_network, open_weights, read_arrays
+from initcore.files import check_file, compare, load_network, open_weights, read_arrays
 
 BF16 = (ARRAYS["fc1.weight"].view(np.uint32) >> 16).astype(np.uint16)
 BF16_VALUES = (BF16.astype(np.uint32) << 16).view(np.float32)
@@ -267,3 +267,20 @@ def test_links_leave_a_folder_only_to_the_caches_blobs(tmp_path):
     (snapshot / "model.safetensors").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(errors.FileFormatError, match="is a link to another place"):
         open_weights(snapshot)
+
+
+@pytest.mark.parametrize("dtype, word", [("float16", 0x7C01), ("float32", 0x7F800001), ("float64", 0x7FF0000000000001)])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_nan_that_signals_is_a_finding_and_no_warning(tmp_path, dtype, word, alone):
+    """Widening it, the processor says that it is invalid."""
+    rng = np.random.default_rng(6)
+    arrays = {"fc1.weight": rng.normal(size=(16, 8)), "fc1.bias": np.zeros(16), "fc2.weight": rng.normal(size=(4, 16)),
+              **({"conv.weight": rng.normal(size=(8, 3, 3, 3))} if alone else {})}
+    arrays = {name: a.astype(dtype) for name, a in arrays.items()}
+    np.savez(tmp_path / "before.npz", **arrays)
+    for name in arrays:
+        broken = {**arrays, name: arrays[name].copy()}
+        broken[name].reshape(-1).view(f"u{arrays[name].itemsize}")[3] = word
+        np.savez(tmp_path / "net.npz", **broken)
+        assert any(f.rule == "NUM401" for f in check_file(tmp_path / "net.npz").findings)
+        assert name in str(compare(tmp_path / "before.npz", tmp_path / "net.npz"))

@@ -55,11 +55,14 @@ def test_an_unknown_operation_is_opaque_and_counted(tmp_path):
 
 
 def test_what_a_subgraph_reads_from_outside_is_taken(tmp_path):
-    branch = helper.make_graph([helper.make_node("MatMul", ["a", "inner"], ["z"])], "b", [],
-                               [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
-    nodes = [*CHAIN[:2], ("If", ["which"], ["z1"], {"then_branch": branch, "else_branch": branch}),
+    """Of branches whose results have different shapes there is no one result."""
+    branches = [helper.make_graph([helper.make_node(kind, ["a", *more], ["z"])], "b", [],
+                                  [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
+                for kind, more in (("MatMul", ["inner"]), ("ReduceMean", []))]
+    nodes = [*CHAIN[:2], ("ReduceSum", ["x"], ["s"], {"keepdims": 0}), ("Cast", ["s"], ["which"], {"to": 9}),
+             ("If", ["which"], ["z1"], {"then_branch": branches[0], "else_branch": branches[1]}),
              ("MatMul", ["z1", "down"], ["y"], {})]
-    path = put(tmp_path, nodes, {**weights(), "inner": np.ones((16, 16), np.float32), "which": np.array(True)},
+    path = put(tmp_path, nodes, {**weights(), "inner": np.ones((16, 16), np.float32)},
                outputs=(("y", ("n", 4)), ("z1", ("n", 16))))
     weights_ = open_weights(path)
     program = weights_.graph(weights_)
@@ -161,3 +164,23 @@ def test_quantised_weights_are_counted_and_not_judged(tmp_path, wide):
     assert report.coverage.parameters == total and report.coverage.nothing == pytest.approx(12 / 13)
     assert not report.enough and "NO VERDICT" in report.line
     assert any("Not judged (int8): 'up', 'down'" in note for note in report.notes), report.notes
+
+
+def test_weights_that_the_exporter_turned_round_are_weights(tmp_path):
+    """PyTorch's exporter numbers the weights of an LSTM anew (val_7), as it does constants."""
+    tensors = {"val_7": drawn(1, 16, 8), "val_8": drawn(1, 16, 4), "val_9": np.zeros((1, 32), np.float32),
+               "down": drawn(4, 4), "val_2": np.float32(0.5), "val_3": np.ones((1, 1, 4), np.float32)}
+    nodes = [("LSTM", ["x", "val_7", "val_8", "val_9"], ["all", "h", "c"], {"hidden_size": 4}),
+             ("Mul", ["h", "val_2"], ["s"], {}), ("Add", ["s", "val_3"], ["t"], {}), ("MatMul", ["t", "down"], ["y"], {})]
+    report = check_file(put(tmp_path, nodes, tensors, inputs=(("x", (5, "n", 8)),)))
+    assert report.coverage.network == 1 and report.coverage.parameters == 16 * 14 + 16
+
+
+@pytest.mark.parametrize("name", ["up", "b", "down", "g", "running"])
+def test_a_nan_that_signals_is_a_finding_and_no_warning(tmp_path, name):
+    tensors = {**weights(), "g": np.ones(16, np.float32), "running": np.ones(16, np.float32)}
+    tensors[name] = tensors[name].copy()
+    tensors[name].reshape(-1)[1:2].view(np.uint32)[:] = 0x7F800001
+    nodes = [CHAIN[0], ("BatchNormalization", ["h", "g", "b", "b", "running"], ["n"], {}), ("Tanh", ["n"], ["a"], {}),
+             CHAIN[2]]
+    assert any(f.rule == "NUM401" for f in check_file(put(tmp_path, nodes, tensors)).findings)

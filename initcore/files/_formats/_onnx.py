@@ -13,9 +13,15 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from ...errors import FileFormatError, needs
+=======
+from ...errors import FileFormatError, MissingExtraError
+from .._graphs._onnx._control import subgraphs, told_apart
+>>>>>>> cf3dc90 (ONNX: branches, loops and scans are written out; weights that an exporter turned round are weights; a NaN that signals is no warning)
 from .._graphs._onnx._entry import ELEMENTS
-from .._graphs._onnx._model import literal, onnx_graph
+from .._graphs._onnx._model import onnx_graph
+from .._graphs._onnx._uses import literal, uses
 from .._tensor import FLOATS, INTEGERS, RegularFile, Stream, Tensor, Weights, checked_shape, collect, whole
 from .._text import shown_name
 
@@ -42,7 +48,8 @@ def read_onnx(path: Any) -> Weights:
         raise FileFormatError(f"{file.shown} holds no graph; {_HOW}.")
     if not _readable(model):
         raise FileFormatError(f"{file.shown} holds a name that is no UTF-8 text, so it is damaged; {_HOW}.")
-    used = _uses(model.graph)
+    told_apart(model.graph)
+    used = uses(model.graph)
     tensors = [_tensor(file, proto, used.get(proto.name, "")) for proto in _initialisers(model.graph)]
     return collect(file.shown, "ONNX", tensors, graph=onnx_graph(model, lambda: _inferred(onnx, model)), config={
         "producer": model.producer_name}, notes=[
@@ -95,21 +102,14 @@ def _initialisers(graph: Any) -> Iterator[Any]:
                 if attribute.HasField("t") and node.op_type == "Constant" and node.output:
                     attribute.t.name = node.output[0]
                     yield attribute.t
-                if attribute.HasField("g") and depth < 50:
-                    todo.append((attribute.g, depth + 1))
+            if depth < 50:
+                todo += [(g, depth + 1) for g in subgraphs(node)]
 
 
-def _uses(graph: Any) -> dict[str, str]:
-    """Initialiser -> the operation that reads it and at which place."""
-    return {name: f"{node.op_type}:{i}" for node in graph.node for i, name in enumerate(node.input)}
-
-
-_ROLES = {"Conv:1": "conv", "ConvTranspose:1": "conv", "Gather:0": "embedding", "LSTM:1": "recurrent",
-          "LSTM:2": "recurrent", "GRU:1": "recurrent", "GRU:2": "recurrent", "RNN:1": "recurrent", "RNN:2": "recurrent",
-          **{at: "buffer" for at in ("Resize:1", "Resize:2", "Upsample:1", "Clip:1", "Clip:2", "Pad:2")}}
-
-
-# operations on quantised numbers -> the places of their weights; their other fixed inputs are scales and zero points
+_ROLES = {"Conv:1": "conv", "ConvTranspose:1": "conv", "Gather:0": "embedding", **{
+    f"{kind}:{k}": "recurrent" for kind in ("LSTM", "GRU", "RNN") for k in (1, 2)}, **{
+    at: "buffer" for at in ("Resize:1", "Resize:2", "Upsample:1", "Clip:1", "Clip:2", "Pad:2")}}
+# Operations on quantised numbers -> the places of their weights; their other fixed inputs are scales and zero points
 _QUANTISED = {"DequantizeLinear": (0,), "QLinearMatMul": (0, 3), "QLinearConv": (3,), "MatMulInteger": (0, 1),
               "ConvInteger": (1,), "QGemm": (3,), "QLinearAdd": (0, 3), "QLinearMul": (0, 3),
               "DynamicQuantizeMatMul": (1,), "MatMulIntegerToFloat": (1,)}
@@ -128,7 +128,7 @@ def _tensor(file: RegularFile, proto: Any, use: str) -> Tensor:
     shape = checked_shape(list(proto.dims), file.shown, name)
     dtype = ELEMENTS.get(proto.data_type, f"ONNX type {proto.data_type}")
     words = (FLOATS | INTEGERS).get(dtype)
-    role = _quantised(use) or ("buffer" if literal(name, shape, dtype) else _ROLES.get(use) or (
+    role = _quantised(use) or ("buffer" if literal(name, shape, dtype, use) else _ROLES.get(use) or (
         "norm" if "Normalization" in use else None))
     if words is None or 0 in shape:
         return Tensor(name, shape, dtype, None, role=role)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..._aten import NotUnderstood
 from ..._running import Unrun
 from ..._signals import Gathered, Said
 from ...errors import InitcoreError
-from ...program import Program
+from ...program import Program, Value
 from ...rules import nodes
 from ._batch import Data, batch_of, drawn, of_data
 from ._loss import Loss, ends_of
@@ -62,7 +62,9 @@ def measured(program: Program, asked: Asked, tell: Callable[[str], None] = lambd
 
 
 def _measured(program: Program, asked: Asked, tell: Callable[[str], None]) -> Signals:
-    written, origins = _running.unrolled(program)
+    written, cells = _running.unrolled(program)
+    steps = {op.outputs[0]: op.attributes["loop"] for op in written.ops if "loop" in op.attributes}
+    origins: dict[Value, Hashable] = {**steps, **cells}
     work = _running.work_of(written)
     if work.products > MOST_PRODUCTS or work.numbers > MOST_NUMBERS or work.calls > CALLS:
         raise Unrun(f"one batch of {batch_of(program)} takes {work.products:.2g} products, {work.numbers:.2g} numbers "

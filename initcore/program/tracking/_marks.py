@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .._program import Op, Value
+from .._vocabulary import FREE
 from ._trace import Trace
 from ._tracks import UNIT, Track
 
@@ -107,7 +108,7 @@ def _draws(op: Op) -> bool:
 
 
 def _attributes(op: Op) -> _Key:
-    return tuple((k, _key(v)) for k, v in sorted(op.attributes.items()) if k != "node")
+    return tuple((k, _key(v)) for k, v in sorted(op.attributes.items()) if k not in FREE)
 
 
 def _key(x: Any) -> _Key:

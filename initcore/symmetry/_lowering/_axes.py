@@ -95,7 +95,8 @@ def _simple(local: Local) -> activations.Activation | None:
     if local.foreign or local.linked or any(s.role == "constant" for s in local.steps):
         return None
     phi, last = None, -1
-    ends = [i for i in range(len(local.steps)) if not any(("in", i) in s.operands for s in local.steps)]
+    used = {k for s in local.steps for mode, k in s.operands if mode == "in"}
+    ends = [i for i in range(len(local.steps)) if i not in used]
     if len(ends) != 1 or any(i != ends[0] and i not in _tail(local, ends[0]) for i in local.read | local.seen):
         return None
     for i, s in enumerate(local.steps):

@@ -101,11 +101,14 @@ class Local:
         keyed : steps that other units take only as keys.
         """
         blind: list[bool] = [False] * len(self.steps)
+        uses: list[list[tuple[int, int]]] = [[] for _ in self.steps]
+        for n, s in enumerate(self.steps):
+            for j, (mode, k) in enumerate(s.operands):
+                if mode == "in":
+                    uses[k].append((n, j))
         for i in range(len(self.steps) - 1, -1, -1):
-            uses = [(n, j) for n, s in enumerate(self.steps) for j, (mode, k) in enumerate(s.operands)
-                    if mode == "in" and k == i]
             seen = i in self.read or i in self.seen or (i in self.linked and i not in keyed)
-            blind[i] = not seen and (bool(uses) or i in keyed) and all(self._blind(n, j, blind) for n, j in uses)
+            blind[i] = not seen and (bool(uses[i]) or i in keyed) and all(self._blind(n, j, blind) for n, j in uses[i])
         return {s.entry for i, s in enumerate(self.steps) if s.role == "lift" and blind[i]}
 
     def _blind(self, n: int, j: int, blind: list[bool]) -> bool:
@@ -274,28 +277,37 @@ def _constrain(system: _Parity, i: int, s: Step, others: AbstractSet[int]) -> No
 
 
 class _Parity:
-    """Linear equations over {0, 1}, kept in echelon form."""
+    """Linear equations over {0, 1}, solved for one unknown each: it stands in no other equation."""
 
     def __init__(self, n: int) -> None:
         self.n = n
-        self.rows: list[tuple[set[int], int]] = []
+        self.rows: dict[int, tuple[set[int], int]] = {}          # by the unknown that each is solved for
+        self._with: dict[int, set[int]] = {}                     # unknown -> the rows that it stands in
 
     def add(self, unknowns: set[int], value: int) -> bool:
         """Add ``sum of unknowns = value``; False (and nothing added) if it contradicts."""
         row, v = set(unknowns), value
-        for other, w in self.rows:
-            if min(other) in row:
-                row, v = row ^ other, v ^ w
+        for lead in unknowns & self.rows.keys():
+            row, v = row ^ self.rows[lead][0], v ^ self.rows[lead][1]
         if not row:
             return v == 0
         lead = min(row)
-        self.rows = [(r ^ row, w ^ v) if lead in r else (r, w) for r, w in self.rows]
-        self.rows.append((row, v))
+        for other in tuple(self._with.get(lead, ())):
+            self._put(other, self.rows[other][0] ^ row, self.rows[other][1] ^ v)
+        self._put(lead, row, v)
         return True
+
+    def _put(self, lead: int, row: set[int], value: int) -> None:
+        before = self.rows.get(lead, (set(), 0))[0]
+        for k in before - row:
+            self._with[k].discard(lead)
+        for k in row - before:
+            self._with.setdefault(k, set()).add(lead)
+        self.rows[lead] = row, value
 
     def solve(self) -> list[int] | None:
         """The solution with every free unknown 0."""
         out = [0] * self.n
-        for row, v in self.rows:
-            out[min(row)] = v
+        for lead, (_, v) in self.rows.items():
+            out[lead] = v
         return out

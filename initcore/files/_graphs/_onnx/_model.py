@@ -4,14 +4,16 @@ Design
 A. Sizes that the graph leaves open (a symbol for the batch) get small numbers; what is worked out from shapes alone
    (Shape, Gather, Concat, ... of whole numbers) is worked out here, so that the rest knows its shapes.
 B. A node that the table has no words for is opaque: it takes its inputs and all that its subgraphs read from outside.
-   Its results have the shapes that the model tells, else those of ONNX's own inference.
+   Its results have the shapes that the model tells, else those of ONNX's own inference. Branches and loops are written
+   out (:mod:`._control`), each body in a scope of its own.
 C. Weights are the file's tensors; numbers that the exporter made (constants, names that begin with "/") are constants.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,25 +24,16 @@ from ....program import Parameter, Place, Program, Value
 from ..._tensor import Tensor, Weights, checked_shape
 from ..._text import shown_name
 from .._held import Graph, Held, Unread, counted
+from ._control import BODIES, controlled, fixed, read_outside
 from ._entry import ELEMENTS
 from ._folding import folded
 from ._table import ENTRIES
+from ._uses import attributes, literal, uses
 
-_LITERAL = 1 << 16          # elements of a constant that the program holds itself
 _BATCH, _LONG, _WIDE = 2, 5, 32
 _NONSENSE = (NotUnderstood, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError,
              InitcoreError, Warning)
 _OWN = ("", "ai.onnx")
-
-
-def literal(name: str, shape: tuple[int, ...], dtype: str) -> bool:
-    """Whether a tensor is a number or a table that the exporter wrote down, no weight.
-
-    >>> literal("/attn/Constant_3_output_0", (1, 1, 8, 8), "float32"), literal("layers.0.weight", (8, 8), "float32")
-    (True, False)
-    """
-    whole = not dtype.startswith(("float", "bfloat"))
-    return math.prod(shape) <= _LITERAL and (whole or not shape or name.startswith(("/", "val_")))
 
 
 def onnx_graph(model: Any, inferred: Callable[[], Any]) -> Graph:
@@ -56,14 +49,14 @@ class _Model:
         self._sizes = sizes
         self.opset = max((o.version for o in model.opset_import if o.domain in _OWN), default=1)
         self.held, self.build = Held(weights), Build(1 << 28)
-        self.values: dict[str, Value] = {}
+        self.values: ChainMap[str, Value] = ChainMap()
         self.parameters: dict[Value, Parameter] = {}
         self._shapes: dict[str, Any] | None = None
         self._symbols: dict[str, int] = {}
-        self._fixed = {t.name for t in self.graph.initializer} | {
-            n.output[0] for n in self.graph.node if n.op_type == "Constant" and n.output}
-        self._tables: list[str] = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
-                                   and n.input[0] in self._fixed]
+        self._bodies, self._inside = 0, ""
+        self._fixed, self._uses = fixed(self.graph), uses(self.graph)
+        self._tables = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
+                        and n.input[0] in self._fixed]
         self._buffers = {n.input[k] for n in self.graph.node if n.op_type == "BatchNormalization" for k in (3, 4)
                          if len(n.input) > k}
 
@@ -103,13 +96,13 @@ class _Model:
             if name not in self._fixed:
                 raise FileFormatError(f"{self.shown}: its graph uses {shown_name(name)[:80]!r} before anything makes "
                                       "it; the file is damaged.")
-            self.values[name] = self._weight(name)
+            self.values.maps[-1][name] = self._weight(name)
         return self.values[name]
 
     def _weight(self, name: str) -> Value:
         tensor = self._tensor(name)
         whole = not tensor.dtype.startswith(("float", "bfloat"))
-        if literal(name, tensor.shape, tensor.dtype):
+        if literal(name, tensor.shape, tensor.dtype, self._uses.get(name, "")):
             if tensor.size and tensor.stream is None:
                 raise Unread(f"{tensor.name!r} holds {tensor.dtype}, which is not read.")
             data = tensor.array() if tensor.size else np.empty(tensor.shape)
@@ -158,20 +151,23 @@ class _Model:
     def _node(self, node: Any) -> None:
         build = self.build
         names = [name for name in node.output if name]
-        if any(name in self.values for name in names):
+        if any(name in self.values.maps[0] for name in names):
             raise FileFormatError(f"{self.shown}: its graph makes {shown_name(names[0])[:80]!r} twice; the file is "
                                   "damaged.")
         if node.op_type == "Constant" and names and names[0] in self._fixed and node.domain in _OWN:
             if self.held.find(names[0]) is not None:
                 return
         given = [self._value(name) if name else None for name in node.input]
-        build.place = Place(shown_name(node.name or (names[0] if names else ""))[:200])
-        build.source = shown_name(f"onnx.{node.op_type}")[:200]
-        done = len(build.ops)
+        self._at(node, names)
+        weights = self.values.maps[-1]
+        done, known = len(build.ops), len(weights)
         try:
             made = self._understood(node, given)
         except _NONSENSE:
             del build.ops[done:]
+            for name in list(weights)[known:]:              # one may be made by an operation that is gone
+                del weights[name]
+            self._at(node, names)
             made = self._opaque(node, given, names)
         for name, value in zip(node.output, made, strict=False):
             if name:
@@ -180,10 +176,43 @@ class _Model:
             raise FileFormatError(f"{self.shown}: {build.source} at {build.place} has {len(names)} results; the file "
                                   "is damaged.")
 
+    def _at(self, node: Any, names: Sequence[str]) -> None:
+        """Where the operations that come now stand."""
+        name = shown_name(node.name or (names[0] if names else ""))
+        self.build.place = Place(f"{self._inside}{name}"[:200])
+        self.build.source = shown_name(f"onnx.{node.op_type}")[:200]
+
+    def body(self, graph: Any, given: Mapping[str, Value], word: str) -> list[Value]:
+        """The outputs of a subgraph that sees what is around it. word : what it is to its node."""
+        self._bodies += len(graph.node)
+        if self._bodies > BODIES:
+            raise NotUnderstood
+        outside, inside, place = self.values, self._inside, self.build.place
+        told = self._told_shapes()
+        self.values, self._inside = outside.new_child(dict(given)), f"{place}/"
+        self._shapes = {**told, **{v.name: v for v in (*graph.output, *graph.value_info)}}
+        done = len(self.build.ops)
+        try:
+            for node in graph.node:
+                self._node(node)
+            out = [self._value(v.name) for v in graph.output]
+        except Unread:
+            raise NotUnderstood from None
+        finally:
+            self.values, self._inside, self._shapes = outside, inside, told
+            self.build.place = place
+        if word == "step":
+            self.build.ops[done:] = [op if "loop" in op.attributes else replace(op, attributes={
+                **op.attributes, "loop": f"{op.place} {op.kind}"}) for op in self.build.ops[done:]]
+        return out
+
     def _understood(self, node: Any, given: list[Value | None]) -> list[Value]:
         if node.domain not in _OWN:
             raise NotUnderstood
-        a = dict(_attributes(node))
+        done = controlled(self.build, node, given, self.body)
+        if done is not None:
+            return done
+        a = dict(attributes(node))
         done = folded(node.op_type, given, a, self.build, self.opset)
         if done is not None:
             return done
@@ -202,7 +231,7 @@ class _Model:
         return made
 
     def _opaque(self, node: Any, given: list[Value | None], names: list[str]) -> list[Value]:
-        outside = [self._value(name) for name in _read_outside(node) if name in self.values or name in self._fixed]
+        outside = [self._value(name) for name in read_outside(node) if name in self.values or name in self._fixed]
         inputs = [v for v in dict.fromkeys([*given, *outside]) if v is not None]
         outputs = [self._told(name) for name in names]
         made = iter(self.build.several("opaque", *inputs, outputs=outputs))
@@ -210,34 +239,14 @@ class _Model:
 
     def _told(self, name: str) -> tuple[tuple[int, ...], str]:
         """Shape and dtype of a result by the model's own words, else by ONNX's inference."""
+        shapes = self._told_shapes()
+        if name not in shapes and not self._inside:
+            shapes = self._shapes = {**shapes, **{v.name: v for v in self._inferred().value_info}}
+        if name not in shapes:
+            raise Unread(f"The shape of {shown_name(name)[:80]!r} ({self.build.source}) is not told.")
+        return self._typed(shapes[name])
+
+    def _told_shapes(self) -> dict[str, Any]:
         if self._shapes is None:
             self._shapes = {v.name: v for v in (*self.graph.output, *self.graph.value_info)}
-        if name not in self._shapes:
-            self._shapes = {**self._shapes, **{v.name: v for v in self._inferred().value_info}}
-        if name not in self._shapes:
-            raise Unread(f"The shape of {shown_name(name)[:80]!r} ({self.build.source}) is not told.")
-        return self._typed(self._shapes[name])
-
-
-def _attributes(node: Any) -> Iterator[tuple[str, Any]]:
-    """Attributes as plain Python; graphs are left out."""
-    for a in node.attribute:
-        field = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}.get(a.type)
-        if field is not None:
-            value = getattr(a, field)
-            yield a.name, value.decode("utf-8", "replace") if field == "s" else [
-                v.decode("utf-8", "replace") for v in value] if field == "strings" else list(value) if field in (
-                "floats", "ints") else value
-
-
-def _read_outside(node: Any) -> Iterator[str]:
-    """Names that subgraphs read, all of them: which ones are theirs does no harm."""
-    todo = [a.g for a in node.attribute if a.HasField("g")]
-    while todo:
-        graph = todo.pop()
-        for inner in graph.node:
-            yield from inner.input
-            todo += [a.g for a in inner.attribute if a.HasField("g")]
-        yield from (out.name for out in graph.output)
-
-
+        return self._shapes
