@@ -13,12 +13,8 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
 from ...errors import FileFormatError, needs
-=======
-from ...errors import FileFormatError, MissingExtraError
 from .._graphs._onnx._control import subgraphs, told_apart
->>>>>>> cf3dc90 (ONNX: branches, loops and scans are written out; weights that an exporter turned round are weights; a NaN that signals is no warning)
 from .._graphs._onnx._entry import ELEMENTS
 from .._graphs._onnx._model import onnx_graph
 from .._graphs._onnx._uses import literal, uses
