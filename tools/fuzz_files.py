@@ -32,7 +32,8 @@ import warnings
 import zipfile
 from collections.abc import Callable
 
-sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / "tests" / "oracles"), str(pathlib.Path(__file__).parent)]
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "oracles"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import file_corpus
 import fuzz_hdf5
 

@@ -1,4 +1,4 @@
-"""If, Loop and Scan of .onnx: the numbers of ONNX's own evaluator, ties through steps and branches, what stays opaque."""
+"""If, Loop and Scan of .onnx: the numbers of ONNX's evaluator, ties through steps and branches, what stays opaque."""
 
 import numpy as np
 import pytest

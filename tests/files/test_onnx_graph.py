@@ -171,7 +171,8 @@ def test_weights_that_the_exporter_turned_round_are_weights(tmp_path):
     tensors = {"val_7": drawn(1, 16, 8), "val_8": drawn(1, 16, 4), "val_9": np.zeros((1, 32), np.float32),
                "down": drawn(4, 4), "val_2": np.float32(0.5), "val_3": np.ones((1, 1, 4), np.float32)}
     nodes = [("LSTM", ["x", "val_7", "val_8", "val_9"], ["all", "h", "c"], {"hidden_size": 4}),
-             ("Mul", ["h", "val_2"], ["s"], {}), ("Add", ["s", "val_3"], ["t"], {}), ("MatMul", ["t", "down"], ["y"], {})]
+             ("Mul", ["h", "val_2"], ["s"], {}), ("Add", ["s", "val_3"], ["t"], {}),
+             ("MatMul", ["t", "down"], ["y"], {})]
     report = check_file(put(tmp_path, nodes, tensors, inputs=(("x", (5, "n", 8)),)))
     assert report.coverage.network == 1 and report.coverage.parameters == 16 * 14 + 16
 

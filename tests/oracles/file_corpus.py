@@ -41,9 +41,27 @@ def valid():
         graph = helper.make_graph(steps, "g", ends[:1], ends[1:], [onnx.numpy_helper.from_array(a, n)
                                                                    for n, a in makers.ARRAYS.items()])
         out["onnx"] = onnx.helper.make_model(graph).SerializeToString()
+        out["loop.onnx"] = onnx.helper.make_model(_controlled(helper, onnx.numpy_helper)).SerializeToString()
     except ImportError:
         pass
     return out
+
+
+def _controlled(helper, arrays):
+    """A loop whose body takes one of two branches by its state."""
+    def told(name, kind=1, shape=None):
+        return helper.make_tensor_value_info(name, kind, shape)
+    ways = [helper.make_graph([helper.make_node("MatMul", ["h", "w"], ["m"]), helper.make_node(kind, ["m"], ["r"])],
+                              kind, [], [told("r")], [arrays.from_array(np.eye(4, dtype=np.float32) * k, "w")])
+            for k, kind in ((0.5, "Tanh"), (0.25, "Relu"))]
+    steps = [helper.make_node("ReduceSum", ["h"], ["s"], keepdims=0), helper.make_node("Cast", ["s"], ["c"], to=9),
+             helper.make_node("If", ["c"], ["h_t"], then_branch=ways[0], else_branch=ways[1]),
+             helper.make_node("Identity", ["on"], ["goes"])]
+    body = helper.make_graph(steps, "body", [told("k", 7, ()), told("on", 9, ()), told("h")],
+                             [told("goes", 9, ()), told("h_t"), told("h_t")])
+    return helper.make_graph([helper.make_node("Loop", ["n", "", "x"], ["y", "all"], body=body)], "g",
+                             [told("x", 1, (2, 4))], [told("y", 1, (2, 4)), told("all", 1, (3, 2, 4))],
+                             [arrays.from_array(np.array(3), "n")])
 
 
 def mutants(seed=3, changed=14):

@@ -50,7 +50,8 @@ def _loop(b: Build, node: Any, a: Mapping[str, Any], given: Sequence[Value | Non
     most = STEPS + 1 if given[0] is None else int(known(b, given[0]).ravel()[0])
     on = True if given[1] is None else bool(known(b, given[1]).ravel()[0])
     state = [_sure(v) for v in given[2:]]
-    names, rows = [i.name for i in graph.input], []
+    names = [i.name for i in graph.input]
+    rows: list[list[Value]] = []
     step = 0
     while on and step < most:
         if step >= STEPS:
@@ -73,7 +74,8 @@ def _scan(b: Build, node: Any, a: Mapping[str, Any], given: Sequence[Value | Non
     outs = len(graph.output) - len(state)
     if len(lengths) != 1 or not 0 < (length := lengths.pop()) <= STEPS or not node.output:
         raise NotUnderstood
-    names, rows = [i.name for i in graph.input], []
+    names = [i.name for i in graph.input]
+    rows: list[list[Value]] = []
     for k in range(length):
         taken = [b.select(v, axis, length - 1 - k if way else k) for v, axis, way in zip(runs, axes, ways, strict=True)]
         made = body(graph, dict(zip(names, [*state, *taken], strict=True)), "step")
