@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...._aten import TABLE, Build, NotUnderstood
+from ...._aten import Build, NotUnderstood, single
 from ....program import Parameter, Value
 from .._held import Held
 from ._names import keras_name
@@ -59,7 +59,7 @@ class Layer:
         if word in _NAMES:
             return self.build.activation(_NAMES[word], x)
         if word in _ATEN:
-            return TABLE[_ATEN[word]](self.build, x)
+            return single(_ATEN[word], self.build, x)
         if word == "softmax":
             return self.build.emit("softmax", x, shape=x.shape, dims=(len(x.shape) - 1,), log=False)
         if word == "exponential":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ...._aten import TABLE, NotUnderstood
+from ...._aten import TABLE, NotUnderstood, single
 from ....program import Value
 from ._layer import Entry, Layer, axes, one
 from ._norms import ENTRIES as NORMS
@@ -81,7 +81,7 @@ def _relu(la: Layer, xs: list[Value]) -> Value:
     if slope and most is not None:
         raise NotUnderstood
     if most is not None:
-        return TABLE["clamp"](la.build, one(xs), 0.0, float(most))
+        return single("clamp", la.build, one(xs), 0.0, float(most))
     return la.build.activation(f"leaky_relu_{float(slope)!r}" if slope else "relu", one(xs))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...._aten import TABLE, Build, NotUnderstood
+from ...._aten import TABLE, Build, NotUnderstood, single
 from ....program import Value
 
 Values = Sequence[Value | None]
@@ -62,9 +62,9 @@ def _conv_transpose(b: Build, x: Values, a: dict[str, Any]) -> Value:
     pads = [int(p) for p in a.get("pads", [0] * 2 * k)]
     if a.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in a or pads[:k] != pads[k:]:
         raise NotUnderstood
-    return TABLE["convolution"](
-        b, _sure(x), w, _at(x, 2), list(a.get("strides", [1] * k)), pads[:k], list(a.get("dilations", [1] * k)), True,
-        list(a.get("output_padding", [0] * k)), int(a.get("group", 1)))
+    return single(
+        "convolution", b, _sure(x), w, _at(x, 2), list(a.get("strides", [1] * k)), pads[:k],
+        list(a.get("dilations", [1] * k)), True, list(a.get("output_padding", [0] * k)), int(a.get("group", 1)))
 
 
 def _pool(function: str) -> Entry:
@@ -78,9 +78,8 @@ def _pool(function: str) -> Entry:
             raise NotUnderstood
         padding, ceil = [lo for lo, _ in edges], bool(a.get("ceil_mode", 0))
         if function == "max":
-            return TABLE[f"max_pool{k}d"](b, first, window, stride, padding, dilation, ceil)
-        return TABLE[f"avg_pool{k}d"](b, first, window, stride, padding, ceil,
-                                      bool(a.get("count_include_pad", 0)))
+            return single(f"max_pool{k}d", b, first, window, stride, padding, dilation, ceil)
+        return single(f"avg_pool{k}d", b, first, window, stride, padding, ceil, bool(a.get("count_include_pad", 0)))
     return entry
 
 

@@ -55,8 +55,8 @@ class _Model:
         self._symbols: dict[str, int] = {}
         self._bodies, self._inside = 0, ""
         self._fixed, self._uses = fixed(self.graph), uses(self.graph)
-        self._tables = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
-                        and n.input[0] in self._fixed]
+        self._tables: list[str] = [n.input[0] for n in self.graph.node if n.op_type == "Gather" and n.input
+                                   and n.input[0] in self._fixed]
         self._buffers = {n.input[k] for n in self.graph.node if n.op_type == "BatchNormalization" for k in (3, 4)
                          if len(n.input) > k}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...._aten import TABLE, Build, NotUnderstood
+from ...._aten import TABLE, Build, NotUnderstood, single
 from ....program import Value
 from ._entry import Entry, Values, known, numbers, one
 
@@ -31,7 +31,7 @@ def _transpose(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _squeeze(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["squeeze"](b, one(x), numbers(b, x, a, "axes", 1))
+    return single("squeeze", b, one(x), numbers(b, x, a, "axes", 1))
 
 
 def _unsqueeze(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -76,7 +76,7 @@ def _expand(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _tile(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["repeat"](b, one(x), numbers(b, x, a, "repeats", 1))
+    return single("repeat", b, one(x), numbers(b, x, a, "repeats", 1))
 
 
 def _pad(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -121,7 +121,7 @@ def _resize(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 def _trilu(b: Build, x: Values, a: dict[str, Any]) -> Value:
     k = int(known(b, x[1]).ravel()[0]) if len(x) > 1 and x[1] is not None else 0
-    return TABLE["triu" if a.get("upper", 1) else "tril"](b, one(x), k)
+    return single("triu" if a.get("upper", 1) else "tril", b, one(x), k)
 
 
 ENTRIES: dict[str, Entry] = {

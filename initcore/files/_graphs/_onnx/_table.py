@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...._aten import TABLE, Build, NotUnderstood
+from ...._aten import TABLE, Build, NotUnderstood, single
 from ....program import Value
 from ._entry import ELEMENTS, Entry, Values, known, numbers, one
 from ._layers import ENTRIES as LAYERS
@@ -63,7 +63,7 @@ def _hard_sigmoid(b: Build, x: Values, a: dict[str, Any]) -> Value:
 
 
 def _elu(b: Build, x: Values, a: dict[str, Any]) -> Value:
-    return TABLE["elu"](b, one(x), a.get("alpha", 1.0))
+    return single("elu", b, one(x), a.get("alpha", 1.0))
 
 
 def _selu(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -75,7 +75,7 @@ def _selu(b: Build, x: Values, a: dict[str, Any]) -> Value:
 def _clip(b: Build, x: Values, a: dict[str, Any]) -> Value:
     low, high = (a.get(word, float(known(b, x[k]).ravel()[0]) if len(x) > k and x[k] is not None else None)
                  for word, k in (("min", 1), ("max", 2)))
-    return TABLE["clamp"](b, one(x), low, high)
+    return single("clamp", b, one(x), low, high)
 
 
 def _cast(b: Build, x: Values, a: dict[str, Any]) -> Value:
@@ -121,7 +121,7 @@ def _arg(function: str) -> Entry:
 def _cumulate(b: Build, x: Values, a: dict[str, Any]) -> Value:
     if a.get("exclusive") or a.get("reverse"):
         raise NotUnderstood
-    return TABLE["cumsum"](b, one(x), int(known(b, x[1]).ravel()[0]))
+    return single("cumsum", b, one(x), int(known(b, x[1]).ravel()[0]))
 
 
 def _top(b: Build, x: Values, a: dict[str, Any]) -> Any:
