@@ -1,4 +1,4 @@
-"""Equalities beside the fixpoint: units with one back-signal at step 0, query heads that are one head."""
+"""Equalities beside the fixpoint: one back-signal at step 0, query heads that are one, units one by other signs."""
 
 from dataclasses import replace
 
@@ -7,6 +7,7 @@ import numpy as np
 from .._types import Array
 from ._grouping import group, ranked
 from ._partition import BACKWARD, FORWARD, Refinement
+from ._report import LayerSymmetry
 from ._signatures import Signatures
 from ._structures._system import System
 
@@ -46,3 +47,37 @@ def equal_queries(found: Refinement, scores: int, values: int, share: int, group
             made.append(whole.reshape(2, groups, -1).transpose(1, 0, 2).reshape(groups, -1))
     rows = np.concatenate([np.stack(made[:share], axis=1), np.stack(made[share:], axis=1)], axis=2)
     return ranked(group(np.repeat(np.arange(groups), share), *rows.reshape(groups * share, -1).T))
+
+
+def united(la: LayerSymmetry, other: LayerSymmetry) -> LayerSymmetry:
+    """One verdict on a layer of two proofs: units that are one in either are one."""
+    label, multipliers, status = la.labels.copy(), la.multipliers.copy(), list(la.status)
+    changed = False
+    for cell in range(other.n_cells):
+        units = [u for u in np.flatnonzero(other.labels == cell).tolist()
+                 if status[u] != "dead" and other.status[u] not in ("free", "dead", "undetermined")]
+        if len({int(label[u]) for u in units}) < 2:
+            continue
+        changed, head = True, units[0]
+        for u in units[1:]:
+            if label[u] != label[head]:          # all of its cell, as multiples of the head's
+                mine = label == label[u]
+                ratio = other.multipliers[u] / other.multipliers[head] * multipliers[head] / multipliers[u]
+                multipliers[mine] *= ratio
+                label[mine] = label[head]
+        for u in units:
+            status[u] = other.status[u] if status[u] == "free" else status[u]
+    if not changed:
+        return la
+    _, first, back = np.unique(label, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    first, label = first[order], rank[back]
+    alive = np.array([w != "dead" for w in status])
+    multipliers = np.where(alive, multipliers / np.where(alive, multipliers, 1.0)[first][label], 0.0)
+    strengths = {la.strength, other.strength} - {None}
+    return replace(la, labels=label, status=tuple(status), multipliers=multipliers, n_cells=len(first),
+                   effective_width=len(set(label[alive].tolist())), representative=first,
+                   cell_sizes=np.bincount(label, minlength=len(first)).astype(np.int64),
+                   strength="affine" if "affine" in strengths else "elementwise")

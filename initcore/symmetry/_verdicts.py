@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .._types import Array
-from ._classes import backward_only, equal_queries
+from ._classes import backward_only, equal_queries, united
 from ._evidence import explain
 from ._grouping import group
 from ._near_ties import near_ties
@@ -18,6 +18,7 @@ from ._report import LayerSymmetry, NearTie, SymmetryReport
 from ._signatures import State
 from ._structures._local import Still
 from ._structures._system import Axis, Slice, System, dropped, plain
+from ._structures._turns import turned
 from ._zero_flow import flow
 
 
@@ -86,6 +87,7 @@ class _Evidence:
     places: list[tuple[int, int]]     # of each layer: its axis and first unit there
     status: list[tuple[str, ...]]
     max_sweeps: int
+    others: list[tuple[System, list[State]]] = field(default_factory=list)    # proofs by other signs
 
     def __call__(self, layer: int, a: int, b: int, other: int) -> str:
         (axis, start), (there, first) = self.places[layer], self.places[other]
@@ -93,7 +95,10 @@ class _Evidence:
             return (f"{self.system.axes[axis].name}, unit {a}, and {self.system.axes[there].name}, unit {b}: made by "
                     "operations that are not one function of their weights; such units are never called tied.")
         words = self.status[layer][a], self.status[other][b]
-        return explain(self.system, self.settings, self.states, axis, start + a, first + b, words, self.max_sweeps)
+        a, b = start + a, first + b
+        proofs = [(self.system, self.states), *self.others]
+        system, states = next((p for p in proofs if p[1][axis].cell[a] == p[1][axis].cell[b]), proofs[0])
+        return explain(system, self.settings, states, axis, a, b, words, self.max_sweeps)
 
 
 def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, tolerance: float | None,
@@ -110,6 +115,9 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     dead = [(s.cell == 0) & (a.fixed is None) & sure for s, a in zip(found.states, system.axes)]
     inner = [i for i, a in enumerate(system.axes) if a.layer is not None]
     layers = [_layer(system, i, found, finer, none, i in flat) for i in inner]
+    others = [] if none or not found.certified else _by_other_signs(system, law, layers, max_sweeps)
+    for _, proofs in others:
+        layers = [united(la, proofs[i]) for i, la in zip(inner, layers)]
     _degenerate(system, found, layers)
     for i, la in zip(inner, layers):
         la.near_ties = near_ties(system, found, i, la.labels, la.representative, tolerance)
@@ -137,10 +145,29 @@ def report_on(system: System, law: Invariance, l2: float, max_sweeps: int, toler
     own.sort(key=lambda pair: pair[0].layer)
     layers, places = [la for la, _ in own], [place for _, place in own]
     named = {la.name: la for la in (*layers, *(la for _, la in pieces))}
-    why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps)
+    why = _Evidence(system, settings, found.states, places, [la.status for la in layers], max_sweeps,
+                    [(r.system, r.states) for r, _ in others])
     learns = flow(system, dead, flat=flat, still=still)
     return SymmetryReport(layers, learns, law.name, l2, law.conditions, found.certified, found.sweeps, named, groups,
                           why)
+
+
+def _by_other_signs(system: System, law: Invariance, layers: list[LayerSymmetry],
+                    max_sweeps: int) -> list[tuple[Refinement, dict[int, LayerSymmetry]]]:
+    """The partitions, and what they say of each axis, for the other ways of signs that axes have."""
+    if not law.signs or not any(a.turns for a in system.axes):
+        return []
+    free = [np.arange(0) for _ in system.axes]
+    for i, la in zip((i for i, a in enumerate(system.axes) if a.layer is not None), layers):
+        free[i] = np.flatnonzero([word != "dead" for word in la.status])
+    out = []
+    for way in turned(system, free):
+        way, found = _refine(way, law, max_sweeps)
+        if found.certified:
+            finer = _elementwise(way, found, max_sweeps)
+            out.append((found, {i: _layer(way, i, found, finer, False, False) for i, a in enumerate(way.axes)
+                                if a.layer is not None}))
+    return out
 
 
 def _slice(s: Slice, whole: LayerSymmetry) -> LayerSymmetry:

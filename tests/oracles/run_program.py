@@ -245,7 +245,7 @@ def _attention(a, q, k, v, mask):
 
 
 def _recur(a, x):
-    x, h0, c0, *weights = [None if t is None else t.double() for t in x]
+    x, h0, c0, *weights = [None if t is None else t.to(x[0].dtype) for t in x]
     cell = a["cell"]
     ways = 1 + bool(a.get("bidirectional"))
     size = [a.get("layers", 1) * ways, x.shape[0] if a.get("batch_first") else x.shape[1], weights[1].shape[1]]

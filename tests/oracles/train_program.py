@@ -16,7 +16,7 @@ OPTIMIZERS = {
 }
 
 
-EDGES = ("max", "min", "amax", "amin")
+EDGES = ("max", "min", "amax", "amin", "topk")
 
 
 def units(runs, tracks):
@@ -59,13 +59,15 @@ def first_gradients(program, seed, steps=5, batches=3):
 class Experiment:
     """A program, its report under one optimiser, and what training makes of it."""
 
-    def __init__(self, program, optimizer, steps=25, seed=0, inputs=None, same_targets=False):
+    def __init__(self, program, optimizer, steps=25, seed=0, inputs=None, same_targets=False, signs=False,
+                 dtype=torch.float64):
         self.program, self.optimizer, self.steps, self.same = program, optimizer, steps, same_targets
         self.report = analyze(program, optimizer=optimizer, same_targets=same_targets)
         self.system, self.lowering = lowered(program, same_targets)
         self.verdicts = self._verdicts()
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.dtype = np.random.default_rng(seed), dtype
         self.measured = False
+        self.signs = (1.0, -1.0) if signs else (1.0,)          # are negatives of one another missed?
         self.draw = inputs or (lambda rng: [rng.normal(size=v.shape) for v in program.inputs])
 
     def _verdicts(self):
@@ -84,20 +86,29 @@ class Experiment:
         return out
 
     def train(self):
+        """By one thread: at these sizes a second one only waits for the first."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self._train()
+        finally:
+            torch.set_num_threads(threads)
+
+    def _train(self):
         torch.manual_seed(int(self.rng.integers(1 << 30)))
-        parameters = {p.value: torch.tensor(np.array(p.read()), dtype=torch.float64, requires_grad=p.trainable)
+        parameters = {p.value: torch.tensor(np.array(p.read()), dtype=self.dtype, requires_grad=p.trainable)
                       for p in self.program.parameters}
         trained = [t for t in parameters.values() if t.requires_grad]
         step = OPTIMIZERS[self.optimizer](trained)
         never = [p.value for p in self.program.parameters if self.report.zero_flow.get(p.names[0], 0) is None]
         for _ in range(self.steps):
-            at = values(self.program, [torch.as_tensor(x) for x in self.draw(self.rng)], parameters)
+            at = values(self.program, self._inputs(), parameters)
             loss, drawn = 0.0, None
             for v in self.program.outputs:
                 y = at[v]
                 if drawn is None or not self.same:
                     shape = (1, *v.shape[1:]) if self.same and len(self.program.outputs) == 1 else v.shape
-                    drawn = [torch.as_tensor(self.rng.normal(size=shape)) for _ in range(2)]
+                    drawn = [torch.as_tensor(self.rng.normal(size=shape), dtype=self.dtype) for _ in range(2)]
                 bent = torch.sin(y) if self.same else y    # a square cannot tell outputs that differ by a constant
                 loss = loss + ((y - drawn[0]) ** 2).mean() + (bent * drawn[1]).mean()
             step.zero_grad()
@@ -111,15 +122,18 @@ class Experiment:
             if not torch.isfinite(norm):
                 break
             step.step()
-        self.last = [values(self.program, [torch.as_tensor(x) for x in self.draw(self.rng)], parameters)
-                     for _ in range(2)]
+        self.last = [values(self.program, self._inputs(), parameters) for _ in range(2)]
         self.parameters = parameters
         return self
+
+    def _inputs(self):
+        drawn = [torch.as_tensor(x) for x in self.draw(self.rng)]
+        return [x.to(self.dtype) if x.is_floating_point() else x for x in drawn]
 
     def judged(self):
         """Can a pair called free be held against the proof? Not in the company of operations that are not understood.
 
-        Nor of maxima over units (rounding says which of equal ones takes the gradient), nor where a unit holds two
+        Nor of maxima over units and choices of the largest (rounding says which of equal ones is taken), nor where a unit holds two
         numbers of one operation (a sum with its own mirror image is the same either way round, which is not sought).
         """
         trace, found = self.lowering.trace, self.lowering.found
@@ -159,8 +173,30 @@ class Experiment:
         equal = [k for k, d in apart.items() if d < 1e-11]
         if not equal or not self.judged():
             return []
-        taught = self.taught()
-        return [k for k in equal if (k[0], k[1]) in taught or (k[0], k[2]) in taught]
+        taught, shut = self.taught(), self._shut()
+        return [k for k in equal if ((k[0], k[1]) in taught or (k[0], k[2]) in taught) and
+                not {(k[0], k[1]), (k[0], k[2])} <= shut]
+
+    def _shut(self):
+        """Units whose outputs were 0 for all data (a norm below may teach their rows all the same)."""
+        found, open_, every = self.lowering.found, set(), set()
+        for ids, a in units(self.last, self.lowering.tracks):
+            for i, slot, index, size in zip(found.axis[ids], found.slot[ids], found.index[ids], np.abs(a).max(axis=1)):
+                local = self.lowering.locals[int(i)]
+                if local is not None and int(slot) in local.read:
+                    every.add((int(i), int(index)))
+                    if size > 0:
+                        open_.add((int(i), int(index)))
+        return every - open_
+
+    def is_rounding(self, **settings):
+        """Does the gap come from rounding: is it, while small, smaller in double precision by what that is finer?"""
+        for steps in range(1, self.steps + 1):
+            coarse, fine = (Experiment(self.program, self.optimizer, steps, dtype=d, same_targets=self.same,
+                                       **settings).train()._worst()[0] for d in (torch.float32, torch.float64))
+            if coarse > 1e-5:
+                return fine < 2.0 ** -15 * coarse
+        return True
 
     def worst(self):
         """(largest relative gap of units called one for ever, pairs wrongly called free, cells checked).
@@ -186,6 +222,10 @@ class Experiment:
                     continue
                 labels, words, multipliers = self.verdicts[i]
                 for slot in np.unique(found.slot[ids[found.axis[ids] == i]]):
+                    local = self.lowering.locals[i]
+                    inner = local is not None and int(slot) not in local.read | local.linked | local.seen
+                    if inner and self.system.axes[i].turns and self.lowering._blind[i]:
+                        continue                 # holds what the loss does not see, as a bias before a batch norm
                     mine = np.flatnonzero((found.axis[ids] == i) & (found.slot[ids] == slot))
                     index = found.index[ids[mine]]
                     rows = a[mine]
@@ -200,7 +240,10 @@ class Experiment:
                         if status <= {"dead"} or i in idle:
                             continue
                         if status <= {"sign-tied", "tied"}:
-                            r = np.abs(r) if (m < 0).any() else r
+                            if self.system.axes[i].turns and not inner:
+                                r = r * np.sign(m)[:, None]
+                            elif (m < 0).any() or self.system.axes[i].turns:      # factors' signs are not reported
+                                r = np.abs(r)
                             checked += 1
                             if np.isfinite(r).all():
                                 gap = max(gap, float(np.abs(r - r[:1]).max() / max(scale, 1e-6)))
@@ -213,7 +256,8 @@ class Experiment:
                             p, q = keys[y], keys[x]
                             if labels[p] != labels[q]:
                                 with np.errstate(invalid="ignore"):        # scores behind a mask are -inf
-                                    d = float(np.abs(first[p] - first[q]).max() / max(scale, 1e-6))
+                                    d = min(float(np.abs(first[p] - s * first[q]).max()) for s in self.signs)
+                                    d /= max(scale, 1e-6)
                                 apart[i, p, q] = max(apart.get((i, p, q), 0.0), d)
         dead = self._dead()
         return max(gap, dead), self.missed(apart), checked

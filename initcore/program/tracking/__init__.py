@@ -6,10 +6,10 @@ value carries. This door is for the rooms of the library; users ask :meth:`initc
 
 from ..._doors import called_by
 from ._scores import KEYS, VALUES
-from ._trace import Colour, Family, Link, Trace, Use
+from ._trace import SQUARES, Colour, Family, Link, Trace, Use
 from ._track import track
 from ._tracks import UNIT, Track, size
 
-__all__ = ["KEYS", "UNIT", "VALUES", "Colour", "Family", "Link", "Trace", "Track", "Use", "size", "track"]
+__all__ = ["KEYS", "SQUARES", "UNIT", "VALUES", "Colour", "Family", "Link", "Trace", "Track", "Use", "size", "track"]
 
 called_by(globals())

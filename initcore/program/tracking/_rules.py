@@ -14,7 +14,7 @@ from .._vocabulary import FUNCTIONS, VOCABULARY
 from . import _cells as cells
 from . import _moves as moves
 from . import _products as products
-from ._trace import Trace
+from ._trace import SQUARES, Trace
 from ._tracks import DATA, SAME, UNIT, Dims, Factor, Track, Unsaid, data, plain_dims, reshape
 
 Tracks = list[Track]
@@ -142,7 +142,8 @@ def _grouped(trace: Trace, x: Track, dims: tuple[int, ...], role: str, call: Any
     if not units:
         return trace.alike(x, role, call)
     places = any(f.kind == DATA for d in dims for f in x.dims[d])       # a constant need not come out then
-    total = trace.sum_over(x, units, kept, "reduce", f"{role} over data" if places else role)
+    summed = f"{role} over data" if places else SQUARES if call == "rms" else role
+    total = trace.sum_over(x, units, kept, "reduce", summed)
     return trace.join([x, total], x.shape, role, call)
 
 

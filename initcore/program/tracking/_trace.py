@@ -13,6 +13,7 @@ from .._program import Parameter, Value
 from ._scores import Roles
 from ._tracks import DATA, SAME, UNIT, Dims, Factor, Track, Unsaid, Weights, common, flat, size
 
+SQUARES = "squares"         # a sum over units that does not see their signs
 _LIMIT = 1 << 25            # units of one value
 _TAPS = 1 << 12
 

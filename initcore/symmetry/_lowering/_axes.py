@@ -8,13 +8,15 @@ from ... import activations
 from ...program.tracking import Trace
 from .._structures._local import Local, Step
 from .._structures._system import Axis, admit
+from .._structures._turns import Turn
 from ._bundles import Bundles, Group
 
 _PARTS = ("weigh", "lift", "reduce", "constant")
 _IDENTITY = activations.IDENTITY
 
 
-def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked: set[int], seen: set[int]) -> Local:
+def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked: set[int], seen: set[int],
+             squared: set[int]) -> Local:
     """The steps of a group's first bundle."""
     steps, parts, foreign = [], 0, set()
     wired: dict[int, int] = {}
@@ -42,7 +44,8 @@ def local_of(trace: Trace, found: Bundles, group: Group, read: set[int], linked:
             else:
                 operands.append(("data", -1))
         steps.append(Step(family.role, family.call, tuple(operands), entry, family.grows))
-    return Local(tuple(steps), parts, frozenset(read), frozenset(linked), frozenset(seen), frozenset(foreign))
+    return Local(tuple(steps), parts, frozenset(read), frozenset(linked), frozenset(seen), frozenset(foreign),
+                 frozenset(squared))
 
 
 def axis_of(local: Local, group: Group, name: str) -> Axis:
@@ -60,9 +63,7 @@ def axis_of(local: Local, group: Group, name: str) -> Axis:
         signs = local.signs()
         plain: frozenset[int] = frozenset()
         if signs is not None:
-            plain = frozenset(s.entry for s, sign in zip(local.steps, signs) if s.entry >= 0 and not sign)
-            plain |= {k for s, sign in zip(local.steps, signs) for mode, k in s.operands
-                      if mode == "out" and (k in local.foreign or not sign)}
+            plain = _literal(local, signs)
             axis.odd = True
         axis.zero, axis.forward_zero = local.at_zero(plain)
         if not axis.zero:                            # without signs: gains alone are literal
@@ -75,9 +76,27 @@ def axis_of(local: Local, group: Group, name: str) -> Axis:
         if axis.zero and plain:
             closed, axis.shut = local.closed_by(plain)
             axis.gate = min(plain) if closed else None
+        axis.turns = tuple(_turn(local, answer, even) for answer, even in local.other_signs())
     if group.output:
         axis.fixed = np.arange(group.n)
     return axis
+
+
+def _literal(local: Local, signs: list[int]) -> frozenset[int]:
+    """The parts that keep their signs."""
+    plain = frozenset(s.entry for s, sign in zip(local.steps, signs) if s.entry >= 0 and not sign)
+    return plain | {k for s, sign in zip(local.steps, signs) for mode, k in s.operands
+                    if mode == "out" and (k in local.foreign or not sign)}
+
+
+def _turn(local: Local, signs: list[int], even: bool) -> Turn:
+    """Another way of signs."""
+    plain = _literal(local, signs)
+    if even:
+        return Turn(plain, True, False)
+    zero, forward_zero = local.at_zero(plain)
+    closed, shut = local.closed_by(plain) if zero and plain else (False, False)
+    return Turn(plain, False, zero, forward_zero, min(plain) if closed else None, shut)
 
 
 def _gains(local: Local) -> frozenset[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._types import Array
 from ...program import Parameter, Program, Value
-from ...program.tracking import Family, Link, Trace, Track
+from ...program.tracking import SQUARES, Family, Link, Trace, Track
 from .._structures._system import Block, Coupling, System
 from ._promises import Promise
 from ._sharing import Shared, sharing
@@ -91,7 +91,7 @@ class Lowering(Weighed):
 
     def _link(self, link: Link) -> None:
         family = self.trace.families[link.family]
-        if link.up and family.call in ("norm", "softmax"):
+        if link.up and family.call in ("norm", SQUARES, "softmax"):
             self._norms(link)
         if len(link.one) * len(link.many) > _LINK:
             return

@@ -10,7 +10,7 @@ from ..._checks import float_array
 from ..._types import Array
 from ...errors import NonFiniteError
 from ...program import Op, Parameter, Program, Value
-from ...program.tracking import KEYS, Trace, Track
+from ...program.tracking import KEYS, SQUARES, Trace, Track
 from .. import _weight_passes as passes
 from .._structures._local import Local
 from .._structures._system import Axis, Block, Coupling, Slice
@@ -56,6 +56,8 @@ class Rooms:
         read: list[set[int]] = [set() for _ in found.groups]
         linked: list[set[int]] = [set() for _ in found.groups]
         seen: list[set[int]] = [set() for _ in found.groups]
+        squared: list[set[int]] = [set() for _ in found.groups]
+        other: list[set[int]] = [set() for _ in found.groups]
         for use in trace.uses:
             if use.source is not None:
                 mark(read, found, use.source)
@@ -64,13 +66,16 @@ class Rooms:
             assert term is not None
             mark(read, found, term)
         for link in trace.links:
-            mark(linked, found, link.many if link.up else link.one)
+            ids = link.many if link.up else link.one
+            mark(linked, found, ids)
+            even = link.up and trace.families[link.family].call == SQUARES
+            mark(squared if even else other, found, ids)
         for ids in trace.outputs:
             mark(seen, found, ids)
         names: dict[str, int] = {}
         kinds = self._colour_kinds()
         for k, group in enumerate(found.groups):
-            local = local_of(trace, found, group, read[k], linked[k], seen[k])
+            local = local_of(trace, found, group, read[k], linked[k], seen[k], squared[k] - other[k])
             self._names.append([self._fresh(self._name(families), names) for _, families in group.spans])
             axis = axis_of(local, group, self._names[-1][0])
             rows: dict[tuple[object, int], Array] = {}

@@ -230,8 +230,9 @@ class Graph(Cells):
               gate_bias: Any = None, up_bias: Any = None, name: str = "") -> None:
         """Makes the axis ``units = phi(gate_source gate) * (source up)`` (GLU, SwiGLU, adaLN): both rows must agree.
 
-        Up and column both negated is a sign tie. Dead: up and column zero; with phi(0) = 0 any two of gate, up
-        and column.   gate_source : the axis the gate reads, default ``source``.
+        Up and column both negated is a sign tie; of an odd activation any two of gate, up and column. Dead: up and
+        column zero; with phi(0) = 0 any two of gate, up and column.
+        gate_source : the axis the gate reads, default ``source``.
         """
         s = self._at(source)
         g = s if gate_source is None else self._at(gate_source)
@@ -240,7 +241,7 @@ class Graph(Cells):
         gate = self._weights(f"{name}.gate", gate, (self._axes[g].n, up.shape[1]))
         phi = activations.get(activation)
         i = self._inner(units, gate.shape[1], phi, "gated", 2)
-        self._gate(i, phi.phi0 == 0)
+        self._gate(i, phi)
         for part, (axis, w, b, key) in enumerate(((g, gate, gate_bias, "gate"), (s, up, up_bias, "up"))):
             self._edge(axis, i, False)
             self._block(axis, i, w, f"{name}.{key}", part=part)

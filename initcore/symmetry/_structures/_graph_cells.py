@@ -13,6 +13,7 @@ from ..._types import Array
 from ...errors import ArgumentError, ShapeError, unknown_name
 from ._graph_joins import Joins
 from ._system import Coupling
+from ._turns import Turn
 
 _IDENTITY = activations.IDENTITY
 
@@ -20,10 +21,12 @@ _IDENTITY = activations.IDENTITY
 class Cells(Joins):
     """The layers of :class:`initcore.symmetry.Graph` with parts."""
 
-    def _gate(self, i: int, closing: bool) -> None:
-        """Part 0 gates: it agrees literally, and (``closing``: phi(0) = 0) counts as a factor."""
+    def _gate(self, i: int, phi: activations.Activation) -> None:
+        """Part 0 gates: it agrees literally, and (phi(0) = 0) counts as a factor; an odd one may be negated."""
         axis = self._axes[i]
-        axis.zero, axis.odd, axis.plain, axis.gate = True, True, frozenset({0}), 0 if closing else None
+        axis.zero, axis.odd, axis.plain, axis.gate = True, True, frozenset({0}), 0 if phi.phi0 == 0 else None
+        if phi.odd:
+            axis.turns = Turn(frozenset({1}), gate=1), Turn(frozenset(), even=True, zero=False)
         axis.forward_zero = axis.half_line = axis.homogeneous = axis.even = False
 
     # --- attention -----------------------------------------------------------------------------------
@@ -239,7 +242,7 @@ class Cells(Joins):
                         2 if gate is not None else 1)
         if gate is not None:
             gate = self._weights(f"{name}.gate", gate, (e, n, units))
-            self._gate(h, phi.phi0 == 0)
+            self._gate(h, phi)
             self._block(s, h, _wide(gate), f"{name}.gate", part=0, origin=gate)
         r = self._inner(f"{name}.router", e, _IDENTITY, "router")
         self._plain.add(r)

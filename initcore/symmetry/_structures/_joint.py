@@ -231,6 +231,7 @@ def _merged(target: Axis, parts: list[Axis]) -> Axis:
     if any(p.norm in ("layer", "group") for p in parts):
         out = plain(out)
         out.norm = target.norm
+    out.turns = first.turns if all(p.turns == first.turns for p in parts) else ()
     out.lone, out.groups = any(p.lone for p in parts), sum(p.groups for p in parts)
     names = {kind_of(p): k for k, p in enumerate(parts)}
     which = [k if p.lone and p.like < 0 else names[kind_of(p)] for k, p in enumerate(parts)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _EVEN = frozenset(name for name, (sign, _, _) in FUNCTIONS.items() if sign == "e
 _KEEPS_ZERO = {"linear", "max", "min", "amax", "amin", "prod", "norm", "var", "std", "pool", "sort", "topk", "cumulate",
                "resample"}
 _EVEN_SPREADS = {"norm", "var", "std"}
+_FACTORS = 4                # of a unit, of which all ways of signs are tried
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Local:
     linked: frozenset[int] = frozenset()
     seen: frozenset[int] = frozenset()
     foreign: frozenset[int] = field(default_factory=frozenset)     # parts that other units make
+    squared: frozenset[int] = field(default_factory=frozenset)     # linked steps of which only the squares are summed
 
     def forward(self, parts: list[Array], still: Still | None = None) -> list[Array]:
         """Can each step be non-zero, given which parts can? ``still``: where a norm's result is the same always."""
@@ -122,21 +125,49 @@ class Local:
 
     def signs(self) -> list[int] | None:
         """1 for each step that changes sign with the unit, such that all that is read does; None if there is no way."""
-        n = len(self.steps)
-        system = _Parity(n)
-        for i, s in enumerate(self.steps):
-            _constrain(system, i, s, self.foreign)
-        for i in self.linked | self.seen:
-            system.add({i}, 0)
-        for i in self.read:
-            if not system.add({i}, 1):
-                return None
+        system = self._parity(1)
+        if system is None:
+            return None
         # Rows rather than gains: a gain is compared as it stands.
-        rows = [i for i, s in enumerate(self.steps) if s.role == "weigh"]
-        for i in (*rows, *range(n - 1, -1, -1)):
+        for i in (*self._rows(), *range(len(self.steps) - 1, -1, -1)):
             system.add({i}, 1) or system.add({i}, 0)
         answer = system.solve()
         return answer if answer is not None and any(answer) else None
+
+    def other_signs(self) -> list[tuple[list[int], bool]]:
+        """Ways besides :meth:`signs` in which a unit that is a product may change sign, or (True) only its factors."""
+        factors = [*self._rows(), *sorted(self._scales())]
+        if not self.read or self.foreign or not 2 <= len(factors) <= _FACTORS:
+            return []
+        first, out = self.signs(), []
+        for want in (1, 0):
+            for pattern in product((1, 0), repeat=len(factors)):
+                system = self._parity(want)
+                if system is None or not any(pattern) or not all(system.add({i}, v) for i, v in zip(factors, pattern)):
+                    continue
+                for i in range(len(self.steps) - 1, -1, -1):
+                    system.add({i}, 1) or system.add({i}, 0)
+                answer = system.solve()
+                if answer is not None and answer != first:
+                    out.append((answer, not want))
+        return out
+
+    def _parity(self, want: int) -> _Parity | None:
+        """What signs must satisfy, where those of all that is read are ``want``; None where they cannot."""
+        system = _Parity(len(self.steps))
+        for i, s in enumerate(self.steps):
+            _constrain(system, i, s, self.foreign)
+        for i in (self.linked - self.squared) | self.seen:
+            system.add({i}, 0)
+        return system if all(system.add({i}, want) for i in self.read) else None
+
+    def _rows(self) -> list[int]:
+        return [i for i, s in enumerate(self.steps) if s.role == "weigh"]
+
+    def _scales(self) -> set[int]:
+        """Parameters that multiply."""
+        return {k for s in self.steps if s.role == "product" for mode, k in s.operands
+                if mode == "in" and self.steps[k].role == "lift"}
 
     def closed_by(self, plain: frozenset[int]) -> tuple[bool, bool]:
         """Are literal parts that are 0 a factor: all that is read 0, and no signal to parts that are 0? Alone?
@@ -162,8 +193,9 @@ class Local:
         x = self.forward(parts)
         if any(x[i].any() for i in self.read | self.linked | self.seen):
             return False, False
-        through = [np.array(i in self.linked) for i in range(len(self.steps))]
-        every = [np.array(i in self.linked or i in self.read) for i in range(len(self.steps))]
+        linked = self.linked - self.squared
+        through = [np.array(i in linked) for i in range(len(self.steps))]
+        every = [np.array(i in linked or i in self.read) for i in range(len(self.steps))]
         safe = not any(d.any() for d in self.backward(parts, x, through))
         alone = safe and not any(d.any() for d in self.backward(parts, x, every))
         return safe, alone

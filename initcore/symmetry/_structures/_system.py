@@ -132,6 +132,7 @@ class Axis:
     local: Local | None = None        # the program its units run, where it is more than an activation
     made: tuple[object, ...] = ()     # norms and scales, in their order: what else its function is
     like: int = -1                    # the class of axes that the caller called alike
+    turns: tuple[Any, ...] = ()       # other ways of signs (:class:`._turns.Turn`)
     one: bool = False                 # not data: a number that is always the same
 
     @property
@@ -253,7 +254,8 @@ def admit(axis: Axis, activation: Activation) -> Axis:
 
 def plain(axis: Axis) -> Axis:
     """The axis with equality for its only relation."""
-    return replace(axis, zero=False, forward_zero=False, half_line=False, odd=False, homogeneous=False, even=False)
+    return replace(axis, zero=False, forward_zero=False, half_line=False, odd=False, homogeneous=False, even=False,
+                   turns=())
 
 
 def dropped(axis: Axis) -> Axis:
