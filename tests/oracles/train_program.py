@@ -133,8 +133,9 @@ class Experiment:
     def judged(self):
         """Can a pair called free be held against the proof? Not in the company of operations that are not understood.
 
-        Nor of maxima over units and choices of the largest (rounding says which of equal ones is taken), nor where a unit holds two
-        numbers of one operation (a sum with its own mirror image is the same either way round, which is not sought).
+        Nor of maxima over units and choices of the largest (rounding says which of equal ones is taken), nor where a
+        unit holds two numbers of one operation (a sum with its own mirror image is the same either way round, which is
+        not sought).
         """
         trace, found = self.lowering.trace, self.lowering.found
         return not trace.opaque and not any(k.up and trace.families[k.family].call in EDGES for k in trace.links) and \
