@@ -34,7 +34,11 @@ def axes(shape: tuple[int, ...], layout: str | None = None, groups: int = 1, in_
          out_axis: AxisLike = None, batch_axis: AxisLike = None, *, name: str = "shape") -> Axes:
     """Check that the layout, or the axes, and ``groups`` fit ``shape``, and tell where the axes are.
 
-    Two dimensions without a layout are "io"; above two the layout must be given.
+    Two dimensions without a layout are "io"; above two the layout must be given. Arguments and errors as :func:`fans`;
+    ``name`` is what errors call the shape.
+
+    >>> axes((3, 3, 16, 32), "hwio")
+    Axes(i=(2,), o=(3,), space=(0, 1), batch=(), grouped='o')
     """
     shape, groups = _checks.shape(name, shape), _checks.integer("groups", groups, low=1)
     if in_axis is not None or out_axis is not None:

@@ -73,8 +73,9 @@ def fan(shape: Shape, mode: str | float = "fan_in", *, layout: str | None = None
     """The denominator of variance scaling: one of the fans, a mean of both, or a number given outright.
 
     ``mode``: "fan_in", "fan_out", "fan_avg" (arithmetic mean), "fan_geo_avg" (geometric mean) or a positive number,
-    a fraction too (the mean degree of a graph, the share of inputs that dropout or a mask leaves).
-    Raises ShapeError where a fan that enters is 0.
+    a fraction too (the mean degree of a graph, the share of inputs that dropout or a mask leaves). Other arguments as
+    :func:`fans`. Raises ShapeError where a fan that enters is 0, UnknownNameError for another mode, else as
+    :func:`fans`.
 
     >>> fan((4, 16), "fan_avg"), fan((4, 16), "fan_geo_avg"), fan((4, 16), 12.5)
     (10.0, 8.0, 12.5)

@@ -36,7 +36,16 @@ class Loaded(NamedTuple):
 
 
 def read_arrays(path: Any) -> dict[str, Array]:
-    """Every array of numbers of a file of weights, by name, in file order; bfloat16 comes as float32."""
+    """Every array of numbers of a file of weights, by name, in file order; bfloat16 comes as float32.
+
+    path : what :func:`open_weights` takes. Raises FileFormatError where it cannot be read, and says why.
+
+    >>> import os, tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "net.npz")
+    >>> np.savez(file, w=np.eye(2))
+    >>> read_arrays(file)["w"].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
     weights = open_weights(path)
     return {name: tensor.array() for name, tensor in weights.tensors.items() if tensor.stream is not None}
 
@@ -127,7 +136,14 @@ def _common_dtype(tensors: Mapping[str, Tensor], plan: _naming.Plan) -> tuple[np
 
 
 def load_network(path: Any, **options: Any) -> Loaded:
-    """:func:`network_from_arrays` of :func:`read_arrays`."""
+    """:func:`network_from_arrays` of :func:`read_arrays`; ``options`` are those of the former.
+
+    >>> import os, tempfile
+    >>> file = os.path.join(tempfile.mkdtemp(), "net.npz")
+    >>> np.savez(file, W1=np.ones((4, 3)), W2=np.ones((3, 2)))
+    >>> load_network(file, activation="relu").network
+    Network(4 -> 3 -> 2, float64)
+    """
     return network_from_arrays(open_weights(path).tensors, source=shown_name(path), **options)
 
 

@@ -85,7 +85,14 @@ def get(rule_id: str) -> Rule:
 
 
 def chosen(select: Any = None, ignore: Any = None) -> frozenset[str]:
-    """The identifiers left by ``select`` and ``ignore``: identifiers or prefixes ("SYM"), a list or comma-separated."""
+    """The identifiers left by ``select`` and ``ignore``: identifiers or prefixes ("SYM"), a list or comma-separated.
+
+    Raises UnknownNameError for what begins no identifier, ArgumentTypeError for what is no text.
+
+    >>> from initcore.rules import chosen
+    >>> sorted(chosen("SAT,NUM401", ignore="SAT203"))
+    ['NUM401', 'SAT201', 'SAT202']
+    """
     keep = _expand("select", select) if select is not None else set(CATALOGUE)
     return frozenset(keep - (_expand("ignore", ignore) if ignore is not None else set()))
 
@@ -110,7 +117,14 @@ def _expand(argument: str, given: str | Iterable[str]) -> set[str]:
 
 
 def thresholds(changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, float]]:
-    """Every rule's thresholds with changes: ``{"SAT201.fail_share": 0.6}`` or ``{"SAT201": {"fail_share": 0.6}}``."""
+    """Every rule's thresholds with changes: ``{"SAT201.fail_share": 0.6}`` or ``{"SAT201": {"fail_share": 0.6}}``.
+
+    Raises UnknownNameError for a rule or a threshold that does not exist, ArgumentTypeError for what is no number.
+
+    >>> from initcore.rules import thresholds
+    >>> thresholds({"SAT201.fail_share": 0.6})["SAT201"]["fail_share"]
+    0.6
+    """
     out = {k: dict(entry.thresholds) for k, entry in CATALOGUE.items()}
     if changes is not None and not isinstance(changes, Mapping):
         raise ArgumentTypeError("thresholds must be a mapping such as {\"SAT201.fail_share\": 0.6}, "

@@ -86,7 +86,12 @@ class Finding:
 
 
 def in_words(findings: Iterable[Finding]) -> str:
-    """The worst finding in words: "cannot learn", "will learn badly or slowly", "fit to train"."""
+    """The worst finding in words: "cannot learn", "will learn badly or slowly", "fit to train".
+
+    >>> from initcore.rules import in_words
+    >>> in_words([])
+    'fit to train'
+    """
     order = _catalogue.SEVERITIES
     return _catalogue.VERDICTS[max((f.severity for f in findings), key=order.index, default="info")]
 

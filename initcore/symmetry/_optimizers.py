@@ -50,7 +50,14 @@ def rule(optimizer: str, l2: float = 0.0, *, hidden_dropout: bool = False, maske
          normed: bool = False) -> Invariance:
     """The :class:`Invariance` of an optimiser with an L2 penalty of weight ``l2`` in the gradient.
 
-    normed : weights are normalised, which puts a term along the weights into their gradient (theory 4.9.6).
+    optimizer : "sgd", "momentum", "adam", "adamw" and further, by PyTorch's, Optax' and Keras' names. hidden_dropout :
+    hidden units are dropped at random. masked : some weights are held at 0. normed : weights are normalised, which puts
+    a term along the weights into their gradient (theory 4.9.6).
+
+    Raises UnknownNameError for another name, ArgumentTypeError for what is none, ArgumentError for a negative ``l2``.
+
+    >>> rule("adam").strength, rule("sgd").strength
+    ('affine', 'affine')
     """
     if not isinstance(optimizer, str):
         raise ArgumentTypeError(f"optimizer must be a name such as 'sgd' or 'adam', got {describe(optimizer)}.")
