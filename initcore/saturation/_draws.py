@@ -63,7 +63,10 @@ def normal_draws(phi: Activation, mean: Array, cov: Array, cells: Array | None, 
         make = _by_cells(generator, draws, cov, cells) if cov.ndim == 1 else _by_directions(generator, draws, cov)
         for k in range(0, draws, step):
             rows = slice(k, min(k + step, draws))
-            out[rows] = phi.phi(mean + make(rows))
+            z = make(rows)
+            z += mean
+            out[rows] = phi.phi(z)
+            del z
     return out
 
 
@@ -85,7 +88,8 @@ def _by_directions(generator: np.random.Generator, draws: int, cov: Array) -> Ca
         direction = cov @ (direction / np.abs(direction).max())
     direction = direction / np.abs(direction).max()
     along = cov @ direction / np.sqrt(direction @ cov @ direction)
-    rest = cov - np.outer(along, along)       # what the other directions leave: still a covariance
+    rest = np.outer(along, along)
+    np.subtract(cov, rest, out=rest)          # what the other directions leave: still a covariance
     rest[np.diag_indices_from(rest)] += 1e-10 * np.trace(cov)
     try:
         root = np.linalg.cholesky(rest).T
@@ -94,6 +98,8 @@ def _by_directions(generator: np.random.Generator, draws: int, cov: Array) -> Ca
 
     def make(rows: slice) -> Array:
         normal = generator.standard_normal((rows.stop - rows.start, len(cov)))
-        turned: Array = _quantiles(draws)[rows, None] * along + normal @ root
-        return turned
+        z: Array = normal @ root
+        for i, q in enumerate(_quantiles(draws)[rows]):
+            z[i] += q * along
+        return z
     return make

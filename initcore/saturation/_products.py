@@ -25,6 +25,20 @@ def scaled_gram(w: Array, scale: Array) -> Array:
     return _blocks(w, lambda part: part * scale[:, None])
 
 
+def covariance(a: Array, mean: Array) -> Array:
+    """Covariance over the rows of ``a (rows, m)`` around a given mean, in float64."""
+    m = a.shape[1]
+    out = np.empty((m, m))
+    for j in range(0, m, _COLUMNS):
+        block = slice(j, j + _COLUMNS)
+        part = a[:, block] - mean[block]
+        for i in range(0, m, _COLUMNS):
+            rows = slice(i, i + _COLUMNS)
+            out[rows, block] = kernels.matmul((a[:, rows] - mean[rows]).T, part)
+    out /= len(a)
+    return out
+
+
 def _blocks(w: Array, inner: Callable[[Array], Array]) -> Array:
     m = w.shape[1]
     out = np.empty((m, m))

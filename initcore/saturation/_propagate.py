@@ -17,7 +17,7 @@ from .._weight_statistics import equal_columns
 from ..network import Dense, Network
 from . import _draws
 from ._layer_moments import Moments, moments, output_covariance
-from ._products import congruence, diagonal_of_congruence, scaled_gram
+from ._products import congruence, covariance, diagonal_of_congruence, scaled_gram
 from ._state import Glance, Sample, State, Step
 from ._statistics import layer_statistics
 
@@ -138,9 +138,9 @@ def _drawn_step(layer: Dense, state: State, sample: Sample) -> Step | None:
         found = Moments(mean, variance, f.slope / layer.activation.max_slope, f.slope2, f.log_slope2, f.distance,
                         np.empty((layer.fan_out, 0)), f.signed_slope)
         cov, cells = variance, None
+        del z
         if layer.fan_out <= FULL:
-            centred = a - one
-            cov = kernels.matmul(centred.T, centred) / len(a)
+            cov = covariance(a, one)
             cov = cov if labels is None else cov[labels[:, None], labels]
         else:
             cells = labels
@@ -184,7 +184,9 @@ def gradient_norms(net: Network, slope: Sequence[Array], slope2: Sequence[Array]
     units = net.layers[last].fan_out
     full = all(layer.fan_out <= FULL for layer in net.layers[:-1])
     with np.errstate(all="ignore"):
-        back: Array = np.full(units, 1.0 / units) if not full else np.eye(units) / units
+        back: Array = np.full(units, 1.0 / units) if not full else np.eye(units)
+        if full:
+            back /= units
         for i in range(last, -1, -1):
             w = net.layers[i].w
             if back.ndim == 2:

@@ -43,6 +43,10 @@ class Walk:
             self._last = i, step(self.net.layers[i], state)
         return self._last[1]
 
+    def forget(self) -> None:
+        """Let go of the last step, where nothing is to come for a while."""
+        self._last = None
+
     def before(self, i: int) -> State:
         """What enters layer i."""
         if self._last is not None and self._last[0] == i:
@@ -81,5 +85,5 @@ def steps(net: Network, state: State) -> Walk:
 
 def slopes(walk: Walk) -> tuple[list[Array], list[Array]]:
     """``E phi'`` and ``E phi'^2`` of every layer, as :func:`gradient_norms` takes them."""
-    both = [(s.found.dmean, s.found.slope2) for s in walk]
-    return [a for a, _ in both], [b for _, b in both]
+    found = [walk[i].found for i in range(len(walk))]          # no name holds a step while the next is made
+    return [f.dmean for f in found], [f.slope2 for f in found]
