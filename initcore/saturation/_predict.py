@@ -65,6 +65,7 @@ def predict(net: Network, x: Any = None, *, second_moment: Any = None, mean: Any
 def from_steps(net: Network, state: State, assumed: str = "", walk: Walk | None = None) -> SignalReport:
     """The prediction for a given input state (``walk``: its steps, where they are wanted again)."""
     layers, slope, slope2 = [], [], []
+    alone = walk is None
     walk = steps(net, state) if walk is None else walk
     for i in range(len(walk)):
         done = walk[i]                                         # (enumerate would hold the last one meanwhile)
@@ -73,7 +74,7 @@ def from_steps(net: Network, state: State, assumed: str = "", walk: Walk | None 
         slope2.append(done.found.slope2)
         after, drawn = done.after, done.drawn is not None
         del done                                               # two covariances, not needed while the next are made
-    walk.forget()
+    walk.forget(all_states=alone)
     norms = gradient_norms(net, slope, slope2)
     outputs = Outputs(after.mean, after.cov, None if not drawn or after.sample is None else after.sample.whole)
     with np.errstate(all="ignore"):

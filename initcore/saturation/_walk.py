@@ -43,9 +43,12 @@ class Walk:
             self._last = i, step(self.net.layers[i], state)
         return self._last[1]
 
-    def forget(self) -> None:
-        """Let go of the last step, where nothing is to come for a while."""
+    def forget(self, all_states: bool = False) -> None:
+        """Let go of the last step, where nothing is to come for a while; of all states, where nothing comes at all."""
         self._last = None
+        if all_states:
+            self._kept = {0: self._kept[0]}
+            self._bytes = self._kept[0].nbytes
 
     def before(self, i: int) -> State:
         """What enters layer i."""

@@ -1,5 +1,7 @@
 """Arrays as nobody lays them out: the answer is a plain copy's, or an error of the package; inputs stay as they are."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -131,6 +133,43 @@ def test_out_takes_the_whole_answer_or_nothing(make, layout, tmp_path):
         assert (np.asarray(out) == 7).all()
     else:
         assert np.array_equal(np.asarray(out), want)
+
+
+NEEDED = {"constant": {"value": 0.25}, "sparse": {"sparsity": 0.5}, "wang_init": {"n_layers": 4},
+          "delta_orthogonal": {"layout": "oiw"}}
+WRITERS = [name for name in ic.init.__all__ if callable(getattr(ic.init, name))
+           and "out" in inspect.signature(getattr(ic.init, name)).parameters]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_initializer_fills_any_layout_or_refuses_it(name, tmp_path):
+    init = getattr(ic.init, name)
+    shape = (5, 4, 3) if name == "delta_orthogonal" else (9, 6)
+    for dtype in ("float32", "float64"):
+        want = init(shape, **NEEDED.get(name, {}), rng=5, dtype=dtype)
+        for layout, made in LAYOUTS.items():
+            if layout in ("read-only", "mapped"):
+                continue
+            out = made(np.full(shape, 7, dtype), tmp_path)
+            around = out.base.tobytes() if layout == "every third" else b""
+            try:
+                given = init(shape, **NEEDED.get(name, {}), rng=5, dtype=dtype, out=out)
+            except InitcoreError:
+                assert (np.asarray(out) == 7).all(), layout
+                assert not around or out.base.tobytes() == around
+            else:
+                assert given is out and np.asarray(out).tobytes() == want.tobytes(), layout
+                assert not around or np.isnan(out.base[::3]).all()
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("layout", ["read-only", "mapped"])
+def test_no_initializer_writes_what_may_not_be_written(name, layout, tmp_path):
+    shape = (5, 4, 3) if name == "delta_orthogonal" else (9, 6)
+    out = LAYOUTS[layout](np.full(shape, 7.0), tmp_path)
+    with pytest.raises(InitcoreError, match="out"):
+        getattr(ic.init, name)(shape, **NEEDED.get(name, {}), rng=5, dtype="float64", out=out)
+    assert (np.asarray(out) == 7).all()
 
 
 @pytest.mark.parametrize("shape", [(9, 6), (1, 6), (9, 1)])

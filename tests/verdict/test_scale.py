@@ -49,6 +49,17 @@ def test_covariances_that_live_at_once(call, most):
     assert peak(lambda: call(net)) < most * 8 * 700 ** 2
 
 
+@pytest.mark.parametrize("call", [saturation.predict, ic.check], ids=["predict", "check"])
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_beside_what_a_walk_keeps_two_covariances_live_at_once(call, scale, monkeypatch):
+    """No loop holds the layer before while the next is made; small weights are computed on draws, large ones not."""
+    monkeypatch.setattr(_walk, "KEPT", 0)
+    net = network([700] * 6 + [10])
+    net = ic.Network([layer.replace(w=layer.w * np.float32(scale)) for layer in net.layers])
+    call(network([4, 3, 2]))
+    assert peak(lambda: call(net)) < 3.6 * 8 * 700 ** 2
+
+
 def test_narrow_and_deep_takes_a_kilobyte_a_unit_and_what_a_walk_keeps():
     net = network([16] * 301)
     ic.check(network([4, 3, 2]))
