@@ -57,8 +57,8 @@ def folder(tmp_path_factory):
 
 def test_every_file_is_refused_or_judged(folder):
     before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", f"WORK = {WORK}" + READ, str(folder)], capture_output=True, text=True,
-                          timeout=500, check=False, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    done = subprocess.run([sys.executable, "-W", "error", "-c", f"WORK = {WORK}" + READ, str(folder)], timeout=500,
+                          capture_output=True, text=True, check=False, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
     assert done.returncode == 0 and done.stderr == "", done.stderr[-3000:]
     lines = done.stdout.splitlines()
     assert len(lines) == len(before) + 1 and len(before) >= 400
