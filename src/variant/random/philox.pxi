@@ -389,7 +389,7 @@ cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* lo
     cdef Py_ssize_t at[64]
     cdef Py_ssize_t wide = PHILOX_EVEN_RUN if (index | job.step[fast]) & 3 == 0 else PHILOX_TILE_RUN
     cdef bint joined = inner <= PHILOX_TILE_RUN and job.step[fast] == <u64> inner     # one run of numbers a tile
-    cdef Py_ssize_t row = 0, k, i, t, n, pitch, some, lines, line, stride = job.stride[fast]
+    cdef Py_ssize_t row = 0, k, i, t, n, pitch, some, part, lines, line, stride = job.stride[fast]
     cdef char* place
     cdef int d, last = job.ndim - 1
     if joined:
@@ -407,12 +407,16 @@ cdef void philox_tiles(const RandomJob* job, philox_stream* s, philox_stream* lo
         t = 0
         while t < inner:
             n = min(wide, inner - t)
+            some = min(n, job.shape[last] - at[last])        # columns along the last axis
+            lines = (k * size + 63) // 64 if stride == size else 0
             if joined:
-                philox_run(job, s, low, index + <u64> row * job.step[fast], k * n, tile)
+                for i from 0 <= i < k by PHILOX_GROUP:       # so many rows are whole groups of words
+                    part = min(k - i, PHILOX_GROUP)
+                    for line in range(i * lines // k * some, (i + part) * lines // k * some):
+                        fetch_to_write(place + line % some * job.stride[last] + line // some * 64)
+                    philox_run(job, s, low, index + <u64> (row + i) * job.step[fast], part * n, tile + i * n * size)
                 philox_lay(job, at, &place, fast, tile, n, k, pitch, stride, size)
                 break
-            some = min(n, job.shape[last] - at[last])        # columns along the last axis
-            lines = (k * size + 63) // 64 if stride == size and k * size >= 64 else 0
             for i in range(k):                               # the places' lines are fetched while numbers are made
                 for line in range(i * some * lines // k, (i + 1) * some * lines // k):
                     fetch_to_write(place + line // lines * job.stride[last] + line % lines * 64)
