@@ -35,7 +35,7 @@ cdef enum:
     GRID_COLS = 64              # columns of its width
     GRID_BYTES = 8000000        # workspace of a call, all threads together
     GRID_MOST = 4               # pieces a thread, at most
-    GRID_K = 384                # of dense.pxi: terms packed at once,
+    GRID_K = 384                # of product.pxi: terms packed at once,
     GRID_PACK = 96              # rows of a packed at once where one panel has all columns,
     GRID_PANEL = 32             # vectors in a panel's row
     COST_READ = 8               # reading, packing, making a slope once more takes as long as so many multiply-adds

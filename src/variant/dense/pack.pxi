@@ -3,7 +3,7 @@
 # Design
 # A. A panel of b is tile after tile, each k rows of one tile's width, zeros beyond the last column; rows of a lie
 #    TILE_ROWS side by side. Sources are read along whatever is adjacent in memory.
-# B. The functions named as one of tiles.pxi choose its float32 or float64 twin.
+# B. The functions named as one of the tiles choose its float32 or float64 twin.
 
 ctypedef fused real:
     float
