@@ -20,7 +20,8 @@ import numpy as np
 from .. import _threads, kernels
 from .._types import Array
 
-_BLOCK = 96         # reflections in one WY block
+_BLOCK = 64         # reflections in one WY block, of few columns;
+_WIDE, _MANY = 768, 128     # of at least so many columns so many: products grow faster than triangles
 _STRIP = 512        # columns updated at a time: the width of the product's panels; with threads fewer, but at least
 _NARROW = 128
 _SMALL = 16         # triangles of this size are inverted by substitution, larger ones by halves
@@ -32,12 +33,13 @@ def accumulate(g: Array, count: int) -> Array:
     g: (n, m), n >= m >= 1, C-contiguous; its upper triangle is not read.
     """
     m = g.shape[1]
+    size = _BLOCK if m < _WIDE else _MANY
     signs = np.empty(m)
     factors: dict[int, Array] = {}
     own: list[Array] = []
 
     def factor(j: int) -> None:
-        b = min(_BLOCK, m - j)
+        b = min(size, m - j)
         v = g[j:, j:j + b]
         v[:b] = np.tril(v[:b])
         factors[j] = _factor(v, signs[j:j + b])
@@ -56,10 +58,10 @@ def accumulate(g: Array, count: int) -> Array:
         np.negative(kernels.matmul(v[:b], x, threads=1), out=g[j:j + b, start:stop])
         kernels._matmul_add(low, np.negative(x, out=x), rest)
 
-    blocks = list(range(0, m, _BLOCK))
+    blocks = list(range(0, m, size))
     _threads.run(factor, [(j,) for j in blocks], count)
     for j in reversed(blocks):
-        b = min(_BLOCK, m - j)
+        b = min(size, m - j)
         _threads.run(apply, [(j, b, j, j + b), *((j, b, j + b + s, j + b + e) for s, e in _strips(m - j - b, count))],
                      count)
         g[j:, j:j + b] = own.pop()
