@@ -11,12 +11,13 @@ Chen, Kunin et al. 2023 (invariant sets). Other libraries have no counterpart.
 from .._doors import called_by
 from ._analyze import analyze
 from ._break_ties import Broken, Change, break_ties
+from ._flow._zero_flow import ZeroFlow
+from ._layers import LayerSymmetry, NearTie
 from ._optimizers import rule as invariance
 from ._quotient import Quotient, quotient
-from ._report import LayerSymmetry, NearTie, SymmetryReport
+from ._report import SymmetryReport
 from ._report import SymmetryReport as Report
 from ._structures._graph import Graph
-from ._zero_flow import ZeroFlow
 
 __all__ = ["Broken", "Change", "Graph", "LayerSymmetry", "NearTie", "Quotient", "Report", "SymmetryReport", "ZeroFlow",
            "analyze", "break_ties", "invariance", "quotient"]

@@ -19,9 +19,9 @@ from ..errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from ..network import Dense, Network
 from ..program import Program
 from . import _weight_passes as passes
-from ._grouping import group
 from ._lowering._report import program_report
 from ._optimizers import rule
+from ._refinement._grouping import group
 from ._report import SymmetryReport
 from ._structures._graph import Graph
 from ._structures._joint import together

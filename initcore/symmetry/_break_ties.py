@@ -17,8 +17,9 @@ from ..network import Network
 from ..program import Program
 from ..random import Key, as_key
 from ._analyze import analyze, as_network
+from ._layers import LayerSymmetry
 from ._lowering._free import freed_once
-from ._report import LayerSymmetry, SymmetryReport
+from ._report import SymmetryReport
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from .._types import Array
-from ._grouping import group, ranked
-from ._partition import BACKWARD, FORWARD, Refinement
-from ._report import LayerSymmetry
-from ._signatures import Signatures
+from ._layers import LayerSymmetry
+from ._refinement._grouping import group, ranked
+from ._refinement._partition import BACKWARD, FORWARD, Refinement
+from ._refinement._signatures import Signatures
 from ._structures._system import System
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .._types import Array
-from ._partition import BACKWARD, FORWARD, Refinement
-from ._signatures import State
+from ._refinement._partition import BACKWARD, FORWARD, Refinement
+from ._refinement._signatures import State
 from ._structures._system import Block, System
 
 _LINES = 8

@@ -9,9 +9,9 @@ import itertools
 import numpy as np
 
 from .._types import Array
-from ._grouping import linked, root
-from ._partition import Refinement
-from ._report import NearTie
+from ._layers import NearTie
+from ._refinement._grouping import linked, root
+from ._refinement._partition import Refinement
 from ._structures._system import System
 
 DEFAULT = 1e-3

@@ -11,7 +11,8 @@ from .._types import Array
 from ..errors import ArgumentError
 from ..network import Dense, LayerGradient, Network
 from ._analyze import analyze, as_network
-from ._report import LayerSymmetry, SymmetryReport
+from ._layers import LayerSymmetry
+from ._report import SymmetryReport
 
 
 class Quotient(NamedTuple):

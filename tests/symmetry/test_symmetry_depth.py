@@ -5,7 +5,7 @@ import pytest
 
 import initcore as ic
 from initcore.reference import field
-from initcore.symmetry._signatures import Signatures
+from initcore.symmetry._refinement._signatures import Signatures
 
 
 def pairs(depth, width, factor, seed=3, made=lambda rng, n: rng.normal(0, 2 / n, (n, n))):

@@ -5,8 +5,9 @@ value carries. This door is for the rooms of the library; users ask :meth:`initc
 """
 
 from ..._doors import called_by
+from ._facts import SQUARES, Colour, Family, Link, Use
 from ._scores import KEYS, VALUES
-from ._trace import SQUARES, Colour, Family, Link, Trace, Use
+from ._trace import Trace
 from ._track import track
 from ._tracks import UNIT, Track, size
 

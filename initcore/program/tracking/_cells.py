@@ -7,9 +7,10 @@ import numpy as np
 from ..._types import Array
 from .._program import Op
 from .._vocabulary import CELLS
+from ._layouts import reshape
 from ._scores import KEYS, VALUES
 from ._trace import Trace
-from ._tracks import UNIT, Track, Unsaid, data, plain_dims, reshape, size
+from ._tracks import UNIT, Track, Unsaid, data, plain_dims, size
 
 
 def attention(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:

@@ -7,24 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._program import Op
+from ._layouts import broadcast, common, cut_out, flip, permute, reshape, roll
 from ._trace import Trace, aligned
-from ._tracks import (
-    DATA,
-    SAME,
-    UNIT,
-    Factor,
-    Track,
-    Unsaid,
-    broadcast,
-    common,
-    cut_out,
-    data,
-    flip,
-    permute,
-    plain_dims,
-    reshape,
-    roll,
-)
+from ._tracks import DATA, SAME, UNIT, Factor, Track, Unsaid, data, plain_dims
 
 
 def relocate(trace: Trace, op: Op, tracks: list[Track | None]) -> list[Track]:

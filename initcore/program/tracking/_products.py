@@ -9,23 +9,9 @@ import numpy as np
 
 from ..._types import Array
 from .._program import Op
+from ._layouts import cut, merged, permute, reshape
 from ._trace import Trace
-from ._tracks import (
-    DATA,
-    SAME,
-    UNIT,
-    Factor,
-    Track,
-    Unsaid,
-    cut,
-    data,
-    flat,
-    merged,
-    permute,
-    plain_dims,
-    reshape,
-    size,
-)
+from ._tracks import DATA, SAME, UNIT, Factor, Track, Unsaid, data, flat, plain_dims, size
 
 _PLACES = 1 << 12           # places of data that one weight matrix reads
 _EXPERTS = 1 << 10

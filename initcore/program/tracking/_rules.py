@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from .._vocabulary import FUNCTIONS, VOCABULARY
 from . import _cells as cells
 from . import _moves as moves
 from . import _products as products
-from ._trace import SQUARES, Trace
-from ._tracks import DATA, SAME, UNIT, Dims, Factor, Track, Unsaid, data, plain_dims, reshape
+from ._norms import given, normalize, reduced, softmax
+from ._trace import Trace
+from ._tracks import DATA, SAME, UNIT, Factor, Track, Unsaid, data, plain_dims
 
 Tracks = list[Track]
 Rule = Callable[[Trace, Op, list[Track | None]], Tracks]
@@ -25,17 +25,13 @@ _EDGES = ("max", "min", "amax", "amin")
 _BLIND = ("any", "all", "argmax", "argmin", "count")         # reductions without a gradient
 
 
-def _some(tracks: list[Track | None]) -> Tracks:
-    return [t for t in tracks if t is not None]
-
-
 def _shape(op: Op, k: int = 0) -> tuple[int, ...]:
     return op.outputs[k].shape
 
 
 def elementwise(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """The same function of each unit."""
-    some = _some(tracks)
+    some = given(tracks)
     name = op.attributes.get("function", "")
     if (scaled := _scaled(op, some, name)) is not None:
         return [scaled]
@@ -81,23 +77,7 @@ def _scaled(op: Op, some: Tracks, name: str) -> Track | None:
 
 def compare(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """A function of each unit without a gradient."""
-    return [trace.join(_some(tracks), _shape(op), "mix", op.kind, grows=False)]
-
-
-def _reduced(track: Track, dims: tuple[int, ...], keep: bool) -> tuple[Dims, list[int]]:
-    """The dims that remain, and which dims of the unit array go."""
-    units, k, new = [], 0, []
-    for d, factors in enumerate(track.dims):
-        for f in factors:
-            if f.kind == UNIT:
-                if d in dims:
-                    units.append(k)
-                k += 1
-        if d not in dims:
-            new.append(factors)
-        elif keep:
-            new.append(())
-    return tuple(new), units
+    return [trace.join(given(tracks), _shape(op), "mix", op.kind, grows=False)]
 
 
 def reduce(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
@@ -107,7 +87,7 @@ def reduce(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     x = trace.as_units(x)
     dims = op.attributes.get("dims")
     dims = tuple(range(len(x.shape))) if dims is None else tuple(dims)
-    new, units = _reduced(x, dims, bool(op.attributes.get("keep", False)))
+    new, units = reduced(x, dims, bool(op.attributes.get("keep", False)))
     function = op.attributes["function"]
     if x.ids is None:
         return [Track(new)]
@@ -129,68 +109,9 @@ def _by_place(trace: Trace, x: Track, units: list[int]) -> None:
     trace.place(x.ids, place)
 
 
-def softmax(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
-    """Over data a function of each unit; over units one of the unit and its group."""
-    x = trace.as_units(_some(tracks)[0])
-    if x.ids is None:
-        return [x]
-    return [_grouped(trace, x, tuple(op.attributes["dims"]), "softmax", None)]
-
-
-def _grouped(trace: Trace, x: Track, dims: tuple[int, ...], role: str, call: Any) -> Track:
-    kept, units = _reduced(x, dims, True)
-    if not units:
-        return trace.alike(x, role, call)
-    places = any(f.kind == DATA for d in dims for f in x.dims[d])       # a constant need not come out then
-    summed = f"{role} over data" if places else SQUARES if call == "rms" else role
-    total = trace.sum_over(x, units, kept, "reduce", summed)
-    return trace.join([x, total], x.shape, role, call)
-
-
-def normalize(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
-    """Statistics over data (batch, instance), over units (layer, rms) or groups of them; then gain and shift."""
-    x, gamma, beta, mean, var = [*tracks, None, None, None, None][:5]
-    assert x is not None
-    method, channel = op.attributes["method"], op.attributes.get("channel")
-    shape = x.shape
-    x = trace.as_units(x)
-    if method in ("layer", "rms"):
-        dims = tuple(op.attributes.get("dims") or (len(shape) - 1,))
-        y = x if x.ids is None else _grouped(trace, x, dims, "norm", method)
-    else:
-        if channel is None:
-            raise Unsaid("a normalisation without its channel dim")
-        dims = (channel,)
-        if method == "group":
-            y = x if x.ids is None else _in_groups(trace, x, channel, int(op.attributes.get("groups", 1)))
-        elif method == "batch" and not op.attributes.get("training", True):
-            y = x
-            for other, role in ((mean, "sum"), (var, "quotient")):
-                if other is not None:
-                    y = trace.join([y, _placed(other, dims, shape)], shape, role, "running")
-        else:
-            y = x if x.ids is None else trace.alike(x, "norm", method)
-    for other, role in ((gamma, "product"), (beta, "sum")):
-        if other is not None:
-            y = trace.join([y, _placed(other, dims, shape)], shape, role, "gamma" if role == "product" else "beta")
-    return [y]
-
-
-def _placed(t: Track, dims: tuple[int, ...], shape: tuple[int, ...]) -> Track:
-    """A parameter of some dims as one that broadcasts."""
-    return reshape(t, [n if d in dims else 1 for d, n in enumerate(shape)])
-
-
-def _in_groups(trace: Trace, x: Track, channel: int, groups: int) -> Track:
-    shape = x.shape
-    y = reshape(x, (*shape[:channel], groups, shape[channel] // groups, *shape[channel + 1:]))
-    y = _grouped(trace, y, tuple(d for d in range(1, len(y.shape)) if d != channel), "norm", "group")
-    return reshape(y, shape)
-
-
 def dropout(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """Draws of a unit's own part it from all others."""
-    x = _some(tracks)[0]
+    x = given(tracks)[0]
     if x.data or not op.attributes["rate"]:
         return [x]
     x = trace.as_units(x)
@@ -209,7 +130,7 @@ def dropout(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
 
 def detach(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """No gradient passes."""
-    x = _some(tracks)[0]
+    x = given(tracks)[0]
     if x.weights is not None:
         return [replace(x, weights=replace(x.weights, frozen=True))]
     return [x if x.ids is None else trace.alike(x, "detach", grows=False)]
@@ -222,7 +143,7 @@ def fresh(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
 
 def spread(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """A function of each unit along data only."""
-    x = trace.as_units(_some(tracks)[0])
+    x = trace.as_units(given(tracks)[0])
     if x.ids is None:
         return [data(v.shape) for v in op.outputs]
     where = op.attributes.get("dims")
@@ -239,10 +160,10 @@ def spread(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
 
 def topk(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """Along data: a function of each unit. Along units: the largest, of which only data say whose they are."""
-    x, d = trace.as_units(_some(tracks)[0]), int(op.attributes["dim"])
+    x, d = trace.as_units(given(tracks)[0]), int(op.attributes["dim"])
     if x.ids is None or not any(f.kind == UNIT for f in x.dims[d]):
         return spread(trace, op, tracks)
-    new, units = _reduced(x, (d,), True)
+    new, units = reduced(x, (d,), True)
     trace.discrete(x.ids)                       # equal units may be cut apart
     y = trace.sum_over(x, units, new, "reduce", "topk")
     k = _shape(op)[d]
@@ -252,7 +173,7 @@ def topk(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
 
 def gather(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """Elements along a dim of data; which ones may differ from unit to unit."""
-    x, index = _some(tracks)
+    x, index = given(tracks)
     d, shape = op.attributes["dim"], _shape(op)
     x = trace.as_units(x)
     if x.ids is None:
@@ -269,7 +190,7 @@ def gather(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
 
 def scatter(trace: Trace, op: Op, tracks: list[Track | None]) -> Tracks:
     """Elements put to places along a dim of data."""
-    x, index, *more = _some(tracks)
+    x, index, *more = given(tracks)
     d, shape = op.attributes["dim"], _shape(op)
     parts = [x, index, *more]
     if all(t.data for t in parts):
@@ -308,4 +229,3 @@ RULES: dict[str, Rule] = {
 def rule_of(op: Op) -> Rule:
     """The rule of an operation."""
     return RULES[VOCABULARY[op.kind].axes]
-

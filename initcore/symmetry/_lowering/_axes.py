@@ -6,8 +6,9 @@ import numpy as np
 
 from ... import activations
 from ...program.tracking import Trace
-from .._structures._local import Local, Step
-from .._structures._system import Axis, admit
+from .._structures._axis import Axis, admit
+from .._structures._local import Local
+from .._structures._steps import Step
 from .._structures._turns import Turn
 from ._bundles import Bundles, Group
 

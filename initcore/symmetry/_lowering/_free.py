@@ -13,7 +13,8 @@ from ..._types import Array
 from ...program import Parameter, Program
 from ...program.tracking import Use
 from ...random import Key
-from .._report import LayerSymmetry, SymmetryReport
+from .._layers import LayerSymmetry
+from .._report import SymmetryReport
 from ._lower import Lowering, lowered
 
 Noise = tuple[int, str, tuple[int, ...], float, str]          # layer, parameter, its units, std, reason

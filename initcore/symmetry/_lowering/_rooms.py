@@ -12,8 +12,9 @@ from ...errors import NonFiniteError
 from ...program import Op, Parameter, Program, Value
 from ...program.tracking import KEYS, SQUARES, Trace, Track
 from .. import _weight_passes as passes
+from .._structures._axis import Axis
 from .._structures._local import Local
-from .._structures._system import Axis, Block, Coupling, Slice
+from .._structures._system import Block, Coupling, Slice
 from ._axes import axis_of, local_of
 from ._bundles import Bundles
 from ._classes import Class, classes

@@ -7,7 +7,8 @@ import numpy as np
 from ..._types import Array
 from ...program import Parameter
 from ...program.tracking import Use
-from .._structures._system import Axis, Block, Term
+from .._structures._axis import Axis, Term
+from .._structures._system import Block
 from ._classes import Class, ordered, span
 from ._rooms import Rooms
 from ._sharing import Sites

@@ -19,8 +19,9 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import ArgumentError
+from ._axis import Axis
 from ._joint import kind_of
-from ._system import Axis, Block, Coupling
+from ._system import Block, Coupling
 
 Join = tuple[int, list[int]]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..._types import Array
-from ._system import Axis
+from ._axis import Axis
 
 
 def _phi0(axis: Axis) -> bool:

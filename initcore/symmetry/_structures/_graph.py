@@ -15,9 +15,10 @@ import numpy as np
 from ... import activations
 from ..._checks import float_array, integer
 from ...errors import ArgumentError, ShapeError, unknown_name
+from ._axis import Axis, Gain, Term
 from ._graph_base import Norm
 from ._graph_cells import Cells
-from ._system import Axis, Coupling, Gain, Term
+from ._system import Coupling
 
 _NORMS = ("layer", "rms", "batch", "instance", "group")
 _IDENTITY = activations.IDENTITY

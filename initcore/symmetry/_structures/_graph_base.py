@@ -13,8 +13,9 @@ from ..._types import Array
 from ...errors import ArgumentError, NonFiniteError, ShapeError, unknown_name
 from .. import _weight_passes as passes
 from ._alike import found, promised, sited
+from ._axis import Axis, Gain, Term, admit, plain
 from ._joint import joined
-from ._system import Axis, Block, Coupling, Gain, System, Term, admit, plain
+from ._system import Block, Coupling, System
 
 
 @dataclass

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..._types import Array
 from ...errors import ShapeError
-from ._system import Axis, Coupling, Slice, System, Term, chain, plain
+from ._axis import Axis, Term, plain
+from ._system import Coupling, Slice, System, chain
 
 _Place = dict[int, tuple[int, int]]       # part -> (joint axis, first unit)
 _KIN = 1 << 20                     # above every index of a block in its axis

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._types import Array
-from ..reference.field import Field, bits, mix, uniform, words
-from . import _weight_passes as passes
+from ..._types import Array
+from ...reference.field import Field, bits, mix, uniform, words
+from .. import _weight_passes as passes
+from .._structures._axis import Axis, Term
+from .._structures._system import Block
 from ._grouping import group
-from ._structures._system import Axis, Block, Term
 
 _EPS = 2.0 ** -53
 ROW, GATE, COLUMN = 1, 2, 4               # bits of State.seen

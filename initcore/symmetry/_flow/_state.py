@@ -1,94 +1,16 @@
-"""When each parameter first gets a gradient: the boolean propagation of theory 4.4 and 4.9, unit by unit.
-
-A unit's output can be non-zero iff phi(0) != 0, or its bias is not 0, or a non-zero weight leads to it from a unit
-that can be. Its back-signal likewise, and phi' must not vanish there. A weight gets a gradient iff both ends are
-live; after that step it counts as non-zero. Units proved identically zero never count, nor do parameters on which
-the loss does not depend (a key's bias, a bias before batch normalisation). Softmax scores see only what varies
-over the keys.
-"""
-
-from collections.abc import Set as AbstractSet
+"""Which units can be non-zero, and which get a signal back, as parameters learn."""
 
 import numpy as np
 
-from .._types import Array
-from . import _weight_passes as passes
-from ._structures._cells import ADJOINTS, OUTPUTS
-from ._structures._local import Still
-from ._structures._system import Axis, Block, System
+from ..._types import Array
+from .._structures._axis import Axis
+from .._structures._cells import ADJOINTS, OUTPUTS
+from .._structures._local import Still
+from .._structures._system import Block, System
+from ._reach import Reach
 
 
-class ZeroFlow(dict[str, int | None]):
-    """First step with a gradient (0 = the very first), by parameter name; None = never.
-
-    Looks up ``"layers[0].w"`` and prints one line a parameter that does not learn at once. ``null``: the names of
-    those on which the loss does not depend.
-
-    >>> print(ZeroFlow({"layers[0].w": 1, "layers[1].w": 0}))
-    layers[0].w: step 1
-    """
-
-    null: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        late = [f"{k}: {'never' if v is None else f'step {v}'}" for k, v in self.items() if v != 0]
-        return "\n".join(late) if late else "every parameter has a gradient at step 0"
-
-
-class _Reach:
-    """Is there a non-zero weight from some live source to each target? Weights grow non-zero where they learn."""
-
-    def __init__(self, block: Block, mask: Array | None) -> None:
-        self.block, self.mask = block, mask
-        self.rows, self.cols = block.rows or slice(None), block.cols or slice(None)
-        self.learnt: list[tuple[Array, Array]] = []
-        self._all: bool | None = None
-
-    def onto(self, out: Array, live: Array, backward: bool = False) -> None:
-        """Mark in ``out`` what a live unit on the other side reaches."""
-        there, here = (self.cols, self.rows) if backward else (self.rows, self.cols)
-        out[here] |= self(live[there], backward)
-
-    def __call__(self, live: Array, backward: bool = False) -> Array:
-        w = self.block.w.T if backward else self.block.w
-        if not live.any():
-            return np.zeros(w.shape[1], dtype=bool)
-        if self.block.constant:
-            out = np.full(w.shape[1], w.size > 0 and bool(w[0, 0] != 0))
-        elif live.all() and self._full():
-            out = np.ones(w.shape[1], dtype=bool)
-        else:
-            out = _touched(w, live)
-        for x, d in self.learnt:
-            if backward:
-                x, d = d, x
-            if (x & live).any():
-                out = out | (d if self.mask is None else d & _touched(self.mask.T if backward else self.mask, x & live))
-        return out
-
-    def _full(self) -> bool:
-        """Has every row and column a non-zero entry? Looked up on the diagonal, which a random matrix satisfies."""
-        if self._all is None:
-            n, m = self.block.w.shape
-            k = np.arange(max(n, m))
-            self._all = bool((self.block.w[k % n, k % m] != 0).all())
-        return self._all
-
-    def learn(self, x: Array, d: Array) -> bool:
-        """Record a gradient on the block x by d; True if it adds anything."""
-        x, d = x[self.rows], d[self.cols]
-        if not (x.any() and d.any()) or any((x <= a).all() and (d <= b).all() for a, b in self.learnt):
-            return False
-        self.learnt.append((x.copy(), d.copy()))
-        return True
-
-
-def _touched(w: Array, live: Array) -> Array:
-    """Which columns have a non-zero entry in a live row?"""
-    return passes.project(w, live[None].astype(np.float64))[1] > 0
-
-
-class _Flow:
+class Flow:
     """Sets of live units of each axis; they only ever grow.
 
     pre, vary : of each part: can it be non-zero, does it vary over data and time?   x, moves : the same of the output.
@@ -100,7 +22,7 @@ class _Flow:
         self.system, self.dead, self.flat, self.step, self.still = system, dead, flat, 0, still
         self.axes, self.blocks = system.axes, [*system.blocks, *system.links]
         masks = {(b.name, b.source, b.target): b.w for b in self.blocks if b.structural}
-        self.reach = [_Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
+        self.reach = [Reach(b, masks.get((b.name, b.source, b.target))) for b in self.blocks]
         self.incoming: list[list[int]] = [[] for _ in self.axes]
         self.outgoing: list[list[int]] = [[] for _ in self.axes]
         self.scores: dict[int, list[int]] = {}
@@ -260,7 +182,7 @@ class _Flow:
                     behind.update(self.scores.get(i, ()))
         return touched
 
-    def learn(self, i: int, first: ZeroFlow) -> bool:
+    def learn(self, i: int, first: dict[str, int | None]) -> bool:
         """Record the gradients of the per-unit parameters of axis i; True if any of them grew."""
         axis, grew = self.axes[i], False
         for j, t in enumerate(axis.bias):
@@ -274,7 +196,7 @@ class _Flow:
             grew |= self._record(first, g.name, self.gains[i], j, d | (g.scalar and bool(d.any())))
         return grew
 
-    def _record(self, first: ZeroFlow, name: str, live: list[Array], j: int, d: Array) -> bool:
+    def _record(self, first: dict[str, int | None], name: str, live: list[Array], j: int, d: Array) -> bool:
         if not d.any() or (first[name] is not None and not (d & ~live[j]).any()):
             return False
         live[j] = live[j] | d
@@ -289,38 +211,3 @@ def _within(d: Array, span: slice | None) -> Array:
     out = np.zeros_like(d)
     out[span] = d[span]
     return out
-
-
-def flow(system: System, dead: list[Array], max_steps: int | None = None,
-         flat: AbstractSet[int] = frozenset(), still: dict[int, Still] | None = None) -> ZeroFlow:
-    """First step with a gradient of every parameter.
-
-    dead : ``dead[i]`` marks units of axis i that are zero for ever.
-    flat : axes whose normalisation always gives a constant (one cell).
-    still : the same of steps of the programs that units run, unit by unit.
-    """
-    state, first = _Flow(system, dead, set(flat), still or {}), ZeroFlow()
-    for i, axis in enumerate(system.axes):
-        first.update({b.name: None for b in system.incoming(i) if not b.frozen})
-        first.update({t.name: None for t in axis.bias})
-        first.update({g.name: None for g in axis.gains})
-    first.update({name: None for name in system.idle if name not in first})
-    first.update({name: None for name in system.null if name not in first})
-    first.null = (*(t.name for a in system.axes for t in a.bias if t.null), *system.null)
-    waits = {i for i, a in enumerate(system.axes) if a.stops}
-    dirty = set(range(len(system.axes)))
-    while (dirty or waits) and (max_steps is None or state.step <= max_steps):
-        touched = state.spread(dirty | waits)
-        dirty = set()
-        for k in {k for i in touched for k in (*state.incoming[i], *state.outgoing[i])}:
-            b = state.blocks[k]
-            if not b.frozen and state.reach[k].learn(state._of(state.x, b), state.entering(b.target)[b.part]):
-                dirty |= {b.source, b.target}
-                if first[b.name] is None:
-                    first[b.name] = state.step
-        for i in touched:
-            if state.learn(i, first):
-                dirty.add(i)
-        state.step += 1
-        waits = {i for i in waits if system.axes[i].stops >= state.step}
-    return first

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .._types import Array
+from ..._types import Array
+from .._structures._axis import Axis
 from ._grouping import group
 from ._signatures import COLUMN, GATE, ROW
-from ._structures._system import Axis
 
 
 def dead(axis: Axis, seen: Array, units: Array, moving: bool) -> Array:

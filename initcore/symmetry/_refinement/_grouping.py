@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._types import Array
+from ..._types import Array
 
 
 def group(*columns: Array) -> Array:

@@ -1,0 +1,1 @@
+"""When each parameter first gets a gradient."""
