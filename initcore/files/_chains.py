@@ -17,6 +17,7 @@ from ..errors import ArgumentError, ArgumentTypeError, FileFormatError, ShapeErr
 from ..network import Dense, Network, require_network
 from . import _naming
 from ._open import open_weights
+from ._orders import LAYOUTS
 from ._tensor import Tensor
 from ._text import shown_name
 
@@ -109,7 +110,7 @@ def _unfolded(tensors: Mapping[str, Tensor], layout: str | None, order: Sequence
               source: str) -> tuple[dict[str, Tensor], str]:
     """Weights and biases of matrices that hold both, in the first layout in which they chain."""
     error: FileFormatError | None = None
-    for one in _naming.LAYOUTS if layout is None else (layout,):
+    for one in LAYOUTS if layout is None else (layout,):
         parts: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
             found = _naming.parse(name)

@@ -141,6 +141,10 @@ def _parts(weights: Weights, used: Mapping[str, str]) -> list[_Part]:
     used : what the graph in the file makes of a tensor, which says more than its name.
     """
     roles = {name: _roles.role_of(t) for name, t in weights.tensors.items()}
+    if "ema" in roles.values() and not any(t.ndim >= 2 and roles[name] not in _roles.BESIDE
+                                           for name, t in weights.tensors.items()):
+        roles = {name: _roles.role_of(t, averaged=True) for name, t in weights.tensors.items()}
+        weights.notes.append("It holds no weights but an averaged copy (EMA), which is what is judged.")
     roles.update({name: used[name] for name, role in roles.items() if role in ("dense", "other", "statistic", "conv")
                   and name in used})
     stems: dict[str, list[Tensor]] = {}

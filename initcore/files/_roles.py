@@ -18,6 +18,7 @@ _PATTERNS = tuple((role, re.compile(pattern, re.IGNORECASE)) for role, pattern i
                   rf"{_END}|(?:^|/)(?:mu|nu)/"),
     ("ema", rf"{_EDGE}(?:ema|ema_model|model_ema|ema_params|shadow\w*|swa_model|teacher\w*|target_network)(?:$|[._/])"),
     ("buffer", rf"{_EDGE}(?:\w*mask\w*|position_ids|inv_freq|num_batches_tracked|rotary_emb|rope_freqs|"
+               rf"rngs?|seed_generator\w*|\w*fake_quant\w*|\w*post_process\w*|weight_scale(?:_inv)?|input_scale|"
                rf"relative_position_index|(?<!_)attn\.bias|(?<!_)attention\.bias|masked_bias|total_ops|total_params){_END}"),
     ("position_bias", rf"{_EDGE}(?:\w*position_bias\w*|\w*bias_table){_END}"),
     ("adapter", rf"{_EDGE}(?:lora_?\w*|\w*adapter\w*|ia3\w*){_END}|lora_[ab]"),
@@ -46,8 +47,8 @@ WORDS = {"conv": "a convolution", "norm": "a normalisation", "recurrent": "a rec
          "other": "a tensor that belongs to no dense layer"}
 
 
-def role_of(tensor: Tensor) -> str:
-    """One word for what the tensor is.
+def role_of(tensor: Tensor, averaged: bool = False) -> str:
+    """One word for what the tensor is. averaged : averaged copies are what the file is about.
 
     >>> [role_of(Tensor(n, s, "float32")) for n, s in (("fc1.weight", (5, 3)), ("bn1.weight", (5,)),
     ...                                                ("conv1.weight", (8, 3, 3, 3)), ("rnn/kernel", (4, 4)))]
@@ -55,7 +56,7 @@ def role_of(tensor: Tensor) -> str:
     """
     if tensor.role is not None:
         return tensor.role
-    named = _by_name(tensor.name)
+    named = _by_name(tensor.name, "ema" if averaged else "")
     if named is not None:
         return named
     wide = sum(n > 1 for n in tensor.shape)
@@ -68,11 +69,11 @@ def role_of(tensor: Tensor) -> str:
 
 
 @lru_cache(maxsize=1 << 17)
-def _by_name(name: str) -> str | None:
+def _by_name(name: str, but: str = "") -> str | None:
     bare = _NNX.sub("", name)
     if _ANY.search(bare) is None:
         return None
-    return next((role for role, pattern in _PATTERNS if pattern.search(bare)), None)
+    return next((role for role, pattern in _PATTERNS if role != but and pattern.search(bare)), None)
 
 
 def fans_of(tensor: Tensor, role: str) -> tuple[int, ...]:

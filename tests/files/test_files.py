@@ -322,3 +322,38 @@ def test_sums_beyond_the_largest_float(tmp_path, values):
     assert json.loads(report.to_json())["tensors"][0]["std"] is None and report.to_sarif() and report.to_html()
     compared = compare(tmp_path / "a.npz", tmp_path / "b.npz")
     assert str(compared) and compared.to_json() and compared.to_html()
+
+
+def dense(*widths, under="", seed=3):
+    """PyTorch's names of a chain."""
+    rng = np.random.default_rng(seed)
+    return {f"{under}{2 * i}.{word}": a for i, (n, m) in enumerate(zip(widths, widths[1:])) for word, a in (
+        ("weight", (rng.normal(size=(m, n)) / np.sqrt(n)).astype(np.float32)), ("bias", np.zeros(m, np.float32)))}
+
+
+def test_an_averaged_copy_alone_is_the_network(tmp_path):
+    state = {"step": np.array(7), **{f"opt_state/{k}": v for k, v in dense(12, 20, 3).items()}}
+    np.savez(tmp_path / "net.npz", **dense(12, 20, 3, under="ema.module."), **state)
+    report = check_file(tmp_path / "net.npz")
+    assert report.network.net.widths == (12, 20, 3) and any("averaged copy" in note for note in report.notes)
+    np.savez(tmp_path / "both.npz", **dense(12, 20, 3, under="ema.module."), **dense(12, 20, 3, under="model."))
+    report = check_file(tmp_path / "both.npz")
+    assert report.network.net.widths == (12, 20, 3) and not any("averaged copy (EMA)" in n for n in report.notes)
+
+
+def test_what_quantisation_and_random_streams_note_counts_for_nothing(tmp_path):
+    beside = {"0.weight_fake_quant.scale": np.ones(20, np.float32), "0.activation_post_process.eps": np.ones(1),
+              "0.weight_fake_quant.fake_quant_enabled": np.ones(1, np.uint8), "2.weight_fake_quant.min_val": np.ones(3),
+              "rngs.params.key.value": np.zeros(2, np.uint32), "rngs.dropout.count.value": np.zeros((), np.uint32),
+              "seed_generator/seed_generator_state": np.zeros(2, np.uint32)}
+    np.savez(tmp_path / "net.npz", **dense(12, 20, 3), **beside)
+    report = check_file(tmp_path / "net.npz")
+    assert report.network.net.widths == (12, 20, 3) and report.coverage.network == 1, report
+
+
+def test_networks_side_by_side_are_named_with_the_option_that_reads_one(tmp_path):
+    np.savez(tmp_path / "net.npz", **dense(12, 20, 3, under="actor."), **dense(12, 20, 1, under="critic.", seed=4))
+    report = check_file(tmp_path / "net.npz")
+    said = " ".join(report.notes)
+    assert "2 networks side by side, 'actor', 'critic': --order actor.0,actor.2 reads the first" in said
+    assert check_file(tmp_path / "net.npz", order=["actor.0", "actor.2"]).network.net.widths == (12, 20, 3)

@@ -43,7 +43,7 @@ def folder_of(kind, path, **changed):
 
 
 def numbers(path, ids):
-    """What the program of a folder makes of token numbers."""
+    """What the program of a folder makes of token numbers, or of images."""
     weights = open_weights(path)
     program = weights.graph(weights, {1: ids.shape[1]})
     run = forward(program, [{program.inputs[0]: ids}], {p.value: np.asarray(p.read()) for p in program.parameters})
@@ -59,3 +59,18 @@ def test_numbers_are_the_librarys(tmp_path, kind):
     assert np.abs(numbers(tmp_path, ids) - theirs).max() < 2e-5 * np.abs(theirs).max()
     report = check_file(tmp_path, select=["SYM", "SAT"])
     assert report.coverage.network > 0.9 and report.network.signal is not None, report
+
+
+@pytest.mark.parametrize("model, options", [("ViTModel", {}), ("ViTModel", {"qkv_bias": False}),
+                                            ("ViTForImageClassification", {"num_labels": 5})])
+def test_numbers_of_images_are_the_librarys(tmp_path, monkeypatch, model, options):
+    monkeypatch.setitem(MODELS, "vit", ("ViTConfig", model, {
+        "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 12,
+        "patch_size": 4}))
+    made = folder_of("vit", tmp_path, **options)
+    images = np.random.default_rng(8).normal(size=(2, 3, 12, 12)).astype(np.float32)
+    with torch.no_grad():
+        theirs = made(torch.tensor(images))[0].numpy()
+    ours = numbers(tmp_path, images)
+    assert ours.shape == theirs.shape and np.abs(ours - theirs).max() < 2e-5 * np.abs(theirs).max()
+    assert check_file(tmp_path, select=["SYM", "SAT"]).coverage.network == 1

@@ -156,7 +156,15 @@ def _vit(m: Model) -> tuple[list[Value], list[Value]]:
     for i in m.layers("num_hidden_layers"):
         x = _encoder_layer(m, x, f"encoder.layer.{i}", ("layernorm_before", "layernorm_after"), n, eps)
     x = m.norm("layernorm", x, eps)
-    return [pixels], [x, *_pooled(m, x)]
+    return [pixels], _classified(m, x) or [x, *_pooled(m, x)]
+
+
+def _classified(m: Model, x: Value) -> list[Value]:
+    """What a classifier beside the base model makes of the first token."""
+    m.prefix, inside = "", m.prefix
+    made = [m.linear("classifier", m.b.select(x, 1, 0))] if inside and m.has("classifier.weight") else []
+    m.prefix = inside
+    return made
 
 
 KINDS: dict[str, Writer] = {
