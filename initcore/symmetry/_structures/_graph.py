@@ -37,12 +37,10 @@ class Graph(Cells):
     :meth:`recurrent`, :meth:`rnn`, :meth:`lstm`, :meth:`gru`, :meth:`experts`. What each asks of tied units stands in
     its docstring.
 
-    Arguments that recur
-    --------------------
-    source, target, axis : names of declared axes. b : a bias ``(target units,)`` or None.
-    name : what reports and errors call the layer; default from its axes, ``"source->target"`` or ``"axis.kind"``.
-    residual : the target is a stream that was read before; this layer adds to it.
-    activation : name, :class:`initcore.activations.Activation` or callable.
+    Arguments that recur : ``source``, ``target`` and ``axis`` are names of declared axes; ``b`` is a bias
+    ``(target units,)`` or None; ``name`` is what reports and errors call the layer, by default ``"source->target"`` or
+    ``"axis.kind"``; ``residual``: the target is a stream that was read before, and this layer adds to it;
+    ``activation`` is a name, an :class:`initcore.activations.Activation` or a callable.
 
     Raises
     ------
