@@ -17,8 +17,7 @@ from ..rules import nodes
 from ..saturation import LayerSignal, SignalReport
 from ._around import is_gate, is_output
 from ._groups import Group, Groups, Meeting, with_fields
-from ._judged import Said
-from ._session import Changes, Session
+from ._session import Changes, Said, Session
 from ._structure import Structure
 from ._way import Way
 from ._weights import NOWHERE, Weights

@@ -58,6 +58,14 @@ class Told:
     nothing: float = math.nan
 
 
+class Said(NamedTuple):
+    """What a loss was, in words: its name, its value (nan: none), and was it measured on targets?"""
+
+    name: str
+    value: float
+    known: bool
+
+
 class Session(Protocol):
     """A program with a batch, ready to be run. ``met`` is told every look as it is taken."""
 

@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 
 from .._checks import describe
+from .._signals import Asking, takes_options
 from ..errors import ArgumentError, ArgumentTypeError, UsageError
 from ..program import Place, Program
-from ..rules import Finding
+from ..rules import Finding, nodes
 from ..verdict import ModuleReport
 from ._streams import backend
 
 _OURS = os.path.dirname(os.path.dirname(__file__))
+_CALL = "ik.initialize(model, {{{name!r}: %s, '*': None}}%s)"
+WORDS = nodes.Words(_CALL % ("ik.RandomNormal(stddev={std:.4g})", ", rng=key"), _CALL % ("'zeros'", ""),
+                    _CALL % ("'ones'", ""))
 LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")        # initcore's own; others are Keras' names
 
 
@@ -45,7 +48,8 @@ def program(model: Any, *inputs: Any) -> Program:
     return _torch.program(model, given)
 
 
-def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **options: Any) -> ModuleReport:
+@takes_options
+def check(model: Any, x: Any = None, y: Any = None, **options: Unpack[Asking]) -> ModuleReport:
     """The verdict on a Keras model, on the torch or JAX backend. ``initcore.check(model, ...)`` is this function.
 
     Parameters
@@ -55,7 +59,7 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **optio
     loss : "softmax_cross_entropy" (of logits), "mse", "binary_cross_entropy"; a loss of Keras, by its name or itself,
         called as Keras does, ``loss(y, output)``; a function of (output, y); None: the one the model was compiled with,
         else as in :func:`initcore.check`.
-    options : those of :func:`initcore.jax.check` and :func:`initcore.torch.check`.
+    options : the other keyword arguments of :func:`initcore.jax.check` and :func:`initcore.torch.check`.
 
     Returns a :class:`initcore.verdict.ModuleReport`; ``.repair(rng=)`` is a copy of the model. Raises UsageError on
     TensorFlow's and NumPy's backends, ArgumentError for a model that is not built.
@@ -68,31 +72,21 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: Any = None, **optio
     """
     used = _built(model)
     given = _inputs(x)
-    taken = _loss(model, y, loss)
+    own: Asking = {"words": WORDS, **options, "loss": _loss(model, y, options.get("loss"))}
     target = y if y is None else _tensor("y", y)
     if used == "jax":
         from . import _jax
-        return _jax.check(model, given, target, loss=taken, **options).repairing(told=_told)
+        return _jax.check(model, given, target, **own).repairing(told=_told)
     from . import _torch
-    return _torch.check(model, given, target, loss=taken, **options).repairing(told=_told)
-
-
-_NORMAL = re.compile(r"torch\.nn\.init\.normal_\(model\.get_parameter\('(.+?)'\), std=(\S+)\)|"
-                     r"(\S+) = (\S+) \* jax\.random\.normal\(key, \S+\)")
-_PLAIN = re.compile(r"torch\.nn\.init\.(zeros|ones)_\(model\.get_parameter\('(.+?)'\)\)|"
-                    r"(\S+) = jnp\.(zeros|ones)_like\(\S+\)")
+    return _torch.check(model, given, target, **own).repairing(told=_told)
 
 
 def _told(f: Finding) -> Finding:
-    """A finding in Keras' words: the layer's path, the user's line only where it is the model's own."""
-    call = "ik.initialize(model, {{{!r}: ik.RandomNormal(stddev={}), '*': None}}, rng=key)"
-    cure = _NORMAL.sub(lambda m: call.format(*((m[1], m[2]) if m[1] else (m[3], m[4]))), f.cure)
-    cure = _PLAIN.sub(lambda m: "ik.initialize(model, {{{!r}: {!r}, '*': None}})".format(
-        *((m[2], m[1]) if m[1] else (m[3], m[4]))), cure)
+    """A finding at the layer's path, with the user's line only where it is the model's own."""
     place = f.place or Place()
     module = place.module or (f.tensor or "").rpartition("/")[0]
     own = place.file and not place.file.startswith(_OURS)
-    return replace(f, cure=cure, place=Place(module, place.file if own else "", place.line if own else 0))
+    return replace(f, place=Place(module, place.file if own else "", place.line if own else 0))
 
 
 def _built(model: Any) -> str:

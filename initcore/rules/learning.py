@@ -112,7 +112,8 @@ def _cause(c: Context, done: _rehearsal.Outcome) -> tuple[str, str]:
     def mends(net: Network, data: _rehearsal.Rows) -> bool:
         tried = _rehearsal.rehearse(net, data, c.family, {**limits, "enough": least})
         return tried is not None and tried.explained(limits) >= least
-    data = done.data
+    assert c.x is not None and c.y is not None and c.taken is not None
+    data = _rehearsal.rows(c.x, c.y, c.taken)
     assert data is not None
     x = data.x.astype(np.float64)
     mean, spread = x.mean(axis=0), x.std(axis=0)

@@ -75,7 +75,7 @@ def test_a_late_start_must_be_made_twice(monkeypatch):
         share, steps = [(0.4, 300), (0.01, 480), (0.5, 40)][len(asked) - 1]
         return _rehearsal.Progress(share, share, steps, 0.1)
     data, limits = _rehearsal.rows(X, Y, "softmax_cross_entropy"), dict(rules.get("SIG307").thresholds)
-    monkeypatch.setattr(_rehearsal, "rehearse", told)
+    monkeypatch.setattr("initcore._rehearsal._chains.rehearse", told)
     net = chain([64, 16, 10], "tanh")
     outcome = _rehearsal.compare(net, data, "sgd", limits)
     assert outcome.own.seen == 0.01 and outcome.good.seen == 0.5 and asked == ["sgd", "sgd", "adam"]
@@ -146,7 +146,7 @@ def test_families(optimizer, family):
 def test_constant_losses():
     """Of two classes 3:1, of targets 0 and 2, of soft targets, and of probabilities."""
     half, quarter = np.log(2), -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
-    mean = lambda y, loss: _rehearsal._constant(np.asarray(y), loss).mean()
+    mean = lambda y, loss: _rehearsal.least(np.asarray(y), loss).mean()
     assert mean([0, 0, 0, 1], "softmax_cross_entropy") == pytest.approx(quarter)
     assert mean([[0.0], [2.0]], "mse") == pytest.approx(1)
     assert mean([[1.0, 0], [0, 1]], "softmax_cross_entropy") == pytest.approx(half)

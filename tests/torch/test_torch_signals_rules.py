@@ -173,7 +173,7 @@ def test_a_rehearsal_that_learns_overrules_an_estimate():
 def test_nothing_is_rehearsed_where_nothing_is_doubted_or_known(monkeypatch):
     def never(*args):
         raise AssertionError("rehearsed")
-    monkeypatch.setattr("initcore.torch._signals._check.outcome", never)
+    monkeypatch.setattr("initcore._signals._judged.beside_repaired", never)
     x, y = lessons()
     assert ic.check(deep(0.2, 2), x, y).ok
     assert not ic.check(deep(1e5), x).ok
@@ -209,7 +209,7 @@ def test_a_module_that_takes_no_other_number_of_rows_is_not_rehearsed():
 def test_a_module_too_large_for_a_rehearsal_is_not_even_copied(monkeypatch):
     copied = []
     monkeypatch.setattr("initcore.torch._signals._rehearse.copy", SimpleNamespace(deepcopy=copied.append))
-    monkeypatch.setattr("initcore.torch._signals._rehearse.WORK", 1e5)
+    monkeypatch.setattr("initcore._rehearsal._modules.WORK", 1e5)
     x, y = lessons()
     report = ic.check(deep(1e5), x, y)
     assert not copied and not report.ok and "SIG307" not in {f.rule for f in report.findings}

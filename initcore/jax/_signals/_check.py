@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ... import symmetry
-from ..._signals import Gathered, Judged, Options, asked, conditions, merged, reported
-from ...errors import InitcoreError, ProgramError, UsageError
+from ..._signals import Again, Asking, Options, asked, checked, takes_options
+from ...errors import ProgramError, UsageError
 from ...files import judge_arrays
 from ...program import Place, Program
-from ...rules import Finding, learning, nodes
+from ...rules import Finding, nodes
 from ...verdict import ModuleReport
 from .._program import Reading, a_weight, read
 from .._trees import path_name
 from ._inputs import Call, call_of
 from ._loss import loss_of
 from ._models import Model, model_of
-from ._repair import Mend
-from ._session import Runner, Session
+from ._rehearse import Trainee
+from ._repair import Mend, mended_once
+from ._session import WORDS, Runner, Session
 
 
-def check(model: Any, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
-          optimizer: str = "sgd", l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
-          stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
-          thresholds: Any = None, baseline: Any = None, progress: Callable[[str], None] | None = None) -> ModuleReport:
+@takes_options
+def check(model: Any, x: Any = None, y: Any = None, **options: Unpack[Asking]) -> ModuleReport:
     """The verdict on a model of JAX, measured in one forward and one backward pass of its jaxpr.
 
     ``initcore.check(model, ...)`` is this function. Nothing is written into the model.
@@ -46,7 +45,8 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: str | Callable[...,
         at the outputs are sent back.
     optimizer, stage, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
     l2, l1, clip_value : of the training, for the proof of ties.
-    progress : told what is being done.
+    progress : told what is being done. words : how cures are written, an ``initcore.rules.nodes.Words``; by default
+        as calls of JAX.
 
     Returns
     -------
@@ -67,16 +67,71 @@ def check(model: Any, x: Any = None, y: Any = None, *, loss: str | Callable[...,
     True
     """
     given = model_of(model)
-    options = asked(x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
-                    select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds)
+    wanted = asked(x, y, options)
     _concrete(given.params)
-    call = call_of(x, given.params)
-    judged = _judge(replace(given, params=_here(given.params)), call, options, progress or (lambda what: None))
+    return checked(Subject(given, call_of(x, given.params)), wanted)
 
-    def again(params: Any) -> tuple[list[Finding], nodes.NodeContext | None]:
-        one = _judge(replace(given, params=_here(params)), call, options, lambda what: None, judged.exported)
-        return one.findings, one.context
-    return reported(given.name, judged, Mend(given, again, judged.context), fail_level, baseline)
+
+@dataclass
+class Subject:
+    """See :class:`initcore._signals.Subject`. traced : the function, once it was read."""
+
+    model: Model
+    call: Call
+    traced: Traced | None = None
+    failed: ProgramError | None = field(default=None, init=False)
+    reading = "tracing the function"
+
+    def __post_init__(self) -> None:
+        self.title, self.given, self.said = self.model.name, self.call.given, self.call.said
+        self.params = _here(self.model.params)
+        self.leaves = jax.tree_util.tree_leaves(self.params)
+
+    def tensors(self, options: Options) -> list[Finding]:
+        """What the rules for tensors find in its arrays; stacks of layers are known once the function was traced."""
+        self._trace(options)
+        stacks = frozenset() if self.traced is None else _scanned(self.traced.program(self.leaves))
+        return _of_arrays(self.params, options, stacks)
+
+    def session(self, options: Options) -> Session:
+        """The function, ready to run with the parameters."""
+        self._trace(options)
+        if self.traced is None:
+            assert self.failed is not None
+            raise self.failed
+        return Session(self.traced.runner, self.traced.program(self.leaves), self.leaves,
+                       jax.tree_util.tree_leaves(self.call.inputs), options.words or WORDS)
+
+    def _trace(self, options: Options) -> None:
+        if self.traced is None and self.failed is None:
+            try:
+                reading = read(self.model.fn, self.params, *self.call.inputs, frozen=self.model.frozen)
+                self.traced = Traced(reading, Runner(reading, loss_of(reading.shapes, options.y, options.loss)))
+            except ProgramError as error:
+                self.failed = error
+
+    def trainee(self, options: Options) -> Trainee | None:
+        """The function with its rows."""
+        if self.traced is None:
+            return None
+        return Trainee(self.model.fn, self.params, self.traced.trained, self.call.inputs, options.y, options.loss,
+                       len(self.traced.reading.tape))
+
+    def mended(self, findings: Sequence[Finding], context: nodes.NodeContext) -> Subject:
+        """The parameters with what the findings name set right once."""
+        return self.of(mended_once(self.params, findings, context))
+
+    def of(self, network: Any) -> Subject:
+        """Other parameters, of the same function."""
+        return replace(self, model=replace(self.model, params=network))
+
+    def mend(self, again: Again, context: nodes.NodeContext | None) -> Mend:
+        """What a report repairs with."""
+        return Mend(self.model, again, context)
+
+    def rehearsing(self) -> contextlib.AbstractContextManager[None]:
+        """JAX has no state."""
+        return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -85,6 +140,13 @@ class Traced:
 
     reading: Reading
     runner: Runner
+
+    @property
+    def trained(self) -> tuple[int, ...]:
+        """Which leaves of the parameters are trained; of two names of one array the first."""
+        own = {p.value: p for p in self.reading.program.parameters}
+        params = self.reading.params
+        return tuple(k for k, v in enumerate(params) if own[v].trainable and params.index(v) == k)
 
     def program(self, leaves: list[Any]) -> Program:
         """The program with these parameters."""
@@ -119,49 +181,6 @@ def _here(params: Any) -> Any:
     return jax.tree_util.tree_map(one, params)
 
 
-def _judge(model: Model, call: Call, options: Options, tell: Callable[[str], None], traced: Traced | None = None
-           ) -> Judged:
-    """All findings about a model: of its arrays, of its nodes."""
-    family = learning.family(options.optimizer)
-    tell("reading the weights")
-    found = _of_arrays(model, options)
-    said = (f"optimiser {options.optimizer}",)
-    if any(f.rule == "NUM401" for f in found):
-        return Judged(found, traced, None, said, ("Weights that are not finite: nothing was measured.",))
-    try:
-        tell("tracing the function")
-        traced = traced or _traced(model, call, options)
-    except ProgramError as error:
-        return Judged(found, None, None, said, (f"Only its weights were judged, by themselves: {error}",), False)
-    leaves = jax.tree_util.tree_leaves(model.params)
-    program = traced.program(leaves)
-    found = _of_arrays(model, options, _scanned(program))
-    session = Session(traced.runner, program, leaves, jax.tree_util.tree_leaves(call.inputs))
-    tell("one forward and one backward pass")
-    gathered = Gathered(session)
-    context = gathered.context(options.numbers, stage=options.stage, family=family)
-    tell("proving")
-    context.symmetry, notes = _proved(program, options)
-    tell("judging")
-    seen = nodes.judge(context, options.active)
-    return Judged(merged(found, seen, call.given), traced, context,
-                  conditions(options.optimizer, gathered.said, call.said, context), notes)
-
-
-def _traced(model: Model, call: Call, options: Options) -> Traced:
-    reading = read(model.fn, model.params, *call.inputs, frozen=model.frozen)
-    return Traced(reading, Runner(reading, loss_of(reading.shapes, options.y, options.loss)))
-
-
-def _proved(program: Program, options: Options) -> tuple[Any, tuple[str, ...]]:
-    """(the proof or None, notes): which units stay tied, and how much of the network it covers."""
-    try:
-        found = symmetry.analyze(program, **options.training)
-    except InitcoreError as error:
-        return None, (f"Nothing was proved of ties: {error}",)
-    return found, () if program.coverage.share == 1.0 else (f"The proof of ties: {program.coverage}.",)
-
-
 def _scanned(program: Program) -> frozenset[str]:
     """Names of the parameters that a loop takes row by row: stacks of layers."""
     names = {p.value: p.names for p in program.parameters}
@@ -176,9 +195,9 @@ def _scanned(program: Program) -> frozenset[str]:
     return frozenset(name for v, found in rows.items() if len(found) == v.shape[0] > 1 for name in names[v])
 
 
-def _of_arrays(model: Model, options: Options, stacks: frozenset[str] = frozenset()) -> list[Finding]:
+def _of_arrays(params: Any, options: Options, stacks: frozenset[str]) -> list[Finding]:
     """What the rules for tensors find in the parameters; in a stack of layers layer by layer."""
-    flat = [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(model.params)[0]]
+    flat = [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]]
     floats = {name: _reader(leaf)() for name, leaf in flat if jnp.issubdtype(leaf.dtype, jnp.floating)}
     normed = any("norm" in name.lower() for name in floats)
     whole: dict[str, tuple[str, str]] = {}

@@ -18,10 +18,17 @@ LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")
 
 
 class Loss(NamedTuple):
-    """value : from what the function returns to a number. told : what is known of it."""
+    """of : from what the function returns, and targets, to a number. told : what is known of it. target : the targets,
+    rows first. kind : the one of LOSSES that it is, None: another."""
 
-    value: Callable[[Any], Any]
+    of: Callable[[Any, Any], Any]
     told: Told
+    target: Any = None
+    kind: str | None = None
+
+    def value(self, result: Any) -> Any:
+        """The number for what the function returns."""
+        return self.of(result, self.target)
 
 
 def main_output(result: Any) -> Any:
@@ -42,7 +49,7 @@ def loss_of(result: Any, y: Any, loss: str | Callable[..., Any] | None) -> Loss:
         raise ArgumentTypeError(f"loss must be a function of (output, y), a name or None, got {type(loss).__name__}.")
     if y is None:
         classes = _width(output) if loss == "softmax_cross_entropy" else 0
-        return Loss(_random, Told("random errors at the outputs", classes, False))
+        return Loss(lambda out, y: _random(out), Told("random errors at the outputs", classes, False))
     if isinstance(y, jax.core.Tracer):
         raise UsageError("y is a tracer: check runs on the host, outside of jax.jit, vmap and grad.")
     if callable(loss):
@@ -70,8 +77,8 @@ def _own(result: Any, output: Any, y: Any, loss: Callable[..., Any]) -> Loss:
                             f"lambda output, y: {name}(output, y).mean().")
     cross = "cross_entropy" in name and "binary" not in name
     classes = _width(output) if cross else 0
-    return Loss(lambda out: loss(out if taken is None else taken(out), y),
-                Told(name, classes, True, math.log(classes) if classes > 1 else math.nan))
+    return Loss(lambda out, y: loss(out if taken is None else taken(out), y),
+                Told(name, classes, True, math.log(classes) if classes > 1 else math.nan), y)
 
 
 def _guess(output: Any, y: Any) -> str:
@@ -92,17 +99,23 @@ def _named(name: str, output: Any, y: Any) -> Loss:
                                 f"of shape {tuple(output.shape[:-1])}, or probabilities of the outputs' shape.")
         if y.dtype.kind in "iub" and y.size and (y.min() < 0 or y.max() >= classes):
             raise ArgumentError(f"y holds classes from {y.min()} to {y.max()}, the outputs are {classes}.")
-        at = np.eye(classes, dtype=np.float32)[y.astype(np.int64)] if y.dtype.kind in "iub" else y
-        return Loss(lambda out: -(jax.nn.log_softmax(main_output(out)) * at).sum(-1).mean(),
-                    Told(name, classes, True, math.log(classes) if classes > 1 else math.nan))
+        y = y.astype(np.int32) if y.dtype.kind in "iub" else y
+        return Loss(_cross, Told(name, classes, True, math.log(classes) if classes > 1 else math.nan), y, name)
     if y.size != math.prod(output.shape):
         raise ArgumentError(f"y of shape {y.shape} does not go with outputs {tuple(output.shape)} under {name}.")
     target = y.astype(np.float32).reshape(output.shape)
     if name == "mse":
         flat = target.astype(np.float64).reshape(target.shape[0] if target.ndim else 1, -1)
-        return Loss(lambda out: jnp.square(main_output(out) - target).mean(),
-                    Told(name, 0, True, float(np.square(flat - flat.mean(0)).mean())))
-    return Loss(lambda out: _bernoulli(main_output(out), target), Told(name, 0, True, math.log(2)))
+        return Loss(lambda out, y: jnp.square(main_output(out) - y).mean(),
+                    Told(name, 0, True, float(np.square(flat - flat.mean(0)).mean())), target, name)
+    return Loss(lambda out, y: _bernoulli(main_output(out), y), Told(name, 0, True, math.log(2)), target, name)
+
+
+def _cross(out: Any, y: Any) -> Any:
+    """Of the logits, with class numbers or probabilities."""
+    logits = main_output(out)
+    at = y if jnp.issubdtype(y.dtype, jnp.floating) else jax.nn.one_hot(y, logits.shape[-1], dtype=jnp.float32)
+    return -(jax.nn.log_softmax(logits) * at).sum(-1).mean()
 
 
 def _bernoulli(p: Any, y: Any) -> Any:

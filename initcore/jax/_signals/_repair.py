@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ... import initializers
+from ..._signals import Again
 from ...random import Key
 from ...rules import Finding, nodes
 from .._keys import stream
@@ -17,7 +18,6 @@ from .._trees import path_name
 from ._models import Model
 
 ROUNDS = 4
-Judge = Callable[[Any], tuple[list[Finding], "nodes.NodeContext | None"]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Mend:
     """What a report needs to repair its model: the judge of other parameters, and what was measured."""
 
     model: Model
-    judge: Judge
+    judge: Again
     context: nodes.NodeContext | None
 
     def __call__(self, findings: Sequence[Finding], rng: Any, fold: bool) -> Any:
@@ -40,6 +40,11 @@ class Mend:
             params = mended
             found, context = self.judge(params)
         return self.model.of(params)
+
+
+def mended_once(params: Any, findings: Sequence[Finding], context: nodes.NodeContext) -> Any:
+    """Parameters with what findings name set right once, not judged again."""
+    return _mended(params, [f for f in findings if f.severity != "info"], context, Key(0), True, set())
 
 
 def _mended(params: Any, found: Sequence[Finding], context: nodes.NodeContext | None, key: Key, fold: bool,

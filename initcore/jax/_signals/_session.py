@@ -124,10 +124,10 @@ class _Mark:
 class Session:
     """See :class:`initcore._signals.Session`."""
 
-    words = WORDS
-
-    def __init__(self, runner: Runner, program: Program, leaves: Sequence[Any], batch: Sequence[Any]) -> None:
+    def __init__(self, runner: Runner, program: Program, leaves: Sequence[Any], batch: Sequence[Any],
+                 words: nodes.Words = WORDS) -> None:
         self.runner, self.program, self.leaves, self.batch = runner, program, list(leaves), list(batch)
+        self.words = words
         self.told: Told = runner.loss.told
         self.outputs: tuple[Value, ...] = () if runner.main is None else (runner.main,)
         self.origins: Mapping[Value, Hashable] = {v: s.origin for s in runner.reading.tape for v in s.made

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Unpack
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..._signals import Gathered, Judged, Options, asked, conditions, merged, reported
-from ...errors import ArgumentTypeError, DTypeError, ProgramError
-from ...rules import Finding, learning, nodes
+from ..._signals import Again, Asking, Options, asked, checked, takes_options
+from ...errors import ArgumentTypeError
+from ...rules import Finding, nodes
 from ...verdict import ModuleReport
 from ._export import Exported, export
 from ._inputs import Call, call_of
-from ._proof import proved
-from ._rehearse import Stage, outcome
+from ._rehearse import Trainee, alone
 from ._repair import Mend, repaired_by
 from ._session import Session
 from ._tensors import tensor_findings
 
 
-def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callable[..., Any] | None = None,
-          optimizer: str = "sgd", l2: float = 0.0, l1: float = 0.0, clip_value: float | None = None,
-          stage: str | None = None, select: Any = None, ignore: Any = None, fail_level: str = "fail",
-          thresholds: Any = None, baseline: Any = None, progress: Callable[[str], None] | None = None) -> ModuleReport:
+@takes_options
+def check(module: nn.Module, x: Any = None, y: Any = None, **options: Unpack[Asking]) -> ModuleReport:
     """The verdict on a PyTorch module, measured in one forward and one backward pass of its exported graph.
 
     ``initcore.check(module, ...)`` is this function. The module is left as it was: weights, gradients, buffers, modes
@@ -41,7 +40,8 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
         random errors at the outputs are sent back.
     optimizer, stage, select, ignore, fail_level, thresholds, baseline : as for :func:`initcore.check`.
     l2, l1, clip_value : of the training, for the proof of ties.
-    progress : told what is being done.
+    progress : told what is being done. words : how cures are written, an ``initcore.rules.nodes.Words``; by default
+        as calls of PyTorch.
 
     Returns
     -------
@@ -60,54 +60,51 @@ def check(module: nn.Module, x: Any = None, y: Any = None, *, loss: str | Callab
     """
     if not isinstance(module, nn.Module):
         raise ArgumentTypeError(f"module must be a torch.nn.Module, got {type(module).__name__}.")
-    options = asked(x, y, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
-                    select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds)
-    tell = progress or (lambda what: None)
-    call = call_of(module, x)
-
-    def again(mended: nn.Module) -> tuple[list[Finding], nodes.NodeContext | None]:
-        exported = None if judged.exported is None else judged.exported.of(mended)
-        one = _judge(mended, call, options, lambda what: None, exported)
-        return one.findings, one.context
-    judged = _judge(module, call, options, tell)
-    return reported(type(module).__name__, judged, Mend(module, again, judged.context), fail_level, baseline)
+    wanted = asked(x, y, options)
+    return checked(Subject(module, call_of(module, x)), wanted)
 
 
-def _judge(module: nn.Module, call: Call, options: Options, tell: Callable[[str], None],
-           exported: Exported | None = None) -> Judged:
-    """All findings about a module: of its tensors, of its nodes."""
-    family = learning.family(options.optimizer)
-    tell("reading the weights")
-    found = tensor_findings(module, options.numbers, options.active)
-    if any(f.rule == "NUM401" for f in found):
-        return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (
-            "Weights that are not finite: nothing was measured.",), True)
-    try:
-        tell("exporting the module")
-        exported = exported or export(module, call.args, call.kwargs)
-    except (DTypeError, ProgramError) as error:
-        return Judged(found, exported, None, (f"optimiser {options.optimizer}",), (_unexported(error),), False)
-    tell("one forward and one backward pass")
-    session = Session(exported, exported.flat_inputs(call.args, call.kwargs), options.y, options.loss)
-    gathered = Gathered(session)
-    context = gathered.context(options.numbers, stage=options.stage, family=family)
-    tell("proving")
-    context.symmetry, why = proved(session.program, options.training)
-    if session.told.known:
-        stage = Stage(call, options.y, options.loss, _rows(call, options.y), len(exported.graph.graph.nodes))
-        context.rehearse = lambda found: outcome(module, stage, family, options.numbers["SIG307"],
-                                                 lambda: repaired_by(module, found, context))
-    tell("judging")
-    seen = nodes.judge(context, options.active)
-    return Judged(merged(found, seen, call.given), exported, context,
-                  conditions(options.optimizer, gathered.said, call.said, context), why, True)
+@dataclass
+class Subject:
+    """See :class:`initcore._signals.Subject`. exported : its graph, once it was read."""
 
+    module: nn.Module
+    call: Call
+    exported: Exported | None = None
+    reading = "exporting the module"
 
-def _rows(call: Call, y: Any) -> int:
-    """How many rows a batch has: of the targets, else of the first argument that has any."""
-    found = [v for v in (y, *call.args, *call.kwargs.values()) if isinstance(v, Tensor) and v.ndim]
-    return int(found[0].shape[0]) if found else 0
+    def __post_init__(self) -> None:
+        self.title, self.given, self.said = type(self.module).__name__, self.call.given, self.call.said
 
+    def tensors(self, options: Options) -> list[Finding]:
+        """What the rules for tensors find in its parameters."""
+        return tensor_findings(self.module, options.numbers, options.active)
 
-def _unexported(error: Exception) -> str:
-    return f"Only its weights were judged, by themselves: {error}"
+    def session(self, options: Options) -> Session:
+        """The exported graph with the batch."""
+        if self.exported is None:
+            self.exported = export(self.module, self.call.args, self.call.kwargs)
+        inputs = self.exported.flat_inputs(self.call.args, self.call.kwargs)
+        return Session(self.exported, inputs, options.y, options.loss, options.words or nodes.TORCH)
+
+    def trainee(self, options: Options) -> Trainee | None:
+        """The module with its rows."""
+        if self.exported is None:
+            return None
+        return Trainee(self.module, self.call, options.y, options.loss, len(self.exported.graph.graph.nodes))
+
+    def mended(self, findings: Sequence[Finding], context: nodes.NodeContext) -> Subject:
+        """A copy with what the findings name set right once; its graph is the same."""
+        return replace(self, module=repaired_by(self.module, findings, context))
+
+    def of(self, network: nn.Module) -> Subject:
+        """A copy of the module, with the same graph."""
+        return replace(self, module=network, exported=None if self.exported is None else self.exported.of(network))
+
+    def mend(self, again: Again, context: nodes.NodeContext | None) -> Mend:
+        """What a report repairs with."""
+        return Mend(self.module, again, context)
+
+    def rehearsing(self) -> AbstractContextManager[None]:
+        """Random generators and threads are afterwards as they were."""
+        return alone()

@@ -16,17 +16,22 @@ from ...errors import ArgumentError, ArgumentTypeError, unknown_name
 LOSSES = ("softmax_cross_entropy", "mse", "binary_cross_entropy")
 _ALIASES = {"cross_entropy": "softmax_cross_entropy", "bce": "binary_cross_entropy", "mse_loss": "mse"}
 _CROSS = (F.cross_entropy, F.nll_loss)
+_KINDS = {"cross_entropy": LOSSES[0], "CrossEntropyLoss": LOSSES[0], "mse_loss": LOSSES[1], "MSELoss": LOSSES[1],
+          "binary_cross_entropy": LOSSES[2], "binary_cross_entropy_with_logits": LOSSES[2], "BCELoss": LOSSES[2],
+          "BCEWithLogitsLoss": LOSSES[2]}                # PyTorch's own
 
 
 class Loss(NamedTuple):
     """value : a tensor of one number, None where no output has a gradient. name : in words. classes : of a softmax, 0
-    where it is none. known : it was measured on targets. nothing : what knowing nothing costs (nan: not known)."""
+    where it is none. known : it was measured on targets. nothing : what knowing nothing costs (nan: not known). kind :
+    the one of LOSSES that it is, None: another."""
 
     value: Tensor | None
     name: str
     classes: int
     known: bool
     nothing: float = math.nan
+    kind: str | None = None
 
 
 def main_output(result: Any) -> Tensor | None:
@@ -43,7 +48,8 @@ def loss_of(result: Any, y: Any, loss: str | Callable[..., Any] | None) -> Loss:
     output = main_output(result)
     own = result.get("loss") if isinstance(result, Mapping) else getattr(result, "loss", None)
     if loss is None and y is None and isinstance(own, Tensor):
-        return Loss(own, "of the module itself", _classes(output, None), True, _nothing(_classes(output, None)))
+        classes = _classes(output, None)
+        return Loss(own, "of the module itself", classes, True, _nothing(classes), LOSSES[0] if classes else None)
     if y is None:
         named = loss if isinstance(loss, str) else "softmax_cross_entropy" if loss in _CROSS else None
         classes = _classes(output, None) if named in (*_ALIASES, "softmax_cross_entropy") else 0
@@ -67,8 +73,9 @@ def loss_of(result: Any, y: Any, loss: str | Callable[..., Any] | None) -> Loss:
     cross = loss in _CROSS or type(loss).__name__ == "CrossEntropyLoss"
     classes = int(output.shape[1]) if cross and output is not None and output.ndim > 1 else 0
     name = getattr(loss, "__name__", type(loss).__name__)
-    nothing = _nothing(classes) if cross else _spread(output, y) if name in ("mse_loss", "MSELoss") else math.nan
-    return Loss(value.reshape(()), name, classes, True, nothing)
+    kind = _KINDS.get(name) if _of_torch(loss) else None
+    nothing = _nothing(classes) if cross else _spread(output, y) if _KINDS.get(name) == "mse" else math.nan
+    return Loss(value.reshape(()), name, classes, True, nothing, kind)
 
 
 def _of_torch(loss: Any) -> bool:
@@ -91,13 +98,14 @@ def _named(name: str, output: Tensor, y: Tensor) -> Loss:
         classes = int(output.shape[-1])
         if not y.is_floating_point():
             if output.ndim > 2 and y.shape == output.shape[:1] + output.shape[2:]:
-                return Loss(F.cross_entropy(output, y), name, int(output.shape[1]), True, _nothing(output.shape[1]))
+                classes = int(output.shape[1])
+                return Loss(F.cross_entropy(output, y), name, classes, True, _nothing(classes), name)
             output, y = output.reshape(-1, classes), y.reshape(-1)
-        return Loss(F.cross_entropy(output, y), name, classes, True, _nothing(classes))
+        return Loss(F.cross_entropy(output, y), name, classes, True, _nothing(classes), name)
     y = y.to(output.dtype).reshape(output.shape)
     if name == "mse":
-        return Loss(F.mse_loss(output, y), name, 0, True, _spread(output, y))
-    return Loss(F.binary_cross_entropy(output, y), name, 0, True, math.log(2))
+        return Loss(F.mse_loss(output, y), name, 0, True, _spread(output, y), name)
+    return Loss(F.binary_cross_entropy(output, y), name, 0, True, math.log(2), name)
 
 
 def _target(y: Any, output: Tensor) -> Tensor:

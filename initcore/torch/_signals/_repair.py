@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..._signals import Again
 from ...random import Key
 from ...rules import Finding, nodes
 from ..init import normal_
 
 ROUNDS = 4
-Judge = Callable[[nn.Module], tuple[list[Finding], "nodes.NodeContext | None"]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Mend:
     """What a report needs to repair its module: the judge, and what was measured."""
 
     module: nn.Module
-    judge: Judge
+    judge: Again
     context: nodes.NodeContext | None
 
     def __call__(self, findings: Sequence[Finding], rng: Any, fold: bool) -> nn.Module:

@@ -27,12 +27,12 @@ _ARITHMETIC = ("mul", "where", "add", "div")
 class Session:
     """An exported module with a user's batch."""
 
-    words = nodes.TORCH
     origins: Mapping[Value, Hashable] = {}
     told: Told
 
-    def __init__(self, exported: Exported, inputs: list[Any], y: Any, loss: Any) -> None:
-        self.exported, self._inputs, self._y, self._loss = exported, inputs, y, loss
+    def __init__(self, exported: Exported, inputs: list[Any], y: Any, loss: Any, words: nodes.Words = nodes.TORCH
+                 ) -> None:
+        self.exported, self._inputs, self._y, self._loss, self.words = exported, inputs, y, loss, words
         self.program: Program = exported.held.program
         self.outputs = self._ends()
         self._points = Points(self.program, exported.held.placeholders)

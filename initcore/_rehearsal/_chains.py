@@ -1,37 +1,21 @@
-"""A rehearsal: the first steps of the training that is meant, on the rows at hand, beside those of a good start.
-
-Whether a network learns is decided by many things at once (gradients too small for the learning rate, inputs that all
-look alike from the last layer, steps that overshoot), and every static measure of one of them misjudges the others.
-A few dozen steps of the named optimiser see them all. The rows may hold nothing that can be learnt; therefore a
-network that gets nowhere is to blame only where a good start of the same architecture gets somewhere on the same rows.
-"""
+"""A rehearsal of a chain of dense layers, beside a good start of the same architecture."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from . import initializers, kernels
-from ._types import Array
-from .lab import SGD, Adam, Optimizer, permutation
-from .network import Dense, Network
-from .random import Key
+from .. import initializers, kernels
+from .._types import Array
+from ..lab import SGD, Adam, Optimizer, permutation
+from ..network import Dense, Network
+from ..random import Key
+from ._progress import BATCH, ROWS, WINDOW, WORK, Outcome, Progress, Shares, cut, in_orders, least, order, over_rates
 
-BATCH, WINDOW = 32, 20
-ROWS = 2048                 # at most so many are looked at: the fewer, the sooner they are learnt by heart
-HELD = 128                  # from so many rows on a quarter of them, or APART, is kept apart: it shows what is
-APART = 256                 # learnt by heart
 ALIKE = 0.9                 # of what a good start explains: as good as one
-WORK = 6e9                  # multiplications at one learning rate; larger networks get fewer steps
-# the middle of the road first: most networks are decided by it; the others are a factor of ten away and further
-RATES = {"sgd": (0.1, 1.0, 0.01, 0.001), "adam": (0.003, 0.03, 0.0003)}
-
-
-# shares explained on the rows just learnt from and on the rows kept apart, after each window of steps
-Shares = Iterator[tuple[float, float]]
 
 
 class Rows(NamedTuple):
@@ -44,50 +28,16 @@ class Rows(NamedTuple):
     loss: str
 
 
-class Progress(NamedTuple):
-    """Share of the loss of the best constant that was explained, at best: on the rows learnt from, and on the others.
-
-    ``steps`` were taken at the learning rate ``rate``, which did best.
-    """
-
-    seen: float
-    held: float
-    steps: int
-    rate: float
-
-    def explained(self, limits: Mapping[str, float]) -> float:
-        """What counts: what also holds for the rows kept apart, or else a part of what was learnt by heart."""
-        return max(min(self.seen, self.held), limits["heart"] * self.seen)
-
-
 def rows(x: Array, y: Array, loss: str) -> Rows | None:
     """The rows in a fixed random order; None where there is nothing to explain (all targets equal)."""
     first = permutation(len(x), rng=0)[:ROWS]
     x, y = np.ascontiguousarray(x[first]), np.ascontiguousarray(y[first])
-    constant = _constant(y, loss)
+    constant = least(y, loss)
     if len(x) < 2 or not constant.mean() > 1e-12:
         return None
     kept = cut(len(x))
     apart = slice(kept, None) if kept < len(x) else slice(None)
     return Rows(x[:kept], y[:kept], constant[:kept], (x[apart], y[apart], float(constant[apart].mean())), loss)
-
-
-def _constant(y: Array, loss: str) -> Array:
-    """Each row's loss under the best constant output (the entropy of the classes, the variance)."""
-    if loss == "softmax_cross_entropy" and y.ndim == 1:
-        return -np.log(np.bincount(y) / len(y))[y]
-    y = y.astype(np.float64)
-    mean = y.mean(axis=0)
-    if loss == "mse":
-        squares: Array = np.mean(np.square(y - mean), axis=1)
-        return squares
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(y > 0, -y * np.log(mean), 0)
-        if loss == "softmax_cross_entropy":
-            rows: Array = terms.sum(axis=1)
-        else:
-            rows = (terms + np.where(y < 1, -(1 - y) * np.log(1 - mean), 0)).mean(axis=1)
-        return rows
 
 
 def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Progress | None:
@@ -106,53 +56,6 @@ def rehearse(net: Network, data: Rows, family: str, limits: Mapping[str, float])
         optimizer = Adam(rate) if family == "adam" else SGD(rate, momentum=0.9 if family == "momentum" else 0.0)
         return _run(net, data, optimizer, steps, batch)
     return over_rates(run, family, limits)
-
-
-def over_rates(run: Callable[[float], Shares], family: str, limits: Mapping[str, float]) -> Progress:
-    """The best progress over the learning rates of a family; what explains enough ends the search."""
-    best = Progress(-math.inf, -math.inf, 0, math.nan)
-    for rate in RATES["adam" if family == "adam" else "sgd"]:
-        if family == "momentum":
-            rate /= 10
-        one = best._replace(seen=-math.inf, held=-math.inf, steps=0, rate=rate)
-        for seen, held in run(rate):
-            one = one._replace(seen=max(one.seen, seen), held=max(one.held, held), steps=one.steps + WINDOW)
-            if one.explained(limits) >= limits["enough"]:
-                return one
-        best = max(best, one, key=lambda p: (p.explained(limits), p.steps))
-    return best
-
-
-def in_orders(own: Progress, again: Callable[[int], Progress | None], limits: Mapping[str, float]) -> Progress:
-    """The least progress over other orders of the rows, which are asked for where the first took long.
-
-    Whoever shows nothing for a while is on a plateau and leaves it, or not, by the luck of the order: it must do so
-    in other orders of the rows too. ``again(k)`` rehearses in order ``k`` of :func:`order`.
-    """
-    if own.steps > limits["late"]:
-        for k in range(int(limits["orders"])):
-            if own.explained(limits) < limits["enough"]:
-                break
-            own = min(own, again(k) or own, key=lambda p: p.explained(limits))
-    return own
-
-
-def order(n: int, k: int) -> Array:
-    """Other orders of n rows: the last first (k = 0), then random ones.
-
-    >>> order(3, 0).tolist()
-    [2, 1, 0]
-    """
-    return np.arange(n)[::-1] if k == 0 else permutation(n, rng=k)
-
-
-def cut(n: int) -> int:
-    """How many of n rows are learnt from, where the others are kept apart.
-
-    >>> cut(100), cut(400), cut(2000)
-    (100, 300, 1744)
-    """
-    return n - min(n // 4, APART) if n >= HELD else n
 
 
 def _run(net: Network, data: Rows, optimizer: Optimizer, steps: int, batch: int) -> Shares:
@@ -188,14 +91,6 @@ def flattened(net: Network) -> tuple[Array, Network]:
     return flat, Network(layers, check_finite=False)
 
 
-class Outcome(NamedTuple):
-    """A network's own progress, that of a good start (None where not needed), and the rows (None: of modules)."""
-
-    own: Progress
-    good: Progress | None
-    data: Rows | None
-
-
 def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) -> Outcome | None:
     """Rehearse a network, and where it does not learn a good start of the same architecture on standardised inputs with
     Adam, as far as it takes to call the network's own progress small: is there anything to learn in these rows?"""
@@ -204,10 +99,10 @@ def compare(net: Network, data: Rows, family: str, limits: Mapping[str, float]) 
         return None
     own = in_orders(own, lambda k: rehearse(net, reordered(data, k), family, limits), limits)
     if own.explained(limits) >= limits["enough"]:
-        return Outcome(own, None, data)
+        return Outcome(own, None)
     scaled = standardised(data)
     good = rehearse(good_start(net, scaled.x), scaled, "adam", {**limits, "enough": limits["enough"] / limits["share"]})
-    return Outcome(own, good, data)
+    return Outcome(own, good)
 
 
 def reordered(data: Rows, k: int) -> Rows:
