@@ -106,7 +106,7 @@ class Gathered:
             self.weights.of(g.uses), self.weights.of(self.s.before(g.members[-1])),
             tuple((v, self.weights.names[v], kind) for v, kind in g.gains), gate,
             not g.inner and any(is_output(self.s, v) for v in g.members), met.positions, met.fed,
-            not gate and any(self.way.passes(v) for v in g.members))
+            not gate and any(self.way.passes(v) for v in g.members), met.highest)
 
     def _outputs(self, loss: float | None) -> nodes.Outputs | None:
         out, told = self.output, self.session.told

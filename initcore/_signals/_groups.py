@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import saturation
+from .._types import Array
 from ..activations import Activation
 from ..program import Value
 from ..saturation import LayerSignal
@@ -37,11 +38,13 @@ class Group:
 
 
 class Met(NamedTuple):
-    """What a pass saw of an activation: the signal of all steps together, positions of the data, is any of it not 0."""
+    """What a pass saw of an activation: the signal of all steps together, positions of the data, is any of it not 0,
+    the largest input of every unit (None: not looked for)."""
 
     signal: LayerSignal
     positions: int
     fed: bool
+    highest: Array | None
 
 
 class Meeting:
@@ -63,7 +66,8 @@ class Meeting:
             looks.append(look)
             if len(looks) == len(g.inputs):
                 self.found[g.key] = Met(_signal(g.activation, looks), sum(one.positions for one in looks),
-                                        any(bool(one.rows.any()) for one in looks))
+                                        any(bool(one.rows.any()) for one in looks),
+                                        _highest(looks) if g.activation.dies else None)
                 looks.clear()
 
 
@@ -124,8 +128,12 @@ def _signal(act: Activation, looks: list[Look]) -> LayerSignal:
     signal = saturation.at(act, rows, name=act.name)
     if not act.dies or signal.dead_units <= 0.5:
         return signal
-    highest = np.max([one.highest for one in looks], axis=0)
-    return with_fields(signal, dead_units=float((highest <= 0).mean()))
+    return with_fields(signal, dead_units=float((_highest(looks) <= 0).mean()))
+
+
+def _highest(looks: list[Look]) -> Array:
+    highest: Array = np.max([one.highest for one in looks], axis=0)
+    return highest
 
 
 def with_fields(signal: LayerSignal, **fields: Any) -> LayerSignal:

@@ -138,6 +138,8 @@ def merged(tensors: Sequence[Finding], seen: Sequence[Finding], given: bool) -> 
 def conditions(optimizer: str, loss: Said, data: str, context: nodes.NodeContext) -> tuple[str, ...]:
     """What an answer rests on, in words.
 
+    >>> from initcore._signals import Said
+    >>> from initcore.rules import nodes
     >>> conditions("sgd", Said("mse", 2.5, True), "a batch of 8", nodes.NodeContext({}))
     ('optimiser sgd', 'loss mse (2.5 on the data)', 'a batch of 8')
     """

@@ -83,7 +83,9 @@ class Weights:
         def make() -> Dense:
             values = self.array(u.w)
             assert values is not None
-            return _layer(values, u, act)
+            layer, bias = _layer(values, u, act), None if u.bias is None else self.array(u.bias)
+            fits = bias is not None and bias.size == layer.fan_out
+            return layer.replace(b=np.asarray(bias, layer.dtype).reshape(-1)) if fits else layer
         return make
 
 

@@ -156,7 +156,22 @@ def call(net: Network, i: int) -> str:
 
 def deviation(net: Network, i: int, std: float) -> str:
     """The cure of weights of the wrong size: number, and the call that draws it."""
-    return f"standard deviation {start(net, i).std:.4g} instead of {std:.4g}: {call(net, i)}"
+    wanted, layer = start(net, i).std, net.layers[i]
+    slip = variance_as_deviation(std, wanted, layer.w.size, layer.fan_in, layer.fan_out)
+    return f"standard deviation {wanted:.4g} instead of {std:.4g}{slip}: {call(net, i)}"
+
+
+def variance_as_deviation(std: float, wanted: float, size: int, fan_in: int, fan_out: int) -> str:
+    """That a deviation is the variance of He, LeCun or Glorot itself, in words; "" where it is not, within sampling
+    error, or where the two are nearly alike.
+
+    >>> variance_as_deviation(0.02, 0.1, 20000, 100, 200)
+    ', which is the variance 2/fan_in itself'
+    """
+    variances = {"2/fan_in": 2 / fan_in, "1/fan_in": 1 / fan_in, "2/(fan_in + fan_out)": 2 / (fan_in + fan_out)}
+    slack = 4 / math.sqrt(2 * max(size, 1))
+    found = [(abs(std / v - 1), word) for word, v in variances.items() if std < 0.5 * wanted]
+    return f", which is the variance {min(found)[1]} itself" if found and min(found)[0] < min(slack, 0.1) else ""
 
 
 def zero_bias(net: Network, i: int) -> str:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from ._catalogue import rule
-from ._causes import layer_blame, offset_blame, saturation_severity
+from ._causes import layer_blame, lost_units, offset_blame, saturation_severity
 from ._context import Context
 from ._finding import Finding
+from ._weights import call, zero_bias
 
 
 @rule("SAT201", title="saturated layer", severity="fail",
@@ -72,12 +73,13 @@ def zero_slope(c: Context) -> Iterator[Finding]:
       measured="""Hidden layers of ReLU and of unbounded activations, on data of at least `rows` rows: the share of
       units with slope 0 on all the data (predicted: with probability 0.9999). Warn above `share` (plus four standard
       errors of the width: random networks may reach one half with depth); fail when the whole layer, of at least
-      `units` units, is dead. With targets, fail for a dead layer of any width on any number of rows when no weight gets
-      a gradient. In a module, on fewer than `rows` rows, warn of a whole layer of `units` units whose weights get no
-      gradient. Layers that receive nothing but zeros are not blamed; of a trained network some dead units are
-      information.""",
+      `units` units, is dead. Of fewer, on data, warn where at least `lost` of the units (and two) are off by no
+      chance: by their own bias, lower than any library draws one, or by a mean of their own weights. With targets,
+      fail for a dead layer of any width on any number of rows when no weight gets a gradient. In a module, on fewer
+      than `rows` rows, warn of a whole layer of `units` units whose weights get no gradient. Layers that receive
+      nothing but zeros are not blamed; of a trained network some dead units are information.""",
       cure="Zero or small positive biases, weights centred at zero, inputs centred.",
-      thresholds={"share": 0.55, "rows": 32, "units": 8})
+      thresholds={"share": 0.55, "rows": 32, "units": 8, "lost": 0.1})
 def dead_relu(c: Context) -> Iterator[Finding]:
     """ReLU units that never fire."""
     silent = False                         # is the layer below 0 on all the data?
@@ -100,3 +102,19 @@ def dead_relu(c: Context) -> Iterator[Finding]:
                             f"{'are 0' if zero else 'have slope 0'} on all of the data.",
                             severity="fail" if whole else "info" if c.trained else "warn", measured=la.dead_units,
                             expected=f"at most {min(limit, 1):.2f}", cause=why.cause, cure=why.cure)
+        elif c.trace is not None and la.dead_units and phi.dies and phi.homogeneous:
+            yield from _lost(c, la.index)
+
+
+def _lost(c: Context, i: int) -> Iterator[Finding]:
+    """A part of a layer that is off by its own biases or weights."""
+    assert c.trace is not None
+    layer = c.net.layers[i]
+    lost = lost_units(layer.w, layer.b, c.trace.z[i].max(axis=0))
+    share = len(lost.units) / layer.fan_out
+    if share >= c.limits["lost"] and len(lost.units) > 1:
+        cure = zero_bias(c.net, i) if lost.cause == "bias" else call(c.net, i)
+        why = "biases are" if lost.cause == "bias" else "mean weights are"
+        yield c.finding(i, f"{100 * share:.0f}% of the {layer.activation.name} units are 0 on all of the data because "
+                        f"their own {why} far below 0: {lost}.", severity="info" if c.trained else "warn",
+                        measured=share, expected=f"below {c.limits['lost']:g}", cause=lost.cause, cure=cure)

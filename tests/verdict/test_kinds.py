@@ -378,4 +378,36 @@ def test_the_cure_of_a_signal_that_dies_names_every_layer_that_is_too_small():
     report = ic.check(net(*layers, (normal(9, 48, 4), np.zeros(4), "identity")), select="SIG301")
     (vanishing,) = report.findings
     assert sorted(vanishing.layers) == list(range(8)) and vanishing.cause == "weight_scale"
+    assert "the variance 2/fan_in itself" in vanishing.cure
     assert ic.check(report.repair(rng=0)).verdict == "fit to train"
+
+
+@pytest.mark.parametrize(("variance", "word"), [
+    (1 / 200, "1/fan_in"), (2 / 200, "2/fan_in"), (2 / 320, "2/(fan_in + fan_out)"), (1 / 150, None), (0.004, None)])
+def test_a_variance_passed_as_a_deviation_is_named(variance, word):
+    """Of one scheme's and no other's; a number picked by hand is none."""
+    n = net((normal(1, 200, 120, variance), None, "relu"), (normal(2, 120, 3), None, "identity"))
+    cures = [f.cure for f in ic.check(n) if f.cause == "weight_scale"]
+    assert cures and all((f"the variance {word} itself" in cure) is (word is not None) for cure in cures), cures
+
+
+@pytest.mark.parametrize(("lower", "cause"), [("bias", "bias"), ("weights", "weight_mean")])
+def test_a_share_of_dead_units_is_told_with_their_numbers(lower, cause):
+    """Eight of 24, off by their own biases or weights; as many by chance of a deep draw are not."""
+    off, x = [2, 3, 8, 11, 12, 17, 19, 23], np.random.default_rng(8).random((100, 40)) + 0.2
+    w, b = normal(3, 40, 24, (2 / 40) ** 0.5), np.zeros(24)
+    sound = net((w.copy(), b.copy(), "relu"), (normal(4, 24, 3), np.zeros(3), "identity"))
+    assert "SAT203" not in {f.rule for f in ic.check(sound, x)}
+    if lower == "bias":
+        b[off] = -20
+    else:
+        w[:, off] -= 1.5
+    bad = net((w, b, "relu"), (normal(4, 24, 3), np.zeros(3), "identity"))
+    report = ic.check(bad, x)
+    (f,) = [f for f in report.findings if f.rule == "SAT203"]
+    assert (f.severity, f.cause, round(f.measured, 2)) == ("warn", cause, 0.33)
+    assert "units 2, 3, 8, 11, 12, 17 and 2 more" in f.message
+    assert "SAT203" not in {f.rule for f in ic.check(report.repair(rng=0), x)}
+    assert not [f for f in ic.check(bad, x, stage="trained") if f.rule == "SAT203" and f.severity != "info"]
+    deep = [(normal(k, 40, 40, (2 / 40) ** 0.5), np.zeros(40), "relu") for k in range(12)]
+    assert "SAT203" not in {f.rule for f in ic.check(net(*deep, (normal(40, 40, 3), None, "identity")), x)}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...program import Place
-from .._weights import wrong_scale_of
+from .._weights import variance_as_deviation, wrong_scale_of
 from ._facts import Change, Feature, NodeContext, Weight
 
 MOST = 6                # weights that are tried
@@ -35,7 +35,8 @@ class Suspect(NamedTuple):
 
 def deviation(w: Weight) -> str:
     """The cure of a weight of the wrong size."""
-    return f"standard deviation {w.start.std:.4g} instead of {w.std:.4g}: {redraw(w)}"
+    slip = variance_as_deviation(w.std, w.start.std, w.size, w.fan_in, w.fan_out * w.taps)
+    return f"standard deviation {w.start.std:.4g} instead of {w.std:.4g}{slip}: {redraw(w)}"
 
 
 def redraw(w: Weight) -> str:

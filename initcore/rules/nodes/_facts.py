@@ -54,7 +54,7 @@ class Weight:
     Attributes
     ----------
     key, bias_key : what a :data:`Change` names them by. name, bias : the parameters' names. place : where it is used.
-    dense : makes the layer ``(fan_in, fan_out)`` of its values; not kept. taps : of a kernel, 1 for others.
+    dense : makes the layer ``(fan_in, fan_out)`` of its values and bias; not kept. taps : of a kernel, 1 for others.
     after : what follows it: "norm", "activation", "sum", "output", "contraction", "product", "other".
     activation : the first one that follows, None for none. gate : it is a sigmoid that multiplies.
     main : it stands on the main way. table : looked up. data : it reads the user's inputs.
@@ -121,7 +121,7 @@ class Activity:
 
     local : weights whose sum it reads. earlier : those before. gains : (key, name, "scale" or "shift") of a norm that
     stands between. rows : positions of the data. fed : its input is not all 0. main : it stands on the main way, and
-    no other beside it.
+    no other beside it. highest : the largest input of every unit on all of the data, where it was looked for.
     """
 
     key: Hashable
@@ -137,6 +137,7 @@ class Activity:
     rows: int = 0
     fed: bool = True
     main: bool = False
+    highest: Array | None = None
 
 
 @dataclass(eq=False)

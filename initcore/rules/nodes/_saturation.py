@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from .._causes import lost_units
 from .._finding import Finding
-from ._blame import Culprit, blame, suspects
+from ._blame import Culprit, blame, redraw, suspects, zeroed
 from ._facts import Activity, NodeContext
 
 
@@ -84,6 +85,22 @@ def zero_slope(c: NodeContext) -> Iterator[Finding]:
             measured=la.slope_zero, expected=c.limits["share"], cause=why.cause, cure=why.cure, tensors=why.tensors)
 
 
+def _lost(c: NodeContext, a: Activity) -> Iterator[Finding]:
+    """A part of an activation that is off by its units' own biases or weights."""
+    layer = a.local[0].dense() if len(a.local) == 1 and not a.gains and a.highest is not None else None
+    if layer is None or a.highest is None or layer.w.shape[1] != len(a.highest) or c.trained:
+        return
+    w, lost = a.local[0], lost_units(layer.w, layer.b, a.highest)
+    share = len(lost.units) / len(a.highest)
+    if share >= c.limits["lost"] and len(lost.units) > 1:
+        bias = lost.cause == "bias"
+        yield c.finding(w.place if w.place.module else a.place, w.bias if bias else w.name,
+                        f"At {a.name} {100 * share:.0f}% of the {a.activation.name} units are 0 on all of the data "
+                        f"because their own {'biases are' if bias else 'mean weights are'} far below 0: {lost}.",
+                        severity="warn", measured=share, expected=f"below {c.limits['lost']:g}", cause=lost.cause,
+                        cure=zeroed(w) if bias else redraw(w))
+
+
 def dead_relu(c: NodeContext) -> Iterator[Finding]:
     """SAT203."""
     for a in c.activities:
@@ -98,6 +115,8 @@ def dead_relu(c: NodeContext) -> Iterator[Finding]:
             whole = whole and wide and silent and a.rows > 1
             limit = 1.0
         if not (la.dead_units > limit or whole):
+            if a.rows >= c.limits["rows"] and la.dead_units and a.activation.homogeneous:
+                yield from _lost(c, a)
             continue
         key = ("dead", a.key)
         if key not in c.blamed:
