@@ -46,7 +46,8 @@ class Trainee:
 
         def take(v: Any) -> Any:
             return v[at] if getattr(v, "ndim", 0) and v.shape[0] == rows else v
-        return jax.tree_util.tree_map(take, (self.inputs, self.y))
+        inputs, y = jax.tree_util.tree_map(take, (self.inputs, self.y))
+        return inputs, y
 
     def trial(self, learnt: Array, held: Array) -> Trial | None:
         """The function with some rows; None where it takes no other number of rows."""
