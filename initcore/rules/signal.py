@@ -102,9 +102,12 @@ def vanishing_activations(c: Context) -> Iterator[Finding]:
       smaller). Warn above `total`, or above `short_total` when the mean factor per layer is above `per_layer`; fail
       then with `deep` hidden layers or more, and above `fail_total`. In a module also what a residual branch adds over
       what passes by: warn above `branch`. By trial, where no norm stands in front of the branches, one branch of 10
-      costs nothing, one of 30 a tenth, one of 300 is fatal under plain steps, and 10 in every block under all.""",
+      costs nothing, one of 30 a tenth, one of 300 is fatal under plain steps, and 10 in every block under all. Where
+      norms alone read the sums, a large branch is information under Adam and its kin, until all together grow by
+      `held_total`: up to there none learnt less for it; plain steps do.""",
       cure="Weights of variance gain^2/fan_in.",
-      thresholds={"total": 1e4, "short_total": 1e2, "per_layer": 4.0, "fail_total": 1e12, "deep": 4, "branch": 10.0})
+      thresholds={"total": 1e4, "short_total": 1e2, "per_layer": 4.0, "fail_total": 1e12, "deep": 4, "branch": 10.0,
+                  "held_total": 1e12})
 def exploding_activations(c: Context) -> Iterator[Finding]:
     """Outputs that grow from layer to layer."""
     return _activations(c, up=True)
@@ -141,11 +144,11 @@ def exploding_gradient(c: Context) -> Iterator[Finding]:
       measured="""Hidden layers of at least `weights` weights: fan_in times the mean squared weight, over the squared
       gain of the activation's entry (2 for ReLU, 1 for saturating ones). Warn below `low` (for small layers below what
       one draw in 10000 reaches, if that is less), and above `high` for unbounded activations (SAT201 judges the
-      bounded). The layout is blamed when the variance of at least 256 weights fits fan_out within sampling error, fits
-      fan_in not, and the two differ by more than `layout_ratio`; not where every layer fits fan_out, where a round
-      number was picked by hand, or where the weights take a few values only. Information where mode="fan_out" may have
-      been asked for, which looks the same: one hidden layer alone, or all of them below a last layer that is zero or a
-      library's default.""",
+      bounded; under Adam information at the end of a branch whose sum norms alone read). The layout is blamed when the
+      variance of at least 256 weights fits fan_out within sampling error, fits fan_in not, and the two differ by more
+      than `layout_ratio`; not where every layer fits fan_out, where a round number was picked by hand, or where the
+      weights take a few values only. Information where mode="fan_out" may have been asked for, which looks the same:
+      one hidden layer alone, or all of them below a last layer that is zero or a library's default.""",
       cure="""The call in the finding. PyTorch's `nn.Linear.weight` is (fan_out, fan_in): pass `weight.T` or
       layout="oi".""",
       thresholds={"low": 0.02, "high": 20.0, "layout_ratio": 2.0, "weights": 4})

@@ -246,3 +246,36 @@ def test_a_branch_may_be_some_times_as_large_as_what_passes_by():
     assert told[0].measured == pytest.approx(14.0, rel=1e-3)
     assert [f.tensor for f in found(Sum(2e5), rows(), "SIG302")] == ["down.weight"]         # as growth too, told once
     assert found(Sum(8.0), rows(), "SIG302", thresholds={"SIG302": {"branch": 5.0}})
+
+
+class Normed(nn.Module):
+    """Two blocks whose norm stands first; the sums are read by norms, or, plain, by the head."""
+
+    def __init__(self, ratio, last=True):
+        super().__init__()
+        torch.manual_seed(27)
+        self.enter, self.leave = nn.Linear(7, 22), nn.Linear(22, 3)
+        self.up, self.down = (nn.ModuleList(nn.Linear(22, 22) for _ in range(2)) for _ in range(2))
+        self.norms = nn.ModuleList([nn.LayerNorm(22), nn.LayerNorm(22), nn.LayerNorm(22) if last else nn.Identity()])
+        with torch.no_grad():
+            for down in self.down:
+                nn.init.normal_(down.weight, std=ratio * 22 ** -0.5)
+
+    def forward(self, x):
+        h = self.enter(x)
+        for norm, up, down in zip(self.norms, self.up, self.down):
+            h = h + down(torch.tanh(up(norm(h))))
+        return self.leave(self.norms[2](h))
+
+
+@pytest.mark.parametrize(("optimizer", "last", "level"), [
+    ("adamw", True, {"info"}), ("sgd", True, {"warn"}), ("adamw", False, {"warn"})])
+def test_a_large_branch_that_norms_read_is_information_under_adam(optimizer, last, level):
+    g = torch.Generator().manual_seed(4)
+    x = torch.randn(48, 7, generator=g)
+    assert not [f for f in ic.check(Normed(1.0, last), x, optimizer=optimizer) if f.severity != "info"]
+    told = [f for f in ic.check(Normed(60.0, last), x, optimizer=optimizer) if f.rule in ("SIG302", "SIG305")]
+    assert {f.severity for f in told} == level and {"down.0.weight"} <= {f.tensor for f in told}, told
+    whole = {"SIG302": {"held_total": 10.0}}
+    strict = ic.check(Normed(60.0, last), x, optimizer=optimizer, thresholds=whole)
+    assert "warn" in {f.severity for f in strict if f.rule in ("SIG302", "SIG305")}

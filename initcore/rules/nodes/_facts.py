@@ -142,7 +142,8 @@ class Activity:
 
 @dataclass(eq=False)
 class Residual:
-    """A residual sum: root mean squares of what is added (``branch``) and of what passes by (``skip``)."""
+    """A residual sum: root mean squares of what is added (``branch``) and of what passes by (``skip``). held : norms
+    alone read it, and later sums of its kind: its size is taken out."""
 
     key: Hashable
     name: str
@@ -150,13 +151,14 @@ class Residual:
     branch: float
     skip: float
     weights: tuple[Weight, ...] = ()
+    held: bool = False
 
 
 @dataclass(eq=False)
 class Step:
     """One step of the main way: sizes before and after, norms of the back-signal there, and whether a norm ends it.
 
-    beside : it is a residual sum, whose weights stand beside the way.
+    beside : it is a residual sum, whose weights stand beside the way. held : as of a :class:`Residual`.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Step:
     normed: bool
     weights: tuple[Weight, ...] = ()
     beside: bool = False
+    held: bool = False
 
 
 @dataclass(eq=False)
@@ -225,6 +228,13 @@ class NodeContext:
     rehearse: Callable[[Sequence[Finding]], Outcome | None] = lambda findings: None
     rule: Rule | None = None
     blamed: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def calm(self) -> bool:
+        """Do the sums that norms alone read grow, all together, by no more than Adam was seen to bear?"""
+        grown = sum(math.log(max(r.branch / r.skip, 1.0)) for r in self.residuals if r.held and 0 < r.skip < math.inf
+                    and math.isfinite(r.branch))
+        return self.family == "adam" and grown < math.log(self.numbers["SIG302"]["held_total"])
 
     @property
     def limits(self) -> dict[str, float]:

@@ -41,8 +41,9 @@ def _runs(c: NodeContext, up: bool) -> Iterator[tuple[list[Step], float]]:
     """
     run: list[Step] = []
     total = 1.0
+    calm = c.calm
     for s in c.steps:
-        if s.normed:
+        if s.normed or (up and s.held and calm):
             run, total = [], 1.0
             continue
         if s.before > 0 and math.isfinite(s.before):
@@ -104,8 +105,8 @@ def exploding_activations(c: NodeContext) -> Iterator[Finding]:
             said.add(why.name)
             yield c.finding(why.place, why.name, f"The branch added at {r.name} has {r.branch / r.skip:.3g} times the "
                             f"size of what passes by (root mean squares {r.branch:.3g} and {r.skip:.3g}).",
-                            measured=r.branch / r.skip, expected=f"at most {most:g}", cause=why.cause,
-                            cure=why.cure, tensors=why.tensors)
+                            severity="info" if r.held and c.calm else None, measured=r.branch / r.skip,
+                            expected=f"at most {most:g}", cause=why.cause, cure=why.cure, tensors=why.tensors)
 
 
 def _branch(c: NodeContext, r: Residual) -> Culprit | None:
@@ -171,13 +172,15 @@ def variance_misfit(c: NodeContext) -> Iterator[Finding]:
     """SIG305: weights of the wrong size where nothing after them takes the size out again."""
     judged = [w for w in c.weights if _judged(c, w)]
     alike = _fan_out_everywhere(judged)
+    held = {w for r in c.residuals if r.held for w in r.weights if w.after == {"sum"}} if c.calm else set()
     for w in judged:
         why = _misfit(c, w, alike, _by_hand(judged, w))
         if why is None:
             continue
         cause, cure, text = why
-        yield c.finding(w.place, w.name, text, measured=w.fan_in * w.mean_square, expected=w.gain2, cause=cause,
-                        cure=cure, tensors=(w.name,))
+        large = w in held and cause == "weight_scale" and w.misfit > 1      # a large branch that norms read: harmless
+        yield c.finding(w.place, w.name, text, severity="info" if large else None,
+                        measured=w.fan_in * w.mean_square, expected=w.gain2, cause=cause, cure=cure, tensors=(w.name,))
 
 
 def _judged(c: NodeContext, w: Weight) -> bool:
