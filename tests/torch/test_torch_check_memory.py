@@ -1,4 +1,4 @@
-"""`check` of a module keeps statistics and no activations: what it takes at its peak is what one training step takes."""
+"""`check` of a module keeps statistics and no activations: at its peak it takes what one training step takes."""
 
 import subprocess
 import sys
