@@ -21,8 +21,7 @@ cdef int run_signals(int code, double alpha, int kind, const Matrix* z, const Ma
 
 cdef tuple signals_in_strips(object phi, object z, object a, tuple zero):
     """:func:`signals` of large matrices: the units in strips; histograms are added up."""
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(z, 0), cols = cnp.PyArray_DIM(z, 1), j, step
-    step = max(1, ONCE // (rows * STRIP)) * STRIP
+    cdef Py_ssize_t cols = cnp.PyArray_DIM(z, 1), step = strip_of(cnp.PyArray_DIM(z, 0)), j
     sums, total = dict(zip(_SIGNAL_KINDS, np.empty((len(_SIGNAL_KINDS), cols)))), None
     for j in range(0, cols, step):
         PyErr_CheckSignals()
@@ -77,7 +76,7 @@ def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     limits[5] = phi.half_range
     limits[6] = phi.low if bounded else 0.0
     limits[7] = _SIGNAL_BINS / (phi.high - phi.low) if bounded else 0.0
-    if zm.rows * zm.cols > ONCE and zm.cols > STRIP:
+    if zm.rows * zm.cols > ONCE and zm.cols > strip_of(zm.rows):
         return signals_in_strips(phi, z, a, (limits[2], limits[3]))
     code, alpha = phi.code, phi.alpha
     memset(counts, 0, sizeof(counts))

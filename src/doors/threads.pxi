@@ -26,7 +26,9 @@ cdef enum:
     INTERRUPTED = -3            # what a kernel returns that was asked to stop
     LONG_PIECE = 1 << 20        # elements done between two looks at the signals
     ONCE = 1 << 23              # elements of a matrix read at one go,
-    STRIP = 512                 # but so many columns of it at least
+    STRIP = 512                 # but so many columns of it at least,
+    MOST = 1 << 26              # and of a tall one, where those would be more than this,
+    NARROW = 64                 # so many
 
 cdef extern from * nogil:
     """
@@ -45,9 +47,16 @@ cdef extern from "Python.h" nogil:
     int check_signals "PyErr_CheckSignals" ()       # -1 with an exception set, which stays set
 
 
+cdef inline Py_ssize_t strip_of(Py_ssize_t rows) noexcept:
+    """Columns of a matrix with so many rows that are read at one go."""
+    if rows > MOST // STRIP:
+        return max(1, MOST // (rows * NARROW)) * NARROW
+    return max(1, ONCE // (max(1, rows) * STRIP)) * STRIP
+
+
 cdef inline bint lengthy(object w) noexcept:
     """Whether a pass over a matrix takes so long that Ctrl-C is to be answered meanwhile."""
-    return cnp.PyArray_SIZE(w) > ONCE and cnp.PyArray_DIM(w, 1) > STRIP
+    return cnp.PyArray_SIZE(w) > ONCE and cnp.PyArray_DIM(w, 1) > strip_of(cnp.PyArray_DIM(w, 0))
 
 
 cdef tuple by_strips(object f, object w):
@@ -57,8 +66,7 @@ cdef tuple by_strips(object f, object w):
     No column's result depends on the others, so what comes of the strips, set side by side, is what comes of w. The
     whole is allocated after the first, so that what nobody has memory for is refused at once.
     """
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(w, 0), cols = cnp.PyArray_DIM(w, 1), step, j
-    step = max(1, ONCE // (rows * STRIP)) * STRIP
+    cdef Py_ssize_t cols = cnp.PyArray_DIM(w, 1), step = strip_of(cnp.PyArray_DIM(w, 0)), j
     whole = None
     for j in range(0, cols, step):
         PyErr_CheckSignals()

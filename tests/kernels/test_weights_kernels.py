@@ -158,6 +158,15 @@ def test_a_pass_long_enough_for_interrupts_gives_the_bits_of_short_ones():
     assert same_bits(kernels.signals("tanh", w, np.tanh(w))[1], a + b)
 
 
+def test_a_tall_and_narrow_one_too():
+    """More than 2^17 rows are read 64 columns at a time."""
+    w = np.random.default_rng(5).standard_normal((131_100, 70), dtype=np.float32)
+    for f in (lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[:3],
+              lambda a: kernels._weights_sums(a, np.ones(len(w)), np.arange(1.0 * len(w)))):
+        parts = f(w[:, :9]), f(w[:, 9:])
+        assert same_bits(f(w), tuple(np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)))
+
+
 def test_all_equal_is_told_of_strips_too():
     w = np.full((16_400, 520), 0.25, np.float32)
     assert kernels._ties_look(w) == 1
