@@ -36,6 +36,25 @@ def is_output(s: Structure, v: Value) -> bool:
     return False
 
 
+def only_normed(s: Structure, node: Value) -> bool:
+    """Is a residual sum read by norms alone, directly or through further sums that pass it by?"""
+    todo, seen, normed, outputs = [node], {node}, False, set(s.program.outputs)
+    while todo:
+        v = todo.pop()
+        if v in outputs:
+            return False
+        for op in s.users.get(v, ()):
+            for user in op.outputs[:1]:
+                if user in s.norms or user in s.inside:
+                    normed = True
+                elif not (s.passes(op) or (user in s.sum_of and s.sum_of[user].skip is v)):
+                    return False
+                elif user not in seen:
+                    seen.add(user)
+                    todo.append(user)
+    return normed
+
+
 def reads_data(s: Structure, v: Value | None) -> bool:
     """Is v the user's own input, moved at most?"""
     while v is not None:

@@ -231,26 +231,6 @@ class Structure(Norms):
         else:
             use.after.add("other")
 
-    def only_normed(self, node: Value) -> bool:
-        """Is a residual sum read by norms alone, directly or through further sums that pass it by?"""
-        todo, seen, normed = [node], {node}, False
-        outputs = set(self.program.outputs)
-        while todo:
-            v = todo.pop()
-            if v in outputs:
-                return False
-            for op in self.users.get(v, ()):
-                for user in op.outputs[:1]:
-                    passed = self.passes(op) or (user in self.sum_of and self.sum_of[user].skip is v)
-                    if user in self.norms or user in self.inside:
-                        normed = True
-                    elif not passed:
-                        return False
-                    elif user not in seen:
-                        seen.add(user)
-                        todo.append(user)
-        return normed
-
     def is_gate_sum(self, one: Sum) -> bool:
         """Are both parts products of weights, as in a recurrent cell, and neither a way past the other?"""
         own = {u.w for v in (one.skip, one.branch) for u in self.uses_of.get(v, ())}

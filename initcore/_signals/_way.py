@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from ..program import Place, Value
 from ..rules import nodes
+from ._around import only_normed
 from ._session import Measured
 from ._structure import Structure
 from ._weights import NOWHERE, Weights
@@ -72,7 +73,7 @@ class Way:
                 yield nodes.Step(label(after), self._place(after), seen.rms[before], seen.rms[after],
                                  seen.gradients.get(before, math.nan), seen.gradients.get(after, math.nan), normed,
                                  self._step_weights(before, after, normed, weights), beside=after in self.s.sum_of,
-                                 held=after in self.s.sum_of and self.s.only_normed(after))
+                                 held=after in self.s.sum_of and only_normed(self.s, after))
 
     def _step_weights(self, before: Value, after: Value, normed: bool, weights: Weights) -> tuple[nodes.Weight, ...]:
         s = self.s
@@ -88,7 +89,7 @@ class Way:
             uses = [] if self.s.is_gate_sum(one) else self.s.between(one.skip, one.branch)
             if uses and one.branch in seen.rms and one.skip in seen.rms:
                 yield nodes.Residual(("sum", one.node), label(one.node), self._place(one.node), seen.rms[one.branch],
-                                     seen.rms[one.skip], weights.of(uses), self.s.only_normed(one.node))
+                                     seen.rms[one.skip], weights.of(uses), only_normed(self.s, one.node))
 
     def _place(self, v: Value) -> Place:
         op = self.s.op_of.get(v)

@@ -234,7 +234,7 @@ class NodeContext:
         """Do the sums that norms alone read grow, all together, by no more than Adam was seen to bear?"""
         grown = sum(math.log(max(r.branch / r.skip, 1.0)) for r in self.residuals if r.held and 0 < r.skip < math.inf
                     and math.isfinite(r.branch))
-        return self.family == "adam" and grown < math.log(self.numbers["SIG302"]["held_total"])
+        return self.family == "adam" and math.exp(min(grown, 700.0)) < self.numbers["SIG302"]["held_total"]
 
     @property
     def limits(self) -> dict[str, float]:
