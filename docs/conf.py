@@ -38,9 +38,26 @@ _LISTS = ("Parameters", "Attributes", "Returns")
 _ENTRY = re.compile(r"([\w*][\w*, .`]*?) : (.*)")
 
 
+def of_a_room(lines: list[str]) -> list[str]:
+    """A room's docstring, which is no page of its own: headings as rubrics, entries as definitions."""
+    made: list[str] = []
+    listed = False
+    for line, follows in zip(lines, [*lines[1:], ""]):
+        entry = _ENTRY.fullmatch(line) if listed else None
+        if line and follows == "-" * len(line):
+            listed = True
+            made += [f".. rubric:: {line}", ""]
+        elif not (line and set(line) == {"-"} and listed):
+            made += [f"``{entry[1]}``", f"    {entry[2]}"] if entry else [line]
+    return made
+
+
 def in_sections(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Put a docstring of ours into numpydoc's sections: what follows a list is notes or examples, and an entry's text
     stands in one place."""
+    if what == "module":
+        lines[:] = of_a_room(lines)
+        return
     section, made, used = "", [], set(lines)
     for i, line in enumerate(lines):
         follows = lines[i + 1] if i + 1 < len(lines) else ""

@@ -97,7 +97,7 @@ class Cells(Attention):
         Parameters
         ----------
         router : ``(source, E)``.   up : ``(E, source, units)``.   down : ``(E, units, target)``.
-        gate : ``(E, source, units)`` for gated experts.   *_bias : ``(E,)``, ``(E, units)``, ``(E, target)``.
+        gate : ``(E, source, units)`` for gated experts.   The biases : ``(E,)``, ``(E, units)``, ``(E, target)``.
         top_k : experts used at a time (default all). With fewer than E which of two equal experts is used is not for
             the weights to say, so no two experts are called tied.
         residual : the target is a stream that was read before.
