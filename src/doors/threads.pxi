@@ -27,7 +27,7 @@ cdef enum:
     LONG_PIECE = 1 << 20        # elements done between two looks at the signals
     ONCE = 1 << 23              # elements of a matrix read at one go,
     STRIP = 512                 # but so many columns of it at least,
-    MOST = 1 << 26              # and of a tall one, where those would be more than this,
+    MOST = 1 << 25              # and of a tall one, where those would be more than this,
     NARROW = 64                 # so many
 
 cdef extern from * nogil:

@@ -159,7 +159,7 @@ def test_a_pass_long_enough_for_interrupts_gives_the_bits_of_short_ones():
 
 
 def test_a_tall_and_narrow_one_too():
-    """More than 2^17 rows are read 64 columns at a time."""
+    """More than 2^16 rows are read 64 columns at a time."""
     w = np.random.default_rng(5).standard_normal((131_100, 70), dtype=np.float32)
     for f in (lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[:3],
               lambda a: kernels._weights_sums(a, np.ones(len(w)), np.arange(1.0 * len(w)))):
