@@ -21,7 +21,7 @@ cdef int run_signals(int code, double alpha, int kind, const Matrix* z, const Ma
 
 cdef tuple signals_in_strips(object phi, object z, object a, tuple zero):
     """:func:`signals` of large matrices: the units in strips; histograms are added up."""
-    cdef Py_ssize_t cols = cnp.PyArray_DIM(z, 1), step = strip_of(cnp.PyArray_DIM(z, 0)), j
+    cdef Py_ssize_t cols = cnp.PyArray_DIM(z, 1), step = strip_of(cnp.PyArray_DIM(z, 0), ONCE), j
     sums, total = dict(zip(_SIGNAL_KINDS, np.empty((len(_SIGNAL_KINDS), cols)))), None
     for j in range(0, cols, step):
         PyErr_CheckSignals()
@@ -76,7 +76,7 @@ def signals(activation, z, a, *, zero=(-_math.inf, _math.inf)):
     limits[5] = phi.half_range
     limits[6] = phi.low if bounded else 0.0
     limits[7] = _SIGNAL_BINS / (phi.high - phi.low) if bounded else 0.0
-    if zm.rows * zm.cols > ONCE and zm.cols > strip_of(zm.rows):
+    if zm.rows * zm.cols > ONCE and zm.cols > strip_of(zm.rows, ONCE):
         return signals_in_strips(phi, z, a, (limits[2], limits[3]))
     code, alpha = phi.code, phi.alpha
     memset(counts, 0, sizeof(counts))

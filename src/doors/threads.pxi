@@ -25,7 +25,8 @@ cdef enum:
     WORTH_THREADS = 10000000
     INTERRUPTED = -3            # what a kernel returns that was asked to stop
     LONG_PIECE = 1 << 20        # elements done between two looks at the signals
-    ONCE = 1 << 23              # elements of a matrix read at one go,
+    ONCE = 1 << 23              # elements of a matrix read at one go where each takes some nanoseconds,
+    ONCE_QUICK = 1 << 26        # or one at most: narrow strips of tall matrices cost half as much again,
     STRIP = 512                 # but so many columns of it at least,
     MOST = 1 << 25              # and of a tall one, where those would be more than this,
     NARROW = 64                 # so many
@@ -47,26 +48,27 @@ cdef extern from "Python.h" nogil:
     int check_signals "PyErr_CheckSignals" ()       # -1 with an exception set, which stays set
 
 
-cdef inline Py_ssize_t strip_of(Py_ssize_t rows) noexcept:
-    """Columns of a matrix with so many rows that are read at one go."""
-    if rows > MOST // STRIP:
-        return max(1, MOST // (rows * NARROW)) * NARROW
-    return max(1, ONCE // (max(1, rows) * STRIP)) * STRIP
+cdef inline Py_ssize_t strip_of(Py_ssize_t rows, Py_ssize_t once) noexcept:
+    """Columns of a matrix with so many rows that are read at one go, where that is about `once` elements."""
+    cdef Py_ssize_t most = max(once, MOST)
+    if rows > most // STRIP:
+        return max(1, most // (rows * NARROW)) * NARROW
+    return max(1, once // (max(1, rows) * STRIP)) * STRIP
 
 
-cdef inline bint lengthy(object w) noexcept:
+cdef inline bint lengthy(object w, Py_ssize_t once) noexcept:
     """Whether a pass over a matrix takes so long that Ctrl-C is to be answered meanwhile."""
-    return cnp.PyArray_SIZE(w) > ONCE and cnp.PyArray_DIM(w, 1) > strip_of(cnp.PyArray_DIM(w, 0))
+    return cnp.PyArray_SIZE(w) > once and cnp.PyArray_DIM(w, 1) > strip_of(cnp.PyArray_DIM(w, 0), once)
 
 
-cdef tuple by_strips(object f, object w):
-    """f's arrays of w, one entry a column along their last axis: made of views of w's columns, about ONCE elements
+cdef tuple by_strips(object f, object w, Py_ssize_t once):
+    """f's arrays of w, one entry a column along their last axis: made of views of w's columns, about `once` elements
     each, in order, with a look at the signals between.
 
     No column's result depends on the others, so what comes of the strips, set side by side, is what comes of w. The
     whole is allocated after the first, so that what nobody has memory for is refused at once.
     """
-    cdef Py_ssize_t cols = cnp.PyArray_DIM(w, 1), step = strip_of(cnp.PyArray_DIM(w, 0)), j
+    cdef Py_ssize_t cols = cnp.PyArray_DIM(w, 1), step = strip_of(cnp.PyArray_DIM(w, 0), once), j
     whole = None
     for j in range(0, cols, step):
         PyErr_CheckSignals()

@@ -18,8 +18,8 @@ def _ties_project(w, v):
     cdef int kind
     w = plain("w", w, 2, None)
     v = exactly("v", v, np.dtype(np.float64), (2, w.shape[0]), "w", w.shape)
-    if lengthy(w):
-        return by_strips(lambda part: _ties_project(part, v), w)
+    if lengthy(w, ONCE_QUICK):
+        return by_strips(lambda part: _ties_project(part, v), w, ONCE_QUICK)
     kind = kind_of(w)
     measured(w, kind, &wm)
     measured(v, cnp.NPY_FLOAT64, &vm)
@@ -47,8 +47,8 @@ def _ties_fields(w, r, p, inverse, powers):
     p = exactly("p", p, np.dtype(np.uint64), (2,), "w", w.shape)
     inverse = exactly("inverse", inverse, np.dtype(np.uint64), (2,), "w", w.shape)
     powers = exactly("powers", powers, np.dtype(np.uint64), (2, 2048), "w", w.shape)
-    if lengthy(w):
-        return by_strips(lambda part: (_ties_fields(part, r, p, inverse, powers),), w)[0]
+    if lengthy(w, ONCE):
+        return by_strips(lambda part: (_ties_fields(part, r, p, inverse, powers),), w, ONCE)[0]
     kind = kind_of(w)
     measured(w, kind, &wm)
     measured(r, cnp.NPY_UINT64, &rm)
@@ -76,8 +76,8 @@ def _ties_multisets(w, colour, sign, both=True):
     w = plain("w", w, 2, None)
     colour = exactly("colour", colour, np.dtype(np.uint64), (-1, w.shape[0]), "w", w.shape)
     sign = exactly("sign", sign, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
-    if lengthy(w):
-        return by_strips(lambda part: _ties_multisets(part, colour, sign, both), w)
+    if lengthy(w, ONCE_QUICK):
+        return by_strips(lambda part: _ties_multisets(part, colour, sign, both), w, ONCE_QUICK)
     kind = kind_of(w)
     measured(w, kind, &wm)
     measured(colour, cnp.NPY_UINT64, &cm)
@@ -102,9 +102,9 @@ def _ties_look(w):
     cdef Matrix wm
     cdef int kind, result
     w = plain("w", w, 2, None)
-    if lengthy(w):
+    if lengthy(w, ONCE_QUICK):
         found = []
-        by_strips(lambda part: (found.append(_ties_look(part)), ())[1], w)
+        by_strips(lambda part: (found.append(_ties_look(part)), ())[1], w, ONCE_QUICK)
         return min(found) if min(found) < 1 else int((w[0] == w[0, 0]).all())
     kind = kind_of(w)
     measured(w, kind, &wm)

@@ -25,9 +25,9 @@ def _weights_statistics(w, tiny, small):
     cdef Matrix wm, mean, variance, hashes, totals
     cdef double least = real_number("tiny", tiny), below = real_number("small", small)
     w = plain("w", w, 2, None)
-    if lengthy(w):
+    if lengthy(w, ONCE):
         counted = np.zeros(5)
-        units = by_strips(lambda part: statistics_counted(part, least, below, counted), w)
+        units = by_strips(lambda part: statistics_counted(part, least, below, counted), w, ONCE)
         return *units, counted
     cdef int kind = kind_of(w)
     measured(w, kind, &wm)
@@ -52,8 +52,8 @@ def _weights_sums(w, u, v):
     w = plain("w", w, 2, None)
     u = exactly("u", u, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
     v = exactly("v", v, np.dtype(np.float64), (w.shape[0],), "w", w.shape)
-    if lengthy(w):
-        return by_strips(lambda part: _weights_sums(part, u, v), w)
+    if lengthy(w, ONCE_QUICK):
+        return by_strips(lambda part: _weights_sums(part, u, v), w, ONCE_QUICK)
     cdef int kind = kind_of(w)
     measured(w, kind, &wm)
     measured(u, cnp.NPY_FLOAT64, &um)

@@ -143,13 +143,10 @@ def same_bits(found, wanted):
 def test_a_pass_long_enough_for_interrupts_gives_the_bits_of_short_ones():
     """More than 2^23 weights are read in strips of columns, which Ctrl-C is answered between."""
     w = np.random.default_rng(4).standard_normal((16_400, 520), dtype=np.float32)
-    n, colours = len(w), np.arange(len(w), dtype=np.uint64)[None]
-    whole, parts = (lambda f: f(w)), (lambda f: [f(w[:, :200]), f(w[:, 200:])])
-    for f in (lambda a: kernels._ties_project(a, np.cos(np.arange(2.0 * n)).reshape(2, n)),
-              lambda a: kernels._ties_multisets(a, colours, np.ones(n)),
-              lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[:3],
-              lambda a: kernels._weights_sums(a, np.sin(np.arange(n)), np.ones(n))):
-        assert same_bits(whole(f), tuple(np.concatenate(p, axis=-1) for p in zip(*parts(f), strict=True)))
+    parts = (lambda f: [f(w[:, :200]), f(w[:, 200:])])
+    statistics = [p[:3] for p in parts(lambda a: kernels._weights_statistics(a, 1e-38, 1e-4))]
+    assert same_bits(kernels._weights_statistics(w, 1e-38, 1e-4)[:3],
+                     tuple(np.concatenate(p, axis=-1) for p in zip(*statistics, strict=True)))
     a, b = parts(lambda a: kernels.signals("relu", a, np.maximum(a, 0))[0])
     assert same_bits(kernels.signals("relu", w, np.maximum(w, 0))[0], {k: np.concatenate([a[k], b[k]]) for k in a})
     a, b = parts(lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[3])
@@ -161,16 +158,24 @@ def test_a_pass_long_enough_for_interrupts_gives_the_bits_of_short_ones():
 def test_a_tall_and_narrow_one_too():
     """More than 2^16 rows are read 64 columns at a time."""
     w = np.random.default_rng(5).standard_normal((131_100, 70), dtype=np.float32)
-    for f in (lambda a: kernels._weights_statistics(a, 1e-38, 1e-4)[:3],
-              lambda a: kernels._weights_sums(a, np.ones(len(w)), np.arange(1.0 * len(w)))):
-        parts = f(w[:, :9]), f(w[:, 9:])
+    parts = [kernels._weights_statistics(a, 1e-38, 1e-4)[:3] for a in (w[:, :9], w[:, 9:])]
+    assert same_bits(kernels._weights_statistics(w, 1e-38, 1e-4)[:3],
+                     tuple(np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)))
+
+
+def test_quick_passes_go_further_at_one_go():
+    """Those that take less than a nanosecond a weight: 2^26 weights, tall matrices too."""
+    w = np.tile(np.random.default_rng(6).standard_normal((1150, 520), dtype=np.float32), (114, 1))
+    n, colours = len(w), np.arange(len(w), dtype=np.uint64)[None]
+    assert w.size > 2**26
+    for f in (lambda a: kernels._ties_project(a, np.cos(np.arange(2.0 * n)).reshape(2, n)),
+              lambda a: kernels._ties_multisets(a, colours, np.ones(n)),
+              lambda a: kernels._weights_sums(a, np.sin(np.arange(n)), np.ones(n))):
+        parts = f(w[:, :200]), f(w[:, 200:])
         assert same_bits(f(w), tuple(np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)))
-
-
-def test_all_equal_is_told_of_strips_too():
-    w = np.full((16_400, 520), 0.25, np.float32)
+    w[:] = 0.25
     assert kernels._ties_look(w) == 1
-    w[:, 512:] = 0.5                                            # each strip is one number
+    w[:, 448:] = 0.5                                            # each strip is one number
     assert kernels._ties_look(w) == 0
     w[3, 519] = np.nan
     assert kernels._ties_look(w) == -1
