@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -59,6 +59,8 @@ def check(
     if output is not None:
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
     if is_target(str(file)):
+        _of_files_only({"--activation": activation, "--layout": layout, "--order": order, "--folded-bias": folded_bias,
+                        "--output-activation": output_activation != "identity", "--hidden-dropout": hidden_dropout})
         with Working(f"checking {file}", quiet) as working:
             found = check_target(str(file), inputs=input, data=data, tell=working.tell, loss=loss, optimizer=optimizer,
                                  l2=l2, stage=stage, select=_list(select), ignore=_list(ignore), fail_level=fail_level,
@@ -89,6 +91,13 @@ def check(
     if not report.failed and not report.enough:
         say(report.line)
     raise typer.Exit(1 if report.failed else 0 if report.enough else 2)
+
+
+def _of_files_only(options: dict[str, Any]) -> None:
+    """Refuse what a module says itself."""
+    for name, value in options.items():
+        if value:
+            raise ArgumentError(f"{name} goes with a file; a module says it itself.")
 
 
 def _list(text: str | None) -> list[str] | None:

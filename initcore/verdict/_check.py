@@ -44,7 +44,8 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     l2, l1 : weights of penalties added to the gradient ("adamw": its decoupled decay).
     clip_value : bound on single gradient entries (clipping by norm changes no tie and need not be told). It and L1
         leave only ties of equal weights, not of equal sums or multiples.
-    hidden_dropout : hidden units are dropped at random, which separates equal ones.
+    hidden_dropout : hidden units are dropped at random, which separates equal ones. Of a module its own layers of
+        dropout say so, and True is an error.
     stage : "start", "trained" (certain outputs and grown weights are no faults then, ties are told with their share),
         or None: trained where the measured loss is below half of what knowing nothing costs.
     select, ignore : rule identifiers or prefixes ("SYM", "SAT201"), a list or comma-separated.
@@ -66,7 +67,7 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     """
     judge = None if isinstance(net, Network) else next((told for ask in JUDGES if (told := ask(net)) is not None), None)
     if judge is not None:
-        more = _of_file(x, y, hidden_dropout) if isinstance(net, (str, os.PathLike)) else {"x": x, "y": y}
+        more = _besides(isinstance(net, (str, os.PathLike)), x, y, flag("hidden_dropout", hidden_dropout))
         report: Report = judge(net, loss=loss, optimizer=optimizer, l2=l2, l1=l1, clip_value=clip_value, stage=stage,
                                select=select, ignore=ignore, fail_level=fail_level, thresholds=thresholds,
                                baseline=baseline, **more)
@@ -94,8 +95,11 @@ def check(net: Any, x: Any = None, y: Any = None, *, loss: Any = None, optimizer
     return report.with_baseline(known) if known else report
 
 
-def _of_file(x: Any, y: Any, hidden_dropout: bool) -> dict[str, Any]:
-    """What goes with a file and not with a module; the data of a file come from a file."""
-    if x is not None or y is not None:
+def _besides(of_file: bool, x: Any, y: Any, hidden_dropout: bool) -> dict[str, Any]:
+    """What goes with a file and not with a module, and the other way; the data of a file come from a file."""
+    if of_file and (x is not None or y is not None):
         raise ArgumentError("x and y go with a network; with a file use initcore.files.check_file(path, data=FILE).")
-    return {"hidden_dropout": hidden_dropout}
+    if not of_file and hidden_dropout:
+        raise ArgumentError("hidden_dropout=True goes with a chain or a file; of a module its own layers of dropout "
+                            "are read: put them where units are dropped.")
+    return {"hidden_dropout": hidden_dropout} if of_file else {"x": x, "y": y}

@@ -62,6 +62,8 @@ def test_a_factory_is_judged_on_a_shape_or_on_data(run, tmp_path):
     (("mine_models:none",), "has no 'none'"), (("not_there:make",), "no module 'not_there'"),
     (("mine_models:two",), "not a torch.nn.Module"), (("mine_models:sound", "--input", "3y4"), "is no shape"),
     (("mine_models:sound", "--input", "4x12", "--data", "d.npz"), "exclude each other"),
+    (("mine_models:sound", "--order", "a,b"), "--order goes with a file"),
+    (("mine_models:sound", "--hidden-dropout"), "--hidden-dropout goes with a file"),
     (("net.npz", "--input", "4x12"), "goes with package.module:factory")])
 def test_what_cannot_be_is_a_sentence(run, args, about):
     found = run("check", *args)

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import initcore as ic  # noqa: E402
+from initcore.errors import ArgumentError  # noqa: E402
 
 
 def rows(n=64, k=6):
@@ -34,6 +35,11 @@ def test_units_that_nearly_agree_are_named_and_mended():
     assert "9 of 9 units" in near[0].message
     assert not found(report.repair(rng=1), rows(), "SYM102")
     assert not found(net, rows(), "SYM102", stage="trained")
+
+
+def test_dropout_is_what_the_module_says_it_is():
+    with pytest.raises(ArgumentError, match="its own layers of dropout"):
+        ic.check(small(), rows(), hidden_dropout=True)
 
 
 def test_units_equal_for_a_step_and_a_late_start_are_information():
