@@ -16,6 +16,7 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..rules._finding import plain
 from ..rules._tensor_facts import TensorFacts
 from ._open import open_weights
+from ._renames import by_contents, paired
 from ._roles import role_of
 from ._scan import scan_all
 from ._tensor import Tensor, Weights, widened
@@ -68,7 +69,8 @@ def _plain(facts: TensorFacts) -> dict[str, Any]:
 @dataclass
 class Comparison:
     """What differs between two files: names ``added`` and ``gone``, pairs ``renamed`` (same contents), ``changed``
-    tensors; ``same`` counts the others, ``unread`` those that cannot be read in either file."""
+    tensors; ``same`` counts the others, ``unread`` those that cannot be read in either file. ``prefix`` (p, q): what is
+    called p + rest in ``a`` is q + rest in ``b``, by which it goes here."""
 
     a: str
     b: str
@@ -79,6 +81,7 @@ class Comparison:
     same: int = 0
     unread: list[str] = field(default_factory=list)
     limits: dict[str, float] = field(default_factory=dict)
+    prefix: tuple[str, str] | None = None
 
     @property
     def passed(self) -> list[str]:
@@ -106,6 +109,7 @@ class Comparison:
         return {"schema": SCHEMA, "a": self.a, "b": self.b, "ok": self.ok, "limits": self.limits,
                 "passed": self.passed, "same": self.same, "added": self.added, "gone": self.gone,
                 "renamed": [list(pair) for pair in self.renamed], "unread": self.unread,
+                "prefix": None if self.prefix is None else list(self.prefix),
                 "changed": [c.to_dict() for c in self.changed]}
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -118,8 +122,13 @@ class Comparison:
         return (f"{self.same} the same, {len(self.changed)} changed, {len(self.renamed)} renamed, {len(self.added)} "
                 f"added, {len(self.gone)} gone" + (f", {len(self.unread)} not read" if self.unread else ""))
 
+    @property
+    def names(self) -> list[str]:
+        """A sentence where names differ by a prefix."""
+        return [] if self.prefix is None else ["names: {}* in a is {}* in b".format(*self.prefix)]
+
     def __str__(self) -> str:
-        lines = [f"a: {self.a}", f"b: {self.b}", self.head]
+        lines = [f"a: {self.a}", f"b: {self.b}", *self.names, self.head]
         lines += [f"PASSED {sentence}" for sentence in self.passed]
         for word, names in (("added", self.added), ("gone", self.gone), ("not read", self.unread)):
             lines += [f"{word:<9} {name}" for name in names[:SHOWN]] + _more(names, word)
@@ -154,8 +163,7 @@ def _kinds(c: Changed) -> str:
 
 
 def _amount(c: Changed, limit: str) -> float:
-    value = getattr(c, limit)
-    return math.inf if value is None else float(value)
+    return math.inf if (value := getattr(c, limit)) is None else float(value)
 
 
 def _most(name: str, most: Any) -> float:
@@ -194,20 +202,16 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None, *,
     first, second = open_weights(a), open_weights(b)
     out = Comparison(first.source, second.source, limits=limits)
     before, after = _facts(first, progress), _facts(second, progress)
-    gone = {n: t for n, t in first.tensors.items() if n not in second.tensors}
-    new = {n: t for n, t in second.tensors.items() if n not in first.tensors}
-    by_contents = {_contents(after[n]): n for n in reversed(list(new)) if n in after}
-    for name in gone:
-        key = _contents(before[name]) if name in before else None
-        if key in by_contents:
-            out.renamed.append((name, by_contents.pop(key)))
-    renamed = {n for pair in out.renamed for n in pair}
-    out.gone, out.added = [n for n in gone if n not in renamed], [n for n in new if n not in renamed]
-    shared = [name for name in first.tensors if name in second.tensors]
-    for number, name in enumerate(shared, 1):
+    out.prefix, shared = paired(*[{name: t.shape for name, t in one.tensors.items()} for one in (first, second)])
+    gone, new = first.tensors.keys() - shared.keys(), second.tensors.keys() - set(shared.values())
+    out.renamed = by_contents({n: _contents(facts) for n, facts in before.items() if n in gone},
+                              {n: _contents(facts) for n, facts in after.items() if n in new})
+    out.gone = [n for n in first.tensors if n in gone - {a for a, _ in out.renamed}]
+    out.added = [n for n in second.tensors if n in new - {b for _, b in out.renamed}]
+    for number, (name, other) in enumerate(shared.items(), 1):
         if progress is not None:
-            progress(f"comparing {name} ({number} of {len(shared)})")
-        _shared(out, name, first.tensors[name], second.tensors[name], before.get(name), after.get(name))
+            progress(f"comparing {other} ({number} of {len(shared)})")
+        _shared(out, other, first.tensors[name], second.tensors[other], before.get(name), after.get(other))
     out.changed.sort(key=lambda c: -_amount(c, "change"))
     return out
 

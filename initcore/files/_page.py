@@ -44,9 +44,10 @@ def _rest(items: Any) -> str:
 def comparison_page(found: Any) -> str:
     """The page of a :class:`initcore.files.Comparison`."""
     top = tag("header", tag("p", "initcore: what differs?", class_="soft"),
-              tag("h1", "Within its limits" if found.ok else "Limits passed", class_="verdict"),
-              tag("p", tag("strong", "A: "), found.a), tag("p", tag("strong", "B: "), found.b), tag("p", found.head),
-              *[tag("p", sentence) for sentence in found.passed], class_=f"head {'ok' if found.ok else 'fail'}")
+              tag("h1", _verdict(found), class_="verdict"),
+              tag("p", tag("strong", "A: "), found.a), tag("p", tag("strong", "B: "), found.b),
+              *[tag("p", sentence) for sentence in (*found.names, found.head, *found.passed)],
+              class_=f"head {('ok' if found.limits else 'info') if found.ok else 'fail'}")
     others = [(word, name) for word, names in (
         ("added", found.added), ("gone", found.gone), ("not read", found.unread),
         ("renamed", [f"{a} -> {b}" for a, b in found.renamed])) for name in names]
@@ -63,6 +64,13 @@ def comparison_page(found: Any) -> str:
                              table(f"{len(others)} tensors{_rest(others)}", ("what", "tensor"),
                                    rows(others[:_LISTED], head=1), "words")))
     return document("initcore compare", top, *sections_, data=found.to_dict())
+
+
+def _verdict(found: Any) -> str:
+    """What the limits say; without any, whether the files differ."""
+    if found.limits:
+        return "Within its limits" if found.ok else "Limits passed"
+    return "They differ" if found.added or found.gone or found.renamed or found.changed else "No difference"
 
 
 def _picture(changed: Any) -> Html:

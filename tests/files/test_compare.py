@@ -40,6 +40,34 @@ def test_what_differs(pair):
     assert same.same == 5 and not same.changed and not same.added
 
 
+@pytest.mark.parametrize("p, q", [("model.", "net."), ("module.", ""), ("", "_orig_mod."), ("a/b/", "c:")])
+def test_another_prefix_is_no_other_tensor(tmp_path, p, q):
+    """Names behind a wrapper's prefix are paired, by a prefix that holds for the whole file."""
+    np.savez(tmp_path / "one.npz", **{p + n: w for n, w in W.items()}, step=np.ones(1))
+    np.savez(tmp_path / "two.npz", **{q + n: 2 * w for n, w in W.items()}, step=np.ones(1))
+    found = compare(tmp_path / "one.npz", tmp_path / "two.npz", {"gone": 0, "added": 0})
+    assert (found.prefix, found.gone, found.added, found.renamed, found.ok) == ((p, q), [], [], [], True)
+    assert {c.name: c.change for c in found.changed} == {q + n: pytest.approx(1) for n, w in W.items() if w.any()}
+    assert f"names: {p}* in a is {q}* in b" in str(found) and found.to_dict()["prefix"] == [p, q]
+
+
+def test_a_layer_that_comes_for_another_is_no_prefix(tmp_path):
+    """Two tensors of many: one layer is gone and another is there, whatever their shapes."""
+    many = {f"layers.{i}.{k}": RNG.normal(size=(3, 3)) for i in range(5) for k in "wb"}
+    new = {n: w for n, w in many.items() if not n.startswith("layers.1.")}
+    np.savez(tmp_path / "one.npz", **many)
+    np.savez(tmp_path / "two.npz", **new, **{f"head.{k}": RNG.normal(size=(3, 3)) for k in "wb"})
+    found = compare(tmp_path / "one.npz", tmp_path / "two.npz")
+    assert found.prefix is None and found.gone == ["layers.1.w", "layers.1.b"] and found.added == ["head.w", "head.b"]
+
+
+def test_the_page_says_what_limits_say(pair):
+    head = [compare(*pair, limits).to_html().partition("<h1")[2].partition("</h1>")[0].partition(">")[2]
+            for limits in (None, {"change": 9}, {"change": 0.1})]
+    assert head == ["They differ", "Within its limits", "Limits passed"]
+    assert ">No difference<" in compare(pair[0], pair[0]).to_html()
+
+
 @pytest.mark.parametrize("limit, ok", [("change=1.5", True), ("change=0.5", False), ("ties=0", False), ("ties=1", True),
                                        ("spread=3", True), ("spread=1.5", False), ("gone=0", False), ("added=1", True),
                                        ("dtype=0", True)])
