@@ -33,7 +33,8 @@ ESTIMATES = ("SAT", "SIG30", "OUT", "INP701")
       of the same architecture (orthogonal weights, inputs and z centred and scaled, Adam, as many steps) explains at
       least `good`: fail below `share` times what the good start explains, else warn. Where the good start gets nowhere
       nothing is said, for the rows may hold nothing to learn. A module is rehearsed, for half of `steps`, only where a
-      rule that estimates warns or fails, and its repaired copy under Adam is the good start. A network so large that
+      rule that estimates warns or fails or signals fade (SIG301, SIG303) at a library's own scale, and its repaired
+      copy under Adam is the good start. A network so large that
       fewer than half of `steps` can be paid for (6e9 multiplications a learning rate, a third of that for modules) gets
       a warning at most, with fewer than 60 steps it is left out, as trained networks are. Findings of other rules that
       only estimate (SAT, SIG, OUT, INP701) are warnings where the rehearsal learns.""", cure="""

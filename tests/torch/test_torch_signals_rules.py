@@ -42,6 +42,27 @@ def test_dropout_is_what_the_module_says_it_is():
         ic.check(small(), rows(), hidden_dropout=True)
 
 
+@pytest.mark.parametrize(("depth", "xavier", "rule"), [(6, False, "SIG307"), (10, True, "SIG307"),
+                                                       (20, False, "SIG303"), (20, True, "SIG303")])
+def test_deep_sigmoid_layers_cannot_learn(depth, xavier, rule):
+    """The oldest failure of all, at the scales that libraries have: told over the whole depth."""
+    torch.manual_seed(0)
+    layers, k = [], 20
+    for _ in range(depth):
+        layers += [nn.Linear(k, 64), nn.Sigmoid()]
+        k = 64
+    net = nn.Sequential(*layers, nn.Linear(64, 5))
+    for layer in net if xavier else ():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    x, teacher = torch.randn(256, 20), torch.randn(20, 5)
+    report = ic.check(net, x, (x @ teacher).tanh().argmax(1), loss=nn.functional.cross_entropy)
+    assert not report.ok and rule in {f.rule for f in report.findings if f.severity == "fail"}
+    if rule == "SIG303":
+        assert found(net, x, rule)[0].measured < 1e-9
+
+
 def test_units_equal_for_a_step_and_a_late_start_are_information():
     net = small()
     with torch.no_grad():

@@ -10,18 +10,20 @@ from .._finding import Finding
 from ..learning import ESTIMATES, stuck
 from ._facts import NodeContext
 
-_ORDER = ("fail", "warn")
+_ORDER = ("fail", "warn", "info")
+_FADING = ("SIG301", "SIG303")
 
 
 def rehearsed(c: NodeContext, found: Sequence[Finding]) -> list[Finding]:
     """What was found, and what the first steps of training say of it.
 
-    A rehearsal costs hundreds of passes: it is done only where a rule that estimates warns or fails. Where the network
-    learns, such failures become warnings; where it does not and its repaired copy does, that is a finding of its own,
-    with the cause of the gravest estimate.
+    A rehearsal costs hundreds of passes: it is done only where a rule that estimates warns or fails, or tells of
+    signals that fade at a library's own scale, which some depths bear and others do not. Where the network learns,
+    failures become warnings; where it does not and its repaired copy does, that is a finding of its own, with the cause
+    of the gravest estimate.
     """
-    doubts = sorted((f for f in found if f.rule.startswith(ESTIMATES) and f.severity in _ORDER),
-                    key=lambda f: _ORDER.index(f.severity))
+    doubts = sorted((f for f in found if f.rule.startswith(ESTIMATES)
+                     and (f.severity in ("fail", "warn") or f.rule in _FADING)), key=lambda f: _ORDER.index(f.severity))
     done = c.rehearse(found) if doubts and not c.trained and not c.bad else None
     if done is None:
         return list(found)

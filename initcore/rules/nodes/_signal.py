@@ -119,10 +119,12 @@ def _branch(c: NodeContext, r: Residual) -> Culprit | None:
 
 
 def _gradients(c: NodeContext, *, up: bool) -> Iterator[Finding]:
+    """Where the back-signal has grown beyond its bound, or, over the whole depth, where it is least."""
     if c.trained or c.bad or c.motionless:
         return
     limits, value = c.limits, 1.0
     run: list[Step] = []
+    found: tuple[float, int] | None = None
     for s in reversed(c.steps):
         if s.normed and not s.weights:
             continue
@@ -133,19 +135,24 @@ def _gradients(c: NodeContext, *, up: bool) -> Iterator[Finding]:
             run.append(s)
         if value == 0 or len(run) < 2 or not (value > limits["product"] if up else value < limits["product"]):
             continue
-        weights = [w for t in run for w in t.weights]
-        why = _worst(c, weights, up) or Culprit(
-            "activation", "normalise between layers, or add residual connections", s.name, s.place, (), False)
-        low = limits.get("adam_product" if c.family == "adam" else "fail_product" if why.cause == "activation"
-                         else "product", 0.0)
-        deep = max(sum(bool(t.weights) for t in run), 1)
-        mild = not up and value >= limits.get("library_product", math.inf) and _library(c, run)
-        yield c.finding(why.place, why.name, f"The back-signal {'explodes' if up else 'vanishes'}: its norm at "
-                        f"{s.name} is {value:.2g} of that at {run[0].name}, a factor {value ** (1 / deep):.2g} in each "
-                        f"of {deep} layers.", severity="info" if mild else "fail" if up or value < low else "warn",
-                        measured=value, expected=f"{'at most' if up else 'at least'} {limits['product']:g}",
-                        cause=why.cause, cure=why.cure, tensors=why.tensors)
+        if found is None or value < found[0]:
+            found = value, len(run)
+        if up:
+            break
+    if found is None:
         return
+    value, run = found[0], run[:found[1]]
+    why = _worst(c, [w for t in run for w in t.weights], up) or Culprit(
+        "activation", "normalise between layers, or add residual connections", run[-1].name, run[-1].place, (), False)
+    low = limits.get("adam_product" if c.family == "adam" else "fail_product" if why.cause == "activation"
+                     else "product", 0.0)
+    deep = max(sum(bool(t.weights) for t in run), 1)
+    mild = not up and value >= limits.get("library_product", math.inf) and _library(c, run)
+    yield c.finding(why.place, why.name, f"The back-signal {'explodes' if up else 'vanishes'}: its norm at "
+                    f"{run[-1].name} is {value:.2g} of that at {run[0].name}, a factor {value ** (1 / deep):.2g} in "
+                    f"each of {deep} layers.", severity="info" if mild else "fail" if up or value < low else "warn",
+                    measured=value, expected=f"{'at most' if up else 'at least'} {limits['product']:g}",
+                    cause=why.cause, cure=why.cure, tensors=why.tensors)
 
 
 def vanishing_gradient(c: NodeContext) -> Iterator[Finding]:
