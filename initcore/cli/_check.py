@@ -60,7 +60,7 @@ def check(
         check_writable(output, [path for path in (file, data, baseline) if path is not None])
     if is_target(str(file)):
         _of_files_only({"--activation": activation, "--layout": layout, "--order": order, "--folded-bias": folded_bias,
-                        "--output-activation": output_activation != "identity", "--hidden-dropout": hidden_dropout})
+                        "--hidden-dropout": hidden_dropout})
         with Working(f"checking {file}", quiet) as working:
             found = check_target(str(file), inputs=input, data=data, tell=working.tell, loss=loss, optimizer=optimizer,
                                  l2=l2, stage=stage, select=_list(select), ignore=_list(ignore), fail_level=fail_level,
