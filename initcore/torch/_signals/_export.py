@@ -53,7 +53,7 @@ def _reorder(kwargs: Mapping[str, Any], graph: Any) -> dict[str, Any]:
     """Keyword arguments in the order in which they were traced."""
     spec = graph.call_spec.in_spec
     # before PyTorch 2.10 the children are a plain attribute, which later versions warn of
-    parts = () if spec is None else spec.children() if hasattr(spec, "children") else spec.children_specs
+    parts: Any = () if spec is None else spec.children() if hasattr(spec, "children") else spec.children_specs
     names = parts[1].context if len(parts) == 2 else list(kwargs)
     return {k: kwargs[k] for k in names if k in kwargs}
 
