@@ -11,8 +11,8 @@ from .. import rules
 from .._checks import describe, number
 from ..errors import ArgumentError, ArgumentTypeError, unknown_name
 from ..rules import nodes
+from ..verdict._check import STAGES
 
-STAGES = ("start", "trained")
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -206,8 +206,8 @@ def compare(a: Any, b: Any, limits: Mapping[str, float] | None = None, *,
     gone, new = first.tensors.keys() - shared.keys(), second.tensors.keys() - set(shared.values())
     out.renamed = by_contents({n: _contents(facts) for n, facts in before.items() if n in gone},
                               {n: _contents(facts) for n, facts in after.items() if n in new})
-    out.gone = [n for n in first.tensors if n in gone - {a for a, _ in out.renamed}]
-    out.added = [n for n in second.tensors if n in new - {b for _, b in out.renamed}]
+    gone, new = gone - {a for a, _ in out.renamed}, new - {b for _, b in out.renamed}
+    out.gone, out.added = [n for n in first.tensors if n in gone], [n for n in second.tensors if n in new]
     for number, (name, other) in enumerate(shared.items(), 1):
         if progress is not None:
             progress(f"comparing {other} ({number} of {len(shared)})")

@@ -9,6 +9,9 @@ from typing import Any
 
 _PART = re.compile(r"[./:]")
 _DEEP = 4                   # parts of a name that may belong to what wraps a model
+_ASKED = 256                # names for whose ends others are looked for, so that any number of names takes little
+_COMMON = 8                 # names with one end that are looked at: behind one prefix there is one
+_TRIED = 8                  # pairs of prefixes that are counted over all names
 
 
 Prefix = tuple[str, str]
@@ -22,13 +25,18 @@ def paired(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Prefix 
     >>> paired({"module.a": 3, "module.b": (2, 3), "d": 1}, {"a": 3, "b": (2, 3), "c": 3, "d": 1})
     (('module.', ''), {'module.a': 'a', 'module.b': 'b', 'd': 'd'})
     """
-    prefix, found = _prefix(before, after), {}
+    prefix = _prefix(before, after)
+    found = {}
     for name in before:
-        other = name if prefix is None or name in after else prefix[1] + name.removeprefix(prefix[0])
-        if other == name or (prefix is not None and name.startswith(prefix[0]) and other not in before):
-            if other in after:
-                found[name] = other
+        other = name if name in after or prefix is None else _behind(name, prefix)
+        if other in after and (other == name or other not in before):
+            found[name] = other
     return prefix, found
+
+
+def _behind(name: str, prefix: Prefix) -> str:
+    """A name with the other prefix; the name itself where it has not the first."""
+    return prefix[1] + name[len(prefix[0]):] if name.startswith(prefix[0]) else name
 
 
 def _prefix(before: Mapping[str, Any], after: Mapping[str, Any]) -> Prefix | None:
@@ -38,16 +46,18 @@ def _prefix(before: Mapping[str, Any], after: Mapping[str, Any]) -> Prefix | Non
     Wrappers do this: ``module.`` of DistributedDataParallel, ``_orig_mod.`` of torch.compile, the name of the
     attribute that holds the model.
     """
-    gone, new = before.keys() - after.keys(), after.keys() - before.keys()
-    at: dict[str, list[str]] = {}
-    for name in new:
+    gone = [name for name in before if name not in after]
+    rests: dict[str, list[tuple[str, Any]]] = {}
+    for name in gone[::len(gone) // _ASKED + 1]:
         for start in _starts(name):
-            at.setdefault(name[len(start):], []).append(start)
-    votes = Counter((start, other) for name in gone for start in _starts(name)
-                    for other in at.get(name[len(start):], ()) if before[name] == after[other + name[len(start):]])
+            rests.setdefault(name[len(start):], []).append((start, before[name]))
+    votes = Counter((start, other) for name in after if name not in before for other in _starts(name)
+                    for start, shape in rests.get(name[len(other):], ())[:_COMMON] if shape == after[name])
+    counts = {pair: sum((other := _behind(name, pair)) in after and other not in before and before[name] == after[other]
+                        for name in gone) for pair, _ in votes.most_common(_TRIED)}
     # of prefixes that agree on as many tensors the shortest: "net." for "model.", not "net.layers." for "model.layers."
-    best = min(votes, key=lambda pair: (-votes[pair], len(pair[0]) + len(pair[1]), pair), default=None)
-    return best if best is not None and votes[best] >= max(2, min(len(before), len(after)) / 2) else None
+    best = min(counts, key=lambda pair: (-counts[pair], len(pair[0]) + len(pair[1]), pair), default=None)
+    return best if best is not None and counts[best] >= max(2, min(len(before), len(after)) / 2) else None
 
 
 def _starts(name: str) -> list[str]:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from initcore import errors
 from initcore.cli._commands import app
 from initcore.files import compare
+from initcore.files._renames import paired
 
 RNG = np.random.default_rng(6)
 W = {"a.weight": RNG.normal(size=(12, 9)).astype(np.float32), "a.bias": np.zeros(12, np.float32),
@@ -49,6 +50,13 @@ def test_another_prefix_is_no_other_tensor(tmp_path, p, q):
     assert (found.prefix, found.gone, found.added, found.renamed, found.ok) == ((p, q), [], [], [], True)
     assert {c.name: c.change for c in found.changed} == {q + n: pytest.approx(1) for n, w in W.items() if w.any()}
     assert f"names: {p}* in a is {q}* in b" in str(found) and found.to_dict()["prefix"] == [p, q]
+
+
+def test_a_prefix_of_many_names_that_end_alike():
+    """Of more names than ends are looked for; all end in the same words, which say nothing of the prefix."""
+    one, two = ({f"{p}blocks.{i}.weight": (i % 7, 3) for i in range(1000)} for p in ("module.", ""))
+    prefix, found = paired(one, two)
+    assert prefix == ("module.", "") and found == dict(zip(one, two, strict=True))
 
 
 def test_a_layer_that_comes_for_another_is_no_prefix(tmp_path):
